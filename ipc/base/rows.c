@@ -1,0 +1,339 @@
+/* Checking, storing and showing config values by their rows. */
+#include "ipc/base/rows.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+	const char *name;
+	double factor;
+};
+
+static const struct unit durations[] = {
+	{"ns", 1},    {"us", 1e3},   {"ms", 1e6},     {"s", 1e9},
+	{"min", 60e9}, {"h", 3600e9}, {"d", 86400e9},
+};
+
+static const struct unit sizes[] = {
+	{"B", 1},          {"kB", 1e3},         {"KB", 1e3},          {"MB", 1e6}, {"GB", 1e9},
+	{"TB", 1e12},      {"KiB", 1024.0},     {"MiB", 1048576.0},   {"GiB", 1073741824.0},
+};
+
+static const char *const type_names[] = {
+	[ROW_BOOL] = "bool", [ROW_INT] = "int",   [ROW_REAL] = "real",     [ROW_DURATION] = "duration",
+	[ROW_SIZE] = "size", [ROW_TEXT] = "text", [ROW_CHOICE] = "choice", [ROW_LISTEN] = "listen",
+};
+
+static const size_t n_types = sizeof(type_names) / sizeof(type_names[0]);
+
+const struct row *row_find(const struct row_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (strcmp(table->rows[i].name, name) == 0)
+			return &table->rows[i];
+	return NULL;
+}
+
+static int parse_unit(const char *text, const struct unit *units, size_t n, double *out)
+{
+	char *end;
+	errno = 0;
+	double value = strtod(text, &end);
+	if (end == text || errno || !isfinite(value))
+		return TROUPE_E_CONFIG;
+	while (*end == ' ')
+		end++;
+	if (*end == '\0' && (value == 0 || units == sizes)) {
+		*out = value;
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(end, units[i].name) == 0) {
+			*out = value * units[i].factor;
+			return 0;
+		}
+	return TROUPE_E_CONFIG;
+}
+
+static int parse_plain(const char *text, double *out)
+{
+	char *end;
+	errno = 0;
+	*out = strtod(text, &end);
+	return end == text || *end || errno || !isfinite(*out) ? TROUPE_E_CONFIG : 0;
+}
+
+/* A number as its row would write it: "150ms", "64MB", "30". */
+static void format_number(enum row_type type, double value, char *out, size_t size)
+{
+	const struct unit *units = NULL;
+	size_t n = 0;
+	if (type == ROW_DURATION) {
+		units = durations;
+		n = sizeof(durations) / sizeof(durations[0]);
+	} else if (type == ROW_SIZE) {
+		units = sizes;
+		n = sizeof(sizes) / sizeof(sizes[0]);
+	}
+	for (size_t i = n; i-- > 0;) {
+		double whole = value / units[i].factor;
+		if (value != 0 && whole >= 1 && whole == floor(whole)) {
+			snprintf(out, size, "%.0f%s", whole, units[i].name);
+			return;
+		}
+	}
+	snprintf(out, size, "%.10g", value);
+}
+
+static int set_number(const struct row *row, void *config, const char *text, char *why,
+		      size_t why_size)
+{
+	static const char *const examples[] = {
+		[ROW_INT] = "a whole number",
+		[ROW_REAL] = "a number",
+		[ROW_DURATION] = "a time like 150ms, 3s, 10min, 2h, 7d",
+		[ROW_SIZE] = "a size like 64MB, 20GB, 512KiB",
+	};
+	double value = 0;
+	int rc = row->type == ROW_DURATION
+			 ? parse_unit(text, durations, sizeof(durations) / sizeof(durations[0]), &value)
+		 : row->type == ROW_SIZE
+			 ? parse_unit(text, sizes, sizeof(sizes) / sizeof(sizes[0]), &value)
+			 : parse_plain(text, &value);
+	if (rc < 0 || (row->type == ROW_INT && value != floor(value))) {
+		snprintf(why, why_size, "%s = \"%s\" is not %s", row->name, text, examples[row->type]);
+		return TROUPE_E_CONFIG;
+	}
+	bool open_range = row->min == 0 && row->max == 0;
+	if (value < row->min || (!open_range && value > row->max) || value > 9e18) {
+		char low[32], high[32];
+		format_number(row->type, row->min, low, sizeof(low));
+		format_number(row->type, open_range ? 9e18 : row->max, high, sizeof(high));
+		snprintf(why, why_size, "%s = \"%s\" is out of range, valid: %s to %s", row->name, text,
+			 low, high);
+		return TROUPE_E_CONFIG;
+	}
+	if (!config)
+		return 0;
+	if (row->type == ROW_REAL)
+		memcpy((char *)config + row->offset, &value, sizeof(value));
+	else
+		*(int64_t *)(void *)((char *)config + row->offset) = (int64_t)value;
+	return 0;
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+	size_t length = strlen(text);
+	for (const char *at = choices; at && *at;) {
+		size_t span = strcspn(at, "|");
+		if (span == length && memcmp(at, text, length) == 0)
+			return true;
+		at += span + (at[span] == '|');
+	}
+	return false;
+}
+
+static bool is_listen(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	if (!colon || colon == text || !colon[1])
+		return false;
+	char *end;
+	long port = strtol(colon + 1, &end, 10);
+	return *end == '\0' && port >= 0 && port <= 65535;
+}
+
+static int set_text(const struct row *row, void *config, const char *text, char *why,
+		    size_t why_size)
+{
+	if (row->type == ROW_CHOICE && !is_choice(row->choices, text)) {
+		snprintf(why, why_size, "%s = \"%s\" is unknown, valid: %s", row->name, text,
+			 row->choices);
+		return TROUPE_E_CONFIG;
+	}
+	if (row->type == ROW_LISTEN && *text && !is_listen(text)) {
+		snprintf(why, why_size, "%s = \"%s\" is not an ADDRESS:PORT like 127.0.0.1:8080",
+			 row->name, text);
+		return TROUPE_E_CONFIG;
+	}
+	if (strchr(text, '\n') || (config && strlen(text) >= row->size)) {
+		snprintf(why, why_size, "%s is too long or has a line break", row->name);
+		return TROUPE_E_CONFIG;
+	}
+	if (config)
+		memcpy((char *)config + row->offset, text, strlen(text) + 1);
+	return 0;
+}
+
+static int set_bool(const struct row *row, void *config, const char *text, char *why,
+		    size_t why_size)
+{
+	static const char *const yes[] = {"yes", "true", "on", "1"};
+	static const char *const no[] = {"no", "false", "off", "0"};
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		bool value = strcmp(text, yes[i]) == 0;
+		if (!value && strcmp(text, no[i]) != 0)
+			continue;
+		if (config)
+			*((bool *)config + row->offset) = value;
+		return 0;
+	}
+	snprintf(why, why_size, "%s = \"%s\" is neither yes nor no", row->name, text);
+	return TROUPE_E_CONFIG;
+}
+
+int row_set(const struct row *row, void *config, const char *text, char *why, size_t why_size)
+{
+	switch (row->type) {
+	case ROW_BOOL:
+		return set_bool(row, config, text, why, why_size);
+	case ROW_INT:
+	case ROW_REAL:
+	case ROW_DURATION:
+	case ROW_SIZE:
+		return set_number(row, config, text, why, why_size);
+	default:
+		return set_text(row, config, text, why, why_size);
+	}
+}
+
+void rows_defaults(const struct row_table *table, void *config)
+{
+	char why[256];
+	for (size_t i = 0; i < table->count; i++)
+		if (row_set(&table->rows[i], config, table->rows[i].fallback, why, sizeof(why)) < 0) {
+			fprintf(stderr, "default of a config row: %s\n", why);
+			abort();
+		}
+}
+
+int rows_apply(const struct row_table *table, void *config, const char *lines, char *why,
+	       size_t why_size)
+{
+	for (const char *at = lines; *at;) {
+		size_t span = strcspn(at, "\n");
+		char line[1024];
+		if (span >= sizeof(line)) {
+			snprintf(why, why_size, "a value is longer than %zu bytes", sizeof(line) - 1);
+			return TROUPE_E_CONFIG;
+		}
+		memcpy(line, at, span);
+		line[span] = '\0';
+		at += span + (at[span] == '\n');
+		char *equals = strchr(line, '=');
+		if (!equals)
+			continue;
+		*equals = '\0';
+		const struct row *row = row_find(table, line);
+		if (!row) {
+			snprintf(why, why_size, "unknown key \"%s\"", line);
+			return TROUPE_E_CONFIG;
+		}
+		int rc = row_set(row, config, equals + 1, why, why_size);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+char *row_format(const struct row *row, const void *config, char *out, size_t size)
+{
+	const char *at = (const char *)config + row->offset;
+	double real;
+	switch (row->type) {
+	case ROW_BOOL:
+		snprintf(out, size, "%s", *(const bool *)at ? "yes" : "no");
+		break;
+	case ROW_REAL:
+		memcpy(&real, at, sizeof(real));
+		format_number(row->type, real, out, size);
+		break;
+	case ROW_INT:
+	case ROW_DURATION:
+	case ROW_SIZE:
+		format_number(row->type, (double)*(const int64_t *)(const void *)at, out, size);
+		break;
+	default:
+		snprintf(out, size, "%s", at);
+	}
+	return out;
+}
+
+void rows_print(const struct row_table *table, FILE *out)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct row *row = &table->rows[i];
+		fprintf(out, "%s\t%s\t%.17g\t%.17g\t%s\t%s\t%s\n", row->name, type_names[row->type],
+			row->min, row->max, row->fallback, row->choices ? row->choices : "",
+			row->help ? row->help : "");
+	}
+}
+
+static int parse_type(const char *name, enum row_type *type)
+{
+	for (size_t i = 0; i < n_types; i++)
+		if (strcmp(type_names[i], name) == 0) {
+			*type = (enum row_type)i;
+			return 0;
+		}
+	return TROUPE_E_MALFORMED;
+}
+
+/* Cuts one line into its seven fields in place. */
+static int parse_row(char *line, struct row *row)
+{
+	char *field[7];
+	for (int i = 0; i < 7; i++) {
+		field[i] = line;
+		line += strcspn(line, "\t");
+		if ((*line == '\t') != (i < 6))
+			return TROUPE_E_MALFORMED;
+		if (*line)
+			*line++ = '\0';
+	}
+	*row = (struct row){
+		.name = field[0],
+		.min = strtod(field[2], NULL),
+		.max = strtod(field[3], NULL),
+		.fallback = field[4],
+		.choices = *field[5] ? field[5] : NULL,
+		.help = field[6],
+		.size = 1024,
+	};
+	return *field[0] ? parse_type(field[1], &row->type) : TROUPE_E_MALFORMED;
+}
+
+int rows_parse(const char *text, struct row **rows)
+{
+	size_t length = strlen(text), lines = 0;
+	for (size_t i = 0; i < length; i++)
+		lines += text[i] == '\n';
+	struct row *all = calloc(1, (lines + 1) * sizeof(*all) + length + 1);
+	if (!all)
+		return TROUPE_E_MEMORY;
+	char *copy = (char *)(all + lines + 1);
+	memcpy(copy, text, length + 1);
+	int count = 0;
+	for (char *line = copy; *line;) {
+		char *end = strchr(line, '\n');
+		if (!end)
+			break;
+		*end = '\0';
+		int rc = parse_row(line, &all[count]);
+		if (rc < 0) {
+			free(all);
+			return rc;
+		}
+		count++;
+		line = end + 1;
+	}
+	*rows = all;
+	return count;
+}
