@@ -1,0 +1,184 @@
+/* JPEG by libturbojpeg: the encoder owns one output buffer that only grows, so a steady stream of
+ * frames allocates nothing. */
+#include "workers/media/jpeg.h"
+
+#include "ipc/base/errors.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <turbojpeg.h>
+
+/* JPEG itself ends at 65535 pixels a side. */
+#define SIDE_MAX 65500
+
+struct jpeg_encoder {
+	tjhandle handle;
+	uint8_t *out;
+	size_t capacity;
+};
+
+struct jpeg_decoder {
+	tjhandle handle;
+};
+
+struct jpeg_encoder *jpeg_encoder_create(void)
+{
+	struct jpeg_encoder *encoder = calloc(1, sizeof(*encoder));
+	if (!encoder)
+		return NULL;
+	encoder->handle = tjInitCompress();
+	if (!encoder->handle) {
+		free(encoder);
+		return NULL;
+	}
+	return encoder;
+}
+
+void jpeg_encoder_destroy(struct jpeg_encoder *encoder)
+{
+	if (!encoder)
+		return;
+	tjDestroy(encoder->handle);
+	tjFree(encoder->out);
+	free(encoder);
+}
+
+static bool valid(uint32_t width, uint32_t height, uint32_t quality)
+{
+	return width > 0 && height > 0 && width <= SIDE_MAX && height <= SIDE_MAX && quality >= 1 &&
+	       quality <= 100;
+}
+
+/* Room for the worst case, so that the library never has to reallocate. */
+static int reserve(struct jpeg_encoder *encoder, uint32_t width, uint32_t height)
+{
+	unsigned long need = tjBufSize((int)width, (int)height, TJSAMP_420);
+	if (need == (unsigned long)-1)
+		return TROUPE_E_ARGUMENT;
+	if (need <= encoder->capacity)
+		return 0;
+	tjFree(encoder->out);
+	encoder->capacity = 0;
+	encoder->out = tjAlloc((int)need);
+	if (!encoder->out)
+		return TROUPE_E_MEMORY;
+	encoder->capacity = need;
+	return 0;
+}
+
+/* The accurate DCT is as fast with SIMD and gives the same bits with and without it. */
+static const int encode_flags = TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT;
+
+int jpeg_encode_i420(struct jpeg_encoder *encoder, const uint8_t *i420, uint32_t width,
+		     uint32_t height, uint32_t quality, const uint8_t **out, size_t *size)
+{
+	if (!valid(width, height, quality) || width % 2 || height % 2)
+		return TROUPE_E_ARGUMENT;
+	int rc = reserve(encoder, width, height);
+	if (rc < 0)
+		return rc;
+	size_t luma = (size_t)width * height;
+	const unsigned char *planes[3] = {i420, i420 + luma, i420 + luma + luma / 4};
+	unsigned long bytes = encoder->capacity;
+	if (tjCompressFromYUVPlanes(encoder->handle, planes, (int)width, NULL, (int)height,
+				    TJSAMP_420, &encoder->out, &bytes, (int)quality,
+				    encode_flags) < 0)
+		return TROUPE_E_SYSTEM;
+	*out = encoder->out;
+	*size = bytes;
+	return 0;
+}
+
+int jpeg_encode_rgb(struct jpeg_encoder *encoder, const uint8_t *rgb, uint32_t width,
+		    uint32_t height, uint32_t quality, const uint8_t **out, size_t *size)
+{
+	if (!valid(width, height, quality))
+		return TROUPE_E_ARGUMENT;
+	int rc = reserve(encoder, width, height);
+	if (rc < 0)
+		return rc;
+	unsigned long bytes = encoder->capacity;
+	if (tjCompress2(encoder->handle, rgb, (int)width, 0, (int)height, TJPF_RGB, &encoder->out,
+			&bytes, TJSAMP_420, (int)quality, encode_flags) < 0)
+		return TROUPE_E_SYSTEM;
+	*out = encoder->out;
+	*size = bytes;
+	return 0;
+}
+
+struct jpeg_decoder *jpeg_decoder_create(void)
+{
+	struct jpeg_decoder *decoder = calloc(1, sizeof(*decoder));
+	if (!decoder)
+		return NULL;
+	decoder->handle = tjInitDecompress();
+	if (!decoder->handle) {
+		free(decoder);
+		return NULL;
+	}
+	return decoder;
+}
+
+void jpeg_decoder_destroy(struct jpeg_decoder *decoder)
+{
+	if (!decoder)
+		return;
+	tjDestroy(decoder->handle);
+	free(decoder);
+}
+
+static int read_header(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+		       uint32_t *width, uint32_t *height, int *subsampling)
+{
+	int w = 0, h = 0, space = 0;
+	if (tjDecompressHeader3(decoder->handle, data, size, &w, &h, subsampling, &space) < 0 ||
+	    w <= 0 || h <= 0)
+		return TROUPE_E_CORRUPT;
+	*width = (uint32_t)w;
+	*height = (uint32_t)h;
+	return 0;
+}
+
+int jpeg_size(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint32_t *width,
+	      uint32_t *height)
+{
+	int subsampling;
+	return read_header(decoder, data, size, width, height, &subsampling);
+}
+
+/* A cut or damaged JPEG is an error, not a grey lower half. */
+static const int decode_flags = TJFLAG_STOPONWARNING | TJFLAG_ACCURATEDCT;
+
+int jpeg_decode_i420(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *i420,
+		     size_t capacity, uint32_t *width, uint32_t *height)
+{
+	int subsampling;
+	int rc = read_header(decoder, data, size, width, height, &subsampling);
+	if (rc < 0)
+		return rc;
+	if (subsampling != TJSAMP_420 || *width % 2 || *height % 2)
+		return TROUPE_E_UNSUPPORTED;
+	size_t luma = (size_t)*width * *height;
+	if (luma + luma / 2 > capacity)
+		return TROUPE_E_OVERSIZED;
+	unsigned char *planes[3] = {i420, i420 + luma, i420 + luma + luma / 4};
+	if (tjDecompressToYUVPlanes(decoder->handle, data, size, planes, (int)*width, NULL,
+				    (int)*height, decode_flags) < 0)
+		return TROUPE_E_CORRUPT;
+	return 0;
+}
+
+int jpeg_decode_gray(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *luma,
+		     size_t capacity, uint32_t *width, uint32_t *height)
+{
+	int subsampling;
+	int rc = read_header(decoder, data, size, width, height, &subsampling);
+	if (rc < 0)
+		return rc;
+	if ((size_t)*width * *height > capacity)
+		return TROUPE_E_OVERSIZED;
+	if (tjDecompress2(decoder->handle, data, size, luma, (int)*width, 0, (int)*height,
+			  TJPF_GRAY, decode_flags) < 0)
+		return TROUPE_E_CORRUPT;
+	return 0;
+}

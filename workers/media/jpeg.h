@@ -1,0 +1,44 @@
+/* JPEG in and out by libturbojpeg. Planes are full-range BT.601 (what JFIF holds), 4:2:0, tight: no
+ * conversion happens on the way. The same input gives the same bytes on every run. One encoder or
+ * decoder belongs to one thread. */
+#ifndef TROUPE_WORKERS_MEDIA_JPEG_H
+#define TROUPE_WORKERS_MEDIA_JPEG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct jpeg_encoder;
+struct jpeg_decoder;
+
+/* NULL: out of memory. */
+struct jpeg_encoder *jpeg_encoder_create(void);
+void jpeg_encoder_destroy(struct jpeg_encoder *encoder);
+
+/* Encodes tight I420 planes of width x height (both even) at `quality` 1..100. *out belongs to the
+ * encoder and is valid until its next call. TROUPE_E_ARGUMENT, TROUPE_E_MEMORY. */
+int jpeg_encode_i420(struct jpeg_encoder *encoder, const uint8_t *i420, uint32_t width,
+		     uint32_t height, uint32_t quality, const uint8_t **out, size_t *size);
+
+/* The same for tight rows of R, G, B; any size. */
+int jpeg_encode_rgb(struct jpeg_encoder *encoder, const uint8_t *rgb, uint32_t width,
+		    uint32_t height, uint32_t quality, const uint8_t **out, size_t *size);
+
+/* NULL: out of memory. */
+struct jpeg_decoder *jpeg_decoder_create(void);
+void jpeg_decoder_destroy(struct jpeg_decoder *decoder);
+
+/* Reads width and height from the header. TROUPE_E_CORRUPT: not a JPEG. */
+int jpeg_size(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint32_t *width,
+	      uint32_t *height);
+
+/* Decodes a 4:2:0 JPEG of even size into tight I420 planes; `capacity` is the room at `i420` in
+ * bytes. TROUPE_E_CORRUPT: damaged or cut; TROUPE_E_OVERSIZED: no room; TROUPE_E_UNSUPPORTED: not
+ * 4:2:0 or odd. */
+int jpeg_decode_i420(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *i420,
+		     size_t capacity, uint32_t *width, uint32_t *height);
+
+/* Decodes the luma of any JPEG into tight rows. Errors as above. */
+int jpeg_decode_gray(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *luma,
+		     size_t capacity, uint32_t *width, uint32_t *height);
+
+#endif
