@@ -1,5 +1,5 @@
-/* The one clock. Every time inside troupe is CLOCK_MONOTONIC in nanoseconds; the wall clock appears only
- * beside it, for people, and decides nothing. */
+/* The one clock. Every time inside troupe is CLOCK_MONOTONIC in nanoseconds; the wall clock appears
+ * only beside it, for people, and decides nothing. */
 #ifndef TROUPE_IPC_BASE_CLOCK_H
 #define TROUPE_IPC_BASE_CLOCK_H
 
@@ -19,8 +19,8 @@ int64_t clock_now(void);
 /* Wall-clock time in ns since 1970, UTC. */
 int64_t clock_wall(void);
 
-/* Milliseconds from `now` to `deadline` for poll(): rounded up so that a wait never ends early, 0 when it
- * is past, -1 for CLOCK_NEVER, at most one hour. */
+/* Milliseconds from `now` to `deadline` for poll(): rounded up so that a wait never ends early, 0
+ * when it is past, -1 for CLOCK_NEVER, at most one hour. */
 int clock_poll_ms(int64_t now, int64_t deadline);
 
 /* Writes a wall time as 2026-01-31T10:20:30.123Z into `out` (at least 25 bytes). */

@@ -1,5 +1,6 @@
-/* The one list of errors. Every function that can fail returns 0 or more when it went well and one of
- * these negative codes when not; a code that came from the system keeps its errno for the caller. */
+/* The one list of errors. Every function that can fail returns 0 or more when it went well and one
+ * of these negative codes when not; a code that came from the system keeps its errno for the
+ * caller. */
 #ifndef TROUPE_IPC_BASE_ERRORS_H
 #define TROUPE_IPC_BASE_ERRORS_H
 
@@ -35,7 +36,8 @@ enum troupe_error {
 #undef TROUPE_ERROR_ENUM
 };
 
-/* The text of a code, for people; "unknown error" for a number that is not in the list. Never NULL. */
+/* The text of a code, for people; "unknown error" for a number that is not in the list. Never NULL.
+ */
 const char *error_text(int code);
 
 /* The name of a code ("TIMEOUT"), for logs and JSON. Never NULL. */

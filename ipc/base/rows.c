@@ -16,18 +16,19 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-	{"ns", 1},    {"us", 1e3},   {"ms", 1e6},     {"s", 1e9},
+	{"ns", 1},     {"us", 1e3},   {"ms", 1e6},    {"s", 1e9},
 	{"min", 60e9}, {"h", 3600e9}, {"d", 86400e9},
 };
 
 static const struct unit sizes[] = {
-	{"B", 1},          {"kB", 1e3},         {"KB", 1e3},          {"MB", 1e6}, {"GB", 1e9},
-	{"TB", 1e12},      {"KiB", 1024.0},     {"MiB", 1048576.0},   {"GiB", 1073741824.0},
+	{"B", 1},     {"kB", 1e3},     {"KB", 1e3},	   {"MB", 1e6},		  {"GB", 1e9},
+	{"TB", 1e12}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0},
 };
 
 static const char *const type_names[] = {
-	[ROW_BOOL] = "bool", [ROW_INT] = "int",   [ROW_REAL] = "real",     [ROW_DURATION] = "duration",
-	[ROW_SIZE] = "size", [ROW_TEXT] = "text", [ROW_CHOICE] = "choice", [ROW_LISTEN] = "listen",
+	[ROW_BOOL] = "bool",	     [ROW_INT] = "int",	      [ROW_REAL] = "real",
+	[ROW_DURATION] = "duration", [ROW_SIZE] = "size",     [ROW_TEXT] = "text",
+	[ROW_CHOICE] = "choice",     [ROW_LISTEN] = "listen",
 };
 
 static const size_t n_types = sizeof(type_names) / sizeof(type_names[0]);
@@ -102,12 +103,14 @@ static int set_number(const struct row *row, void *config, const char *text, cha
 	};
 	double value = 0;
 	int rc = row->type == ROW_DURATION
-			 ? parse_unit(text, durations, sizeof(durations) / sizeof(durations[0]), &value)
+			 ? parse_unit(text, durations, sizeof(durations) / sizeof(durations[0]),
+				      &value)
 		 : row->type == ROW_SIZE
 			 ? parse_unit(text, sizes, sizeof(sizes) / sizeof(sizes[0]), &value)
 			 : parse_plain(text, &value);
 	if (rc < 0 || (row->type == ROW_INT && value != floor(value))) {
-		snprintf(why, why_size, "%s = \"%s\" is not %s", row->name, text, examples[row->type]);
+		snprintf(why, why_size, "%s = \"%s\" is not %s", row->name, text,
+			 examples[row->type]);
 		return TROUPE_E_CONFIG;
 	}
 	bool open_range = row->min == 0 && row->max == 0;
@@ -115,8 +118,8 @@ static int set_number(const struct row *row, void *config, const char *text, cha
 		char low[32], high[32];
 		format_number(row->type, row->min, low, sizeof(low));
 		format_number(row->type, open_range ? 9e18 : row->max, high, sizeof(high));
-		snprintf(why, why_size, "%s = \"%s\" is out of range, valid: %s to %s", row->name, text,
-			 low, high);
+		snprintf(why, why_size, "%s = \"%s\" is out of range, valid: %s to %s", row->name,
+			 text, low, high);
 		return TROUPE_E_CONFIG;
 	}
 	if (!config)
@@ -208,7 +211,8 @@ void rows_defaults(const struct row_table *table, void *config)
 {
 	char why[256];
 	for (size_t i = 0; i < table->count; i++)
-		if (row_set(&table->rows[i], config, table->rows[i].fallback, why, sizeof(why)) < 0) {
+		if (row_set(&table->rows[i], config, table->rows[i].fallback, why, sizeof(why)) <
+		    0) {
 			fprintf(stderr, "default of a config row: %s\n", why);
 			abort();
 		}
@@ -221,7 +225,8 @@ int rows_apply(const struct row_table *table, void *config, const char *lines, c
 		size_t span = strcspn(at, "\n");
 		char line[1024];
 		if (span >= sizeof(line)) {
-			snprintf(why, why_size, "a value is longer than %zu bytes", sizeof(line) - 1);
+			snprintf(why, why_size, "a value is longer than %zu bytes",
+				 sizeof(line) - 1);
 			return TROUPE_E_CONFIG;
 		}
 		memcpy(line, at, span);

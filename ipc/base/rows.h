@@ -1,6 +1,6 @@
-/* Config rows: a program declares what can be set as a table (name, type, range, default, help) beside a
- * plain struct that receives the values. The same table checks a config file, prints the commented
- * default, fills the struct in the worker and shows the values in effect. */
+/* Config rows: a program declares what can be set as a table (name, type, range, default, help)
+ * beside a plain struct that receives the values. The same table checks a config file, prints the
+ * commented default, fills the struct in the worker and shows the values in effect. */
 #ifndef TROUPE_IPC_BASE_ROWS_H
 #define TROUPE_IPC_BASE_ROWS_H
 
@@ -16,15 +16,16 @@ enum row_type {
 	ROW_SIZE,     /* int64_t, bytes: "64MB", "20GB" (powers of 1000), "64MiB"; range in bytes */
 	ROW_TEXT,     /* char[size]:    any text that fits */
 	ROW_CHOICE,   /* char[size]:    one of `choices`, separated by '|' */
-	ROW_LISTEN,   /* char[size]:    "ADDRESS:PORT"; the supervisor opens the socket and hands it over */
+	ROW_LISTEN,   /* char[size]:    "ADDRESS:PORT"; the supervisor opens the socket and hands it
+			 over */
 };
 
 struct row {
 	const char *name;
 	enum row_type type;
-	uint32_t offset;      /* of the value within the config struct */
-	uint32_t size;        /* of a text value, with its final zero */
-	double min, max;      /* for numbers, durations (ns) and sizes (bytes); both 0: any value >= 0 */
+	uint32_t offset; /* of the value within the config struct */
+	uint32_t size;	 /* of a text value, with its final zero */
+	double min, max; /* for numbers, durations (ns) and sizes (bytes); both 0: any value >= 0 */
 	const char *fallback; /* the default, as a person would write it; never NULL */
 	const char *choices;  /* ROW_CHOICE only */
 	const char *help;     /* one sentence for the commented default */
@@ -32,7 +33,8 @@ struct row {
 
 /* Offset and size of a member in one go, for designated rows. */
 #define ROW_AT(type_, member_)                                                                     \
-	.offset = (uint32_t)offsetof(type_, member_), .size = (uint32_t)sizeof(((type_ *)0)->member_)
+	.offset = (uint32_t)offsetof(type_, member_),                                              \
+	.size = (uint32_t)sizeof(((type_ *)0)->member_)
 
 /* A table of rows. `config_size` is the size of the struct they fill. */
 struct row_table {
@@ -48,21 +50,25 @@ const struct row *row_find(const struct row_table *table, const char *name);
  * TROUPE_E_CONFIG and writes one clause to `why` that says what is wrong and what is valid. */
 int row_set(const struct row *row, void *config, const char *text, char *why, size_t why_size);
 
-/* Sets every row to its default. The defaults of a table are part of the program: a bad one aborts. */
+/* Sets every row to its default. The defaults of a table are part of the program: a bad one aborts.
+ */
 void rows_defaults(const struct row_table *table, void *config);
 
-/* Applies "name=value" lines (as a supervisor hands them to a worker) on top of what `config` holds. */
+/* Applies "name=value" lines (as a supervisor hands them to a worker) on top of what `config`
+ * holds. */
 int rows_apply(const struct row_table *table, void *config, const char *lines, char *why,
 	       size_t why_size);
 
 /* Writes the value in effect as a person would write it. Returns `out`. */
 char *row_format(const struct row *row, const void *config, char *out, size_t size);
 
-/* `--rows`: one row a line, fields separated by tabs: name, type, min, max, default, choices, help. */
+/* `--rows`: one row a line, fields separated by tabs: name, type, min, max, default, choices, help.
+ */
 void rows_print(const struct row_table *table, FILE *out);
 
-/* Reads what rows_print wrote. On success *rows is one heap block (rows and their texts; the caller frees
- * it with free()) and the count is returned. The rows have offsets 0: they check, they do not fill. */
+/* Reads what rows_print wrote. On success *rows is one heap block (rows and their texts; the caller
+ * frees it with free()) and the count is returned. The rows have offsets 0: they check, they do not
+ * fill. */
 int rows_parse(const char *text, struct row **rows);
 
 #endif

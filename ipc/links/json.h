@@ -1,5 +1,6 @@
-/* Any protobuf message as JSON, by its descriptor: what `--json`, the page's API and logs print. Field
- * names are those of the .proto; enums are their names; unset optional fields are left out; bytes are hex. */
+/* Any protobuf message as JSON, by its descriptor: what `--json`, the page's API and logs print.
+ * Field names are those of the .proto; enums are their names; unset optional fields are left out;
+ * bytes are hex. */
 #ifndef TROUPE_IPC_LINKS_JSON_H
 #define TROUPE_IPC_LINKS_JSON_H
 

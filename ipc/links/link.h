@@ -1,8 +1,9 @@
-/* Links: ZeroMQ sockets in three shapes (pipe, queue, request/reply) and the one loop that polls them
- * together with plain descriptors. No other part of troupe includes zmq.h.
+/* Links: ZeroMQ sockets in three shapes (pipe, queue, request/reply) and the one loop that polls
+ * them together with plain descriptors. No other part of troupe includes zmq.h.
  *
- * Thread rules: a context and everything made from it belong to one thread. Sends never block: a message
- * that does not fit is dropped and counted, because messages only say "look" — what is, the slots say. */
+ * Thread rules: a context and everything made from it belong to one thread. Sends never block: a
+ * message that does not fit is dropped and counted, because messages only say "look" — what is, the
+ * slots say. */
 #ifndef TROUPE_IPC_LINKS_LINK_H
 #define TROUPE_IPC_LINKS_LINK_H
 
@@ -24,7 +25,8 @@ void links_destroy(struct links *links, int linger_ms);
 void link_close(struct link *link);
 
 struct link_counts {
-	uint64_t sent, received, dropped, rejected; /* dropped: would have blocked; rejected: undecodable */
+	uint64_t sent, received, dropped,
+		rejected; /* dropped: would have blocked; rejected: undecodable */
 };
 struct link_counts link_counts(const struct link *link);
 

@@ -11,7 +11,8 @@ struct loop;
 struct loop *loop_create(void);
 void loop_destroy(struct loop *loop); /* NULL is fine; closes nothing it watched */
 
-/* `revents` as for poll(2); links report POLLIN. Callbacks may add and remove entries, their own too. */
+/* `revents` as for poll(2); links report POLLIN. Callbacks may add and remove entries, their own
+ * too. */
 typedef void loop_fd_fn(void *arg, int fd, short revents);
 typedef void loop_link_fn(void *arg, struct link *link);
 
@@ -20,9 +21,9 @@ int loop_watch_fd(struct loop *loop, int fd, short events, loop_fd_fn *fn, void 
 int loop_watch_link(struct loop *loop, struct link *link, loop_link_fn *fn, void *arg);
 void loop_forget_link(struct loop *loop, struct link *link);
 
-/* Sleeps until something is ready or `deadline` (monotonic ns; CLOCK_NEVER), then runs the callbacks of
- * what is ready. Returns how many ran; 0 at the deadline; TROUPE_E_AGAIN when a signal came. A link that
- * has a message already counts as ready at once. */
+/* Sleeps until something is ready or `deadline` (monotonic ns; CLOCK_NEVER), then runs the
+ * callbacks of what is ready. Returns how many ran; 0 at the deadline; TROUPE_E_AGAIN when a signal
+ * came. A link that has a message already counts as ready at once. */
 int loop_wait(struct loop *loop, int64_t deadline);
 
 #endif

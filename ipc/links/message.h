@@ -1,10 +1,12 @@
-/* Messages on the wire: a header of 16 bytes, then one protobuf message of exactly the length it names.
+/* Messages on the wire: a header of 16 bytes, then one protobuf message of exactly the length it
+ * names.
  *
- *    0   4 magic "trp1"   | 4   2 schema version | 6   2 kind | 8   4 length | 12   4 CRC-32C of the body
+ *    0   4 magic "trp1"   | 4   2 schema version | 6   2 kind | 8   4 length | 12   4 CRC-32C of
+ * the body
  *
  * all little-endian. A reader refuses, by name: too short (TRUNCATED), longer than said or than the
- * kind's limit (OVERSIZED), another schema version (SCHEMA), unknown kind, wrong magic or checksum, or
- * bytes that protobuf does not take to the exact end (MALFORMED, CORRUPT). */
+ * kind's limit (OVERSIZED), another schema version (SCHEMA), unknown kind, wrong magic or checksum,
+ * or bytes that protobuf does not take to the exact end (MALFORMED, CORRUPT). */
 #ifndef TROUPE_IPC_LINKS_MESSAGE_H
 #define TROUPE_IPC_LINKS_MESSAGE_H
 
@@ -12,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_SCHEMA      1
+#define MESSAGE_SCHEMA	    1
 #define MESSAGE_HEADER_SIZE 16
 
 /* X(KIND, number, C prefix of the generated type, limit in bytes). Numbers are never reused. */
@@ -37,7 +39,8 @@ enum message_kind {
 #undef MESSAGE_KIND_ENUM
 };
 
-/* Packs into a heap block, *size bytes; the caller frees it. NULL: out of memory or over the limit. */
+/* Packs into a heap block, *size bytes; the caller frees it. NULL: out of memory or over the limit.
+ */
 uint8_t *message_pack(enum message_kind kind, const ProtobufCMessage *message, size_t *size);
 
 /* Unpacks. On success *kind and *message are set; the caller frees with message_free. */

@@ -1,6 +1,7 @@
-/* The queue: many producers, many consumers (PUSH/PULL over ipc://). Each consumer has an inbox at a path
- * of its own; a producer keeps an outbox to each inbox it writes to. Bounded; what does not fit is lost,
- * which is harmless: the ledger is the backlog. Send and receive with link_send and link_receive. */
+/* The queue: many producers, many consumers (PUSH/PULL over ipc://). Each consumer has an inbox at
+ * a path of its own; a producer keeps an outbox to each inbox it writes to. Bounded; what does not
+ * fit is lost, which is harmless: the ledger is the backlog. Send and receive with link_send and
+ * link_receive. */
 #ifndef TROUPE_IPC_LINKS_QUEUE_H
 #define TROUPE_IPC_LINKS_QUEUE_H
 

@@ -1,10 +1,11 @@
-/* What lies in the shared memory of a pipeline, byte by byte. One memfd, made by the supervisor, mapped by
- * every worker:
+/* What lies in the shared memory of a pipeline, byte by byte. One memfd, made by the supervisor,
+ * mapped by every worker:
  *
- *   header | stream rows | seat rows | tap rows | words | records | model board | pixel areas (page-aligned)
+ *   header | stream rows | seat rows | tap rows | words | records | model board | pixel areas
+ * (page-aligned)
  *
- * Numbers only and fixed widths; times are CLOCK_MONOTONIC ns unless named wall. Who writes a field is
- * said beside it; everything else only reads it. The words decide; nothing else in here does. */
+ * Numbers only and fixed widths; times are CLOCK_MONOTONIC ns unless named wall. Who writes a field
+ * is said beside it; everything else only reads it. The words decide; nothing else in here does. */
 #ifndef TROUPE_IPC_SLOTS_LAYOUT_H
 #define TROUPE_IPC_SLOTS_LAYOUT_H
 
@@ -15,13 +16,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define LEDGER_MAGIC     UINT64_C(0x72656764656c7274) /* "trledger" */
-#define LEDGER_VERSION  1
-#define STREAMS_MAX     16
+#define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
+#define LEDGER_VERSION	 1
+#define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
-#define NAME_SIZE       32
-#define LABELS_MAX      32
-#define ENDPOINT_SIZE   108 /* sun_path; ipc:// paths must fit */
+#define NAME_SIZE	 32
+#define LABELS_MAX	 32
+#define ENDPOINT_SIZE	 108 /* sun_path; ipc:// paths must fit */
 
 #define THUMB_WIDTH  32
 #define THUMB_HEIGHT 24
@@ -38,7 +39,7 @@ enum drop_reason {
 #define DROP_REASON_ENUM(name, text) DROP_##name,
 	DROP_REASONS(DROP_REASON_ENUM)
 #undef DROP_REASON_ENUM
-	N_DROP_REASONS
+		N_DROP_REASONS
 };
 
 /* One stream: its geometry is fixed for the run. */
@@ -46,87 +47,92 @@ struct stream_row {
 	/* written once by the supervisor before the first worker */
 	char name[NAME_SIZE];
 	uint32_t first_slot, n_slots;
-	uint32_t width, height;             /* of the image, pixels, both even */
-	uint32_t view_width, view_height;   /* of the view, pixels; rows are tight RGB24 */
-	uint32_t fps_num, fps_den;          /* the source's nominal rate */
-	uint32_t quality;                   /* JPEG quality 1..100 of the coded area */
-	uint32_t live;                      /* 1: the source cannot wait, no free slot means a drop */
+	uint32_t width, height;		  /* of the image, pixels, both even */
+	uint32_t view_width, view_height; /* of the view, pixels; rows are tight RGB24 */
+	uint32_t fps_num, fps_den;	  /* the source's nominal rate */
+	uint32_t quality;		  /* JPEG quality 1..100 of the coded area */
+	uint32_t live;			  /* 1: the source cannot wait, no free slot means a drop */
 	uint32_t image_size, view_size, coded_size; /* capacity of the areas, bytes */
 	uint32_t reserved0;
-	uint64_t first_seq;                 /* the number before the run's first frame, normally 0 */
-	int64_t tap_every_ns[TAPS_MAX];     /* 0: every frame; else at most one frame per so many ns of pts */
+	uint64_t first_seq;		/* the number before the run's first frame, normally 0 */
+	int64_t tap_every_ns[TAPS_MAX]; /* 0: every frame; else at most one frame per so many ns of
+					   pts */
 
 	/* any time */
-	_Atomic uint64_t owner;        /* seat of the capture in charge; 0: up for taking */
-	_Atomic uint32_t taps_on;      /* bit t: frames are owed to tap t (recording on/off); control */
-	_Atomic int32_t label;         /* what `troupe label` said last; 0: none; control */
-	_Atomic int64_t pace_origin;   /* monotonic time of pts 0 for paced sources; capture */
+	_Atomic uint64_t owner;	  /* seat of the capture in charge; 0: up for taking */
+	_Atomic uint32_t taps_on; /* bit t: frames are owed to tap t (recording on/off); control */
+	_Atomic int32_t label;	  /* what `troupe label` said last; 0: none; control */
+	_Atomic int64_t pace_origin; /* monotonic time of pts 0 for paced sources; capture */
 	_Atomic uint64_t drops[N_DROP_REASONS]; /* since the run began; capture */
-	_Atomic uint64_t settled;      /* highest number the recording has for good; storer */
-	_Atomic uint64_t stored;       /* frames of this run in the recording; storer, absolute */
+	_Atomic uint64_t settled; /* highest number the recording has for good; storer */
+	_Atomic uint64_t stored;  /* frames of this run in the recording; storer, absolute */
 	_Atomic uint64_t stored_bypassed, stored_quarantined; /* of those; storer, absolute */
-	_Atomic uint32_t ended;        /* 1: the source has ended, nothing more will come; capture */
+	_Atomic uint32_t ended; /* 1: the source has ended, nothing more will come; capture */
 	uint32_t reserved1;
 };
 
 /* One seat: one incarnation of one worker. */
 struct seat_row {
 	/* supervisor, before the process exists */
-	char worker[NAME_SIZE];        /* "processor.1" */
-	_Atomic uint32_t state;        /* enum seat_state */
-	uint32_t incarnation;          /* of that worker, from 1 */
-	_Atomic int32_t pid;           /* supervisor, after the spawn */
+	char worker[NAME_SIZE]; /* "processor.1" */
+	_Atomic uint32_t state; /* enum seat_state */
+	uint32_t incarnation;	/* of that worker, from 1 */
+	_Atomic int32_t pid;	/* supervisor, after the spawn */
 	uint32_t reserved;
 	/* the worker itself */
-	char inbox[ENDPOINT_SIZE];     /* path of its inbox socket, "" without one; valid once `inbox_set` */
+	char inbox[ENDPOINT_SIZE]; /* path of its inbox socket, "" without one; valid once
+				      `inbox_set` */
 	_Atomic uint32_t inbox_set;
-	_Atomic uint64_t progress;     /* moves whenever the worker gets on */
-	_Atomic int64_t due;           /* asleep: its next timer or CLOCK_NEVER; awake: since when */
-	_Atomic uint64_t frames;       /* frames it finished, filled, took or peeked */
-	_Atomic uint64_t turns;        /* times its loop woke up */
+	_Atomic uint64_t progress; /* moves whenever the worker gets on */
+	_Atomic int64_t due;	   /* asleep: its next timer or CLOCK_NEVER; awake: since when */
+	_Atomic uint64_t frames;   /* frames it finished, filled, took or peeked */
+	_Atomic uint64_t turns;	   /* times its loop woke up */
 };
 
 enum seat_state { SEAT_EMPTY, SEAT_LIVE, SEAT_DEAD };
 
 /* One lossless tap. */
 struct tap_row {
-	char name[NAME_SIZE];     /* supervisor, once */
-	_Atomic uint64_t owner;   /* seat of the worker in charge; 0: up for taking */
+	char name[NAME_SIZE];	/* supervisor, once */
+	_Atomic uint64_t owner; /* seat of the worker in charge; 0: up for taking */
 };
 
 struct slot_record {
 	/* capture, while FILLING */
-	alignas(64) uint64_t seq;     /* what PUBLISH will write into the word; a copy for readers of copies */
-	uint64_t source_index;        /* number of the frame in its source, from 0, drops included */
-	uint64_t ordinal[TAPS_MAX];   /* number among the frames owed to tap t, from 1; 0: not owed */
-	int64_t pts;                  /* presentation time in the source, ns */
-	int64_t captured;             /* when the frame came out of the source */
-	int64_t captured_wall;        /* the same on the wall clock */
-	int64_t published;            /* just before PUBLISH */
+	alignas(64) uint64_t
+		seq; /* what PUBLISH will write into the word; a copy for readers of copies */
+	uint64_t source_index;	    /* number of the frame in its source, from 0, drops included */
+	uint64_t ordinal[TAPS_MAX]; /* frames owed to tap t up to this one, itself included */
+	int64_t pts;		    /* presentation time in the source, ns */
+	int64_t captured;	    /* when the frame came out of the source */
+	int64_t captured_wall;	    /* the same on the wall clock */
+	int64_t published;	    /* just before PUBLISH */
 	uint64_t drops_total[N_DROP_REASONS];  /* of the stream since the run began */
 	uint32_t drops_before[N_DROP_REASONS]; /* between this frame and its predecessor */
-	int32_t label;                /* 0: none */
-	uint32_t coded_bytes;         /* bytes in the coded area: capture where the source is coded, else processor */
-	uint8_t thumb[THUMB_SIZE];    /* luma */
+	int32_t label;			       /* 0: none */
+	uint32_t coded_bytes; /* bytes in the coded area: capture where the source is coded, else
+				 processor */
+	uint8_t thumb[THUMB_SIZE];	  /* luma */
 	uint8_t thumb_before[THUMB_SIZE]; /* the predecessor's; all 0 for the first */
 	/* processor, while HELD; void when the word is marked bypassed */
 	int64_t claimed;
 	int64_t finished;
-	uint64_t model_version;       /* 0: no prediction */
-	float motion;                 /* mean absolute difference of the thumbs, 0..1 */
-	float probability;            /* of the prediction, 0..1 */
-	int32_t prediction;           /* a label, 0: none */
-	uint32_t processor;           /* seat that did it */
+	uint64_t model_version; /* 0: no prediction */
+	float motion;		/* mean absolute difference of the thumbs, 0..1 */
+	float probability;	/* of the prediction, 0..1 */
+	int32_t prediction;	/* a label, 0: none */
+	uint32_t processor;	/* seat that did it */
 };
 
-/* The model board: two banks; `current` is the version published last, in bank version % 2. A publisher
- * fills the other bank and then stores `current`: a death half-way leaves the old model in force. */
+/* The model board: two banks; `current` is the version published last, in bank version % 2. A
+ * publisher fills the other bank and then stores `current`: a death half-way leaves the old model
+ * in force. */
 #define MODEL_FEATURES_MAX 256
 struct model_bank {
 	uint64_t version;
-	uint32_t classes, features;    /* rows and columns in use */
-	uint32_t crc32c;               /* over everything in the bank behind this field */
-	int32_t label[LABELS_MAX];     /* the label that class c stands for */
+	uint32_t classes, features; /* rows and columns in use */
+	uint32_t crc32c;	    /* over everything in the bank behind this field */
+	int32_t label[LABELS_MAX];  /* the label that class c stands for */
 	float weight[LABELS_MAX][MODEL_FEATURES_MAX]; /* features - 1 weights and the bias last */
 };
 
@@ -140,28 +146,31 @@ struct ledger_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t n_streams, n_slots, n_taps;
-	uint64_t size;                     /* of the whole memory, bytes */
-	uint64_t run;                      /* wall-clock ms of `up`: the run's name in the recording */
-	uint64_t streams_at, seats_at, taps_at, words_at, records_at, model_at, areas_at; /* byte offsets */
+	uint64_t size; /* of the whole memory, bytes */
+	uint64_t run;  /* wall-clock ms of `up`: the run's name in the recording */
+	uint64_t streams_at, seats_at, taps_at, words_at, records_at, model_at,
+		areas_at; /* byte offsets */
 	int32_t supervisor_pid;
 	uint32_t reserved;
-	int64_t hang_after, bypass_after;  /* ns */
-	uint32_t low_water_percent;        /* free slots of a stream below this: bypass */
+	int64_t hang_after, bypass_after; /* ns */
+	uint32_t low_water_percent;	  /* free slots of a stream below this: bypass */
 	uint32_t reserved1;
 	char pipeline[NAME_SIZE];
-	char labels[LABELS_MAX][NAME_SIZE]; /* [0] is "none"; the supervisor appends, never changes */
+	char labels[LABELS_MAX]
+		   [NAME_SIZE]; /* [0] is "none"; the supervisor appends, never changes */
 	_Atomic uint32_t n_labels;
-	uint32_t reserved2;
-	_Atomic uint64_t idle;     /* bit per seat: sleeps and would take a QUEUED frame */
-	_Atomic uint64_t asked;    /* bit per seat: wants a bell at the next DONE */
-	_Atomic uint64_t waiting;  /* bit per seat: wants a bell at the next FREE */
-	_Atomic uint64_t bells_all;/* bit per seat that is LIVE: who is rung when everybody is */
+	uint32_t last_seat;	    /* given out last, so that numbers come back late; supervisor */
+	_Atomic uint64_t idle;	    /* bit per seat: sleeps and would take a QUEUED frame */
+	_Atomic uint64_t asked;	    /* bit per seat: wants a bell at the next DONE */
+	_Atomic uint64_t waiting;   /* bit per seat: wants a bell at the next FREE */
+	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
 };
 
 static_assert(sizeof(struct stream_row) == 224, "stream_row is part of the layout");
 static_assert(sizeof(struct seat_row) == 192, "seat_row is part of the layout");
 static_assert(sizeof(struct tap_row) == 40, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
-static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2, "words must be lock-free");
+static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
+	      "words must be lock-free");
 
 #endif

@@ -1,10 +1,11 @@
 /* The ledger: the slots of a pipeline in shared memory, and every step that processes take on them.
  *
  * Concurrency. A slot's word changes only by ledger_step(): load, compute by word_step(), one
- * compare-and-swap (acquire-release). Who wins the swap into FILLING or HELD owns the areas that phase
- * lets it write, and its writes are published by the swap that leaves the phase. A process that dies
- * between two instructions therefore leaves a word that says truly what it held. Nothing in here blocks
- * or takes a lock; every function may be called by any thread unless said otherwise. */
+ * compare-and-swap (acquire-release). Who wins the swap into FILLING or HELD owns the areas that
+ * phase lets it write, and its writes are published by the swap that leaves the phase. A process
+ * that dies between two instructions therefore leaves a word that says truly what it held. Nothing
+ * in here blocks or takes a lock; every function may be called by any thread unless said otherwise.
+ */
 #ifndef TROUPE_IPC_SLOTS_LEDGER_H
 #define TROUPE_IPC_SLOTS_LEDGER_H
 
@@ -19,7 +20,8 @@
 /* One process's handle of the ledger: pointers into its mapping. Read-only after ledger_attach. */
 struct ledger {
 	int fd;
-	int bell_base; /* bell of seat s is descriptor bell_base + s; -1: this process has no bells */
+	int bell_base; /* bell of seat s is descriptor bell_base + s; -1: this process has no bells
+			*/
 	bool writable;
 	size_t size;
 	struct ledger_header *header;
@@ -30,7 +32,7 @@ struct ledger {
 	struct slot_record *records;
 	struct model_board *model;
 	uint8_t *areas;
-	uint64_t area_at[STREAMS_MAX];    /* of a stream's first slot, from `areas` */
+	uint64_t area_at[STREAMS_MAX];	   /* of a stream's first slot, from `areas` */
 	uint64_t area_stride[STREAMS_MAX]; /* image + view + coded of one slot, page-aligned */
 };
 
@@ -60,8 +62,8 @@ struct ledger_plan {
 /* Bytes the memory of a plan takes. */
 uint64_t ledger_plan_size(const struct ledger_plan *plan);
 
-/* Makes the memory (memfd, all pages reserved so that no access can ever fault), maps it into *ledger.
- * TROUPE_E_MEMORY: it does not fit; TROUPE_E_ARGUMENT: the plan makes no sense. */
+/* Makes the memory (memfd, all pages reserved so that no access can ever fault), maps it into
+ * *ledger. TROUPE_E_MEMORY: it does not fit; TROUPE_E_ARGUMENT: the plan makes no sense. */
 int ledger_create(struct ledger *ledger, const struct ledger_plan *plan);
 
 /* Maps an existing ledger. `fd` stays the caller's. Checks magic, version, size and offsets:
@@ -90,8 +92,9 @@ bool ledger_quiet(const struct ledger *ledger);
 
 /* ---- the one place that changes a word ---- */
 
-/* Takes one step of `cause` from the word `expected`; on success returns 0 and *now (may be NULL) is the
- * new word. TROUPE_E_LOST: the word is no longer `expected`; TROUPE_E_STATE: not from there. */
+/* Takes one step of `cause` from the word `expected`; on success returns 0 and *now (may be NULL)
+ * is the new word. TROUPE_E_LOST: the word is no longer `expected`; TROUPE_E_STATE: not from there.
+ */
 int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum word_cause cause,
 		const struct word_args *args, uint64_t *now);
 
@@ -100,8 +103,8 @@ int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum wo
 /* Takes the FREE slot of the stream with the lowest number. TROUPE_E_FULL: none. */
 int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *slot);
 
-/* FILLING -> QUEUED with number last + 1. The caller has filled image and record (but seq, ordinal and
- * published, which this writes). Rings nobody: see bells.h. */
+/* FILLING -> QUEUED with number last + 1. The caller has filled image and record (but seq, ordinal
+ * and published, which this writes). Rings nobody: see bells.h. */
 int ledger_publish(struct ledger *ledger, uint32_t slot, uint8_t seat);
 
 int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat);
@@ -111,7 +114,8 @@ int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat);
 /* QUEUED -> HELD: the frame published first, across streams. TROUPE_E_AGAIN: nothing is queued. */
 int ledger_claim(struct ledger *ledger, uint8_t seat, uint32_t *slot);
 
-/* HELD -> DONE or FREE. If the frame was bypassed meanwhile, lets go of it instead and returns 1. */
+/* HELD -> DONE or FREE. If the frame was bypassed meanwhile, lets go of it instead and returns 1.
+ */
 int ledger_finish_frame(struct ledger *ledger, uint32_t slot, uint8_t seat);
 
 /* HELD -> QUEUED; as above returns 1 when it was bypassed. */
@@ -120,8 +124,8 @@ int ledger_hand_back(struct ledger *ledger, uint32_t slot, uint8_t seat);
 /* ---- lossless taps ---- */
 
 /* Looks for frame *last + 1, skipping numbers that are not owed to `tap` (they raise *last).
- * 0: *slot is DONE and owed; TROUPE_E_AGAIN: not published, or not done yet: then *slot is the slot that
- * is waited for, or SLOT_NONE. Only the tap's owner may call it. */
+ * 0: *slot is DONE and owed; TROUPE_E_AGAIN: not published, or not done yet: then *slot is the slot
+ * that is waited for, or SLOT_NONE. Only the tap's owner may call it. */
 int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t *last,
 		     uint32_t *slot);
 
@@ -130,17 +134,19 @@ int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t 
 
 /* ---- bypass: any tap's owner or the stream's capture ---- */
 
-/* Sends QUEUED and HELD frames on unprocessed that are older than bypass_after, and, with free slots below
- * the low-water mark, the oldest of them. Returns how many. */
+/* Sends QUEUED and HELD frames on unprocessed that are older than bypass_after, and, with free
+ * slots below the low-water mark, the oldest of them. Returns how many. */
 int ledger_bypass(struct ledger *ledger, uint32_t stream, int64_t now);
 
-/* When ledger_bypass has to look again (the oldest frame's time, CLOCK_NEVER when nothing waits). */
+/* When ledger_bypass has to look again (the oldest frame's time, CLOCK_NEVER when nothing waits).
+ */
 int64_t ledger_bypass_due(const struct ledger *ledger, uint32_t stream);
 
 /* ---- peeking takers ---- */
 
-/* The slot that shows the newest (each = false) or the next (each = true) finished frame after `after`;
- * *word is what it said. TROUPE_E_AGAIN: none. Copy what you want, then ask ledger_still. */
+/* The slot that shows the newest (each = false) or the next (each = true) finished frame after
+ * `after`; *word is what it said. TROUPE_E_AGAIN: none. Copy what you want, then ask ledger_still.
+ */
 int ledger_peek(const struct ledger *ledger, uint32_t stream, uint64_t after, bool each,
 		uint32_t *slot, uint64_t *word);
 

@@ -1,5 +1,5 @@
-/* Seats: the supervisor gives each incarnation a number of its own and takes it back only after all it held
- * was given back. Only the supervisor's main thread calls these. */
+/* Seats: the supervisor gives each incarnation a number of its own and takes it back only after all
+ * it held was given back. Only the supervisor's main thread calls these. */
 #ifndef TROUPE_IPC_SLOTS_SEATS_H
 #define TROUPE_IPC_SLOTS_SEATS_H
 
@@ -11,15 +11,16 @@ int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation)
 
 struct reclaimed {
 	uint32_t filling, held, bypassed; /* slots given back, by what they were */
-	uint32_t quarantined;             /* of the held ones */
-	uint32_t streams, taps;           /* owner words given up */
+	uint32_t quarantined;		  /* of the held ones */
+	uint32_t streams, taps;		  /* owner words given up */
 };
 
-/* Gives back everything a dead seat held, clears its bits, then empties the seat. To be called only when
- * the kernel has confirmed the end of its process. `fault`: it died by its own doing. */
+/* Gives back everything a dead seat held, clears its bits, then empties the seat. To be called only
+ * when the kernel has confirmed the end of its process. `fault`: it died by its own doing. */
 void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclaimed *what);
 
-/* Whether a seat holds a slot, an owner word under which something is owed, or a stream that flows. */
+/* Whether a seat holds a slot, an owner word under which something is owed, or a stream that flows.
+ */
 bool seat_holds(const struct ledger *ledger, uint8_t seat);
 
 #endif

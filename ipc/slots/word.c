@@ -45,8 +45,8 @@ uint64_t word_pack(struct slot_word parts)
 	       (uint64_t)(parts.marks & 0xf) << 4 | (uint64_t)(parts.phase & 0xf);
 }
 
-/* The one way into DONE, which is the way into FREE when nobody is owed anything and nobody holds on:
- * the step that clears the last reason to keep a slot also frees it. */
+/* The one way into DONE, which is the way into FREE when nobody is owed anything and nobody holds
+ * on: the step that clears the last reason to keep a slot also frees it. */
 static void enter_done(struct slot_word *w)
 {
 	w->phase = w->owed || w->seat ? PHASE_DONE : PHASE_FREE;
@@ -182,11 +182,11 @@ static int step_blame(struct slot_word *w, const struct word_args *args)
 typedef int step_fn(struct slot_word *w, const struct word_args *args);
 
 static step_fn *const steps[N_CAUSES] = {
-	[CAUSE_TAKE] = step_take,           [CAUSE_PUBLISH] = step_publish,
-	[CAUSE_ABANDON] = step_abandon,     [CAUSE_CLAIM] = step_claim,
-	[CAUSE_FINISH] = step_finish,       [CAUSE_HAND_BACK] = step_hand_back,
-	[CAUSE_BYPASS] = step_bypass,       [CAUSE_LET_GO] = step_let_go,
-	[CAUSE_SETTLE] = step_settle,       [CAUSE_RECLAIM] = step_reclaim,
+	[CAUSE_TAKE] = step_take,	[CAUSE_PUBLISH] = step_publish,
+	[CAUSE_ABANDON] = step_abandon, [CAUSE_CLAIM] = step_claim,
+	[CAUSE_FINISH] = step_finish,	[CAUSE_HAND_BACK] = step_hand_back,
+	[CAUSE_BYPASS] = step_bypass,	[CAUSE_LET_GO] = step_let_go,
+	[CAUSE_SETTLE] = step_settle,	[CAUSE_RECLAIM] = step_reclaim,
 	[CAUSE_BLAME] = step_blame,
 };
 
@@ -218,7 +218,8 @@ bool word_legal(uint64_t word)
 	case PHASE_HELD:
 		return w.seat && w.seq && !w.marks;
 	case PHASE_DONE:
-		return w.seq && !w.attempts && !spoiled && (w.owed || w.seat) && (!w.seat || bypassed);
+		return w.seq && !w.attempts && !spoiled && (w.owed || w.seat) &&
+		       (!w.seat || bypassed);
 	default:
 		return false;
 	}

@@ -1,13 +1,14 @@
-/* The word of a slot: 64 bits that are the whole truth about one frame's life, and the one table of the
- * steps it may take. Pure functions; the ledger applies them with one compare-and-swap each.
+/* The word of a slot: 64 bits that are the whole truth about one frame's life, and the one table of
+ * the steps it may take. Pure functions; the ledger applies them with one compare-and-swap each.
  *
  *   63            24 23   20 19      16 15       8 7     4 3     0
  *  +----------------+-------+----------+----------+-------+-------+
  *  | sequence (40)  | owed  | attempts | seat     | marks | phase |
  *  +----------------+-------+----------+----------+-------+-------+
  *
- * FREE keeps the sequence number of its last life, so that viewers can still peek; only PUBLISH writes a
- * new one. docs/slots.md tells the life of a slot and is checked against the table by a test. */
+ * FREE keeps the sequence number of its last life, so that viewers can still peek; only PUBLISH
+ * writes a new one. docs/slots.md tells the life of a slot and is checked against the table by a
+ * test. */
 #ifndef TROUPE_IPC_SLOTS_WORD_H
 #define TROUPE_IPC_SLOTS_WORD_H
 
@@ -30,10 +31,10 @@ enum mark {
 	MARK_SPOILED = 4,     /* FREE after an aborted filling: no area shows the frame `seq` */
 };
 
-#define SEATS_MAX           64 /* seats 1..63; 0 is nobody */
-#define TAPS_MAX            4
+#define SEATS_MAX	    64 /* seats 1..63; 0 is nobody */
+#define TAPS_MAX	    4
 #define QUARANTINE_ATTEMPTS 3
-#define SEQ_MAX             ((UINT64_C(1) << 40) - 1)
+#define SEQ_MAX		    ((UINT64_C(1) << 40) - 1)
 
 /* A word taken apart. */
 struct slot_word {
@@ -45,32 +46,39 @@ struct slot_word {
 	uint8_t phase;
 };
 
-/* Why a word changes. X(name, who, from, to, text) — `from` and `to` are for people and the table of
- * docs/slots.md; word_step() is the law. */
+/* Why a word changes. X(name, who, from, to, text) — `from` and `to` are for people and the table
+ * of docs/slots.md; word_step() is the law. */
 #define WORD_CAUSES(X)                                                                             \
 	X(TAKE, "capture", "FREE", "FILLING", "a frame is about to be captured into the slot")     \
-	X(PUBLISH, "capture", "FILLING", "QUEUED", "the frame is whole; the only step that writes seq") \
+	X(PUBLISH, "capture", "FILLING", "QUEUED",                                                 \
+	  "the frame is whole; the only step that writes seq")                                     \
 	X(ABANDON, "capture", "FILLING", "FREE", "the frame could not be captured; areas spoiled") \
 	X(CLAIM, "processor", "QUEUED", "HELD", "an idle processor takes the oldest frame")        \
-	X(FINISH, "processor", "HELD", "DONE, FREE", "the frame is processed; FREE when nothing is owed") \
+	X(FINISH, "processor", "HELD", "DONE, FREE",                                               \
+	  "the frame is processed; FREE when nothing is owed")                                     \
 	X(HAND_BACK, "processor", "HELD", "QUEUED", "the holder cannot finish and says so")        \
-	X(BYPASS, "tap, capture", "QUEUED, HELD", "DONE, FREE", "waited too long: goes on unprocessed; a holder keeps its seat") \
-	X(LET_GO, "processor", "DONE", "DONE, FREE", "the holder of a bypassed frame is through with its areas") \
+	X(BYPASS, "tap, capture", "QUEUED, HELD", "DONE, FREE",                                    \
+	  "waited too long: goes on unprocessed; a holder keeps its seat")                         \
+	X(LET_GO, "processor", "DONE", "DONE, FREE",                                               \
+	  "the holder of a bypassed frame is through with its areas")                              \
 	X(SETTLE, "tap", "DONE", "DONE, FREE", "a lossless tap has the frame for good")            \
-	X(RECLAIM, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE", "the seat's process is dead: what it held is given back") \
-	X(BLAME, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE", "as RECLAIM, and the worker's own fault: attempts + 1, at the third quarantine")
+	X(RECLAIM, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                      \
+	  "the seat's process is dead: what it held is given back")                                \
+	X(BLAME, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                        \
+	  "as RECLAIM, and the worker's own fault: attempts + 1, at the third quarantine")
 
 enum word_cause {
 #define WORD_CAUSE_ENUM(name, who, from, to, text) CAUSE_##name,
 	WORD_CAUSES(WORD_CAUSE_ENUM)
 #undef WORD_CAUSE_ENUM
-	N_CAUSES
+		N_CAUSES
 };
 
 /* What a step needs to know beside the word itself; unused members stay 0. */
 struct word_args {
 	uint64_t seq; /* PUBLISH: the new number */
-	uint8_t seat; /* everything but BYPASS and SETTLE: who does it or whose things are given back */
+	uint8_t seat; /* everything but BYPASS and SETTLE: who does it or whose things are given
+			 back */
 	uint8_t owed; /* PUBLISH: the taps that are owed the frame */
 	uint8_t tap;  /* SETTLE: the tap's number */
 };
@@ -78,8 +86,8 @@ struct word_args {
 struct slot_word word_unpack(uint64_t word);
 uint64_t word_pack(struct slot_word parts);
 
-/* The law. Computes the word that `cause` makes of `from`. Returns 0, or TROUPE_E_STATE when that step is
- * not allowed from there (which is how a process learns that somebody else was faster). */
+/* The law. Computes the word that `cause` makes of `from`. Returns 0, or TROUPE_E_STATE when that
+ * step is not allowed from there (which is how a process learns that somebody else was faster). */
 int word_step(uint64_t from, enum word_cause cause, const struct word_args *args, uint64_t *to);
 
 /* Whether a word can be right at all: phase, seat, owed bits and marks agree. */

@@ -1,44 +1,47 @@
-/* The contract between the supervisor and any worker, whatever it is written in: descriptors, environment,
- * exit codes. docs/architecture.md has it as a page; nothing else is agreed on. */
+/* The contract between the supervisor and any worker, whatever it is written in: descriptors,
+ * environment, exit codes. docs/architecture.md has it as a page; nothing else is agreed on. */
 #ifndef TROUPE_IPC_WORKER_CONTRACT_H
 #define TROUPE_IPC_WORKER_CONTRACT_H
 
 /* Descriptors a worker starts with. 0 is /dev/null, 1 and 2 are the log pipe (never blocks). */
 enum contract_fd {
 	CONTRACT_FD_LEDGER = 3, /* the ledger's memory */
-	CONTRACT_FD_LIFE = 4,   /* the pipeline's lock: held by keeping it open, never used */
-	CONTRACT_FD_HANDED = 5, /* what the supervisor opened for this worker (listening socket), or closed */
-	CONTRACT_FD_BELLS = 8,  /* bell of seat s is 8 + s */
+	CONTRACT_FD_LIFE = 4,	/* the pipeline's lock: held by keeping it open, never used */
+	CONTRACT_FD_HANDED =
+		5, /* what the supervisor opened for this worker (listening socket), or closed */
+	CONTRACT_FD_BELLS = 8, /* bell of seat s is 8 + s */
 };
 
 /* Environment. All are set for every worker. */
-#define CONTRACT_ENV_PIPELINE   "TROUPE_PIPELINE"   /* the pipeline's name */
-#define CONTRACT_ENV_WORKER     "TROUPE_WORKER"     /* "processor.1" */
-#define CONTRACT_ENV_SEAT       "TROUPE_SEAT"       /* decimal */
-#define CONTRACT_ENV_STREAM     "TROUPE_STREAM"     /* number of the capture's stream; else "" */
-#define CONTRACT_ENV_TAP        "TROUPE_TAP"        /* number of the lossless tap; else "" */
-#define CONTRACT_ENV_RUNTIME    "TROUPE_RUNTIME"    /* folder of the pipeline's sockets */
-#define CONTRACT_ENV_STATE      "TROUPE_STATE"      /* folder for logs, checkpoints */
-#define CONTRACT_ENV_PIPE       "TROUPE_PIPE"       /* path of this incarnation's pipe socket */
-#define CONTRACT_ENV_CONTROL    "TROUPE_CONTROL"    /* path of the supervisor's control socket */
-#define CONTRACT_ENV_REPORTS    "TROUPE_REPORTS"    /* path of the supervisor's inbox for events */
-#define CONTRACT_ENV_CONFIG     "TROUPE_CONFIG"     /* "key=value" lines, the rows that were set */
-#define CONTRACT_ENV_SUPERVISOR "TROUPE_SUPERVISOR" /* pid: a worker whose parent is another is an orphan */
+#define CONTRACT_ENV_PIPELINE "TROUPE_PIPELINE" /* the pipeline's name */
+#define CONTRACT_ENV_WORKER   "TROUPE_WORKER"	/* "processor.1" */
+#define CONTRACT_ENV_SEAT     "TROUPE_SEAT"	/* decimal */
+#define CONTRACT_ENV_STREAM   "TROUPE_STREAM"	/* number of the capture's stream; else "" */
+#define CONTRACT_ENV_TAP      "TROUPE_TAP"	/* number of the lossless tap; else "" */
+#define CONTRACT_ENV_RUNTIME  "TROUPE_RUNTIME"	/* folder of the pipeline's sockets */
+#define CONTRACT_ENV_STATE    "TROUPE_STATE"	/* folder for logs, checkpoints */
+#define CONTRACT_ENV_PIPE     "TROUPE_PIPE"	/* path of this incarnation's pipe socket */
+#define CONTRACT_ENV_CONTROL  "TROUPE_CONTROL"	/* path of the supervisor's control socket */
+#define CONTRACT_ENV_REPORTS  "TROUPE_REPORTS"	/* path of the supervisor's inbox for events */
+#define CONTRACT_ENV_CONFIG   "TROUPE_CONFIG"	/* "key=value" lines, the rows that were set */
+#define CONTRACT_ENV_SUPERVISOR                                                                    \
+	"TROUPE_SUPERVISOR" /* pid: a worker whose parent is another is an orphan */
 
 /* Exit codes. Anything else, and any signal, is a fault of the worker. */
 enum contract_exit {
-	CONTRACT_EXIT_ASKED = 0,         /* drained, stopped or finished as asked */
-	CONTRACT_EXIT_CONFIG = 100,      /* the configuration is wrong: starting again will not help */
-	CONTRACT_EXIT_BUG = 101,         /* our bug */
+	CONTRACT_EXIT_ASKED = 0,    /* drained, stopped or finished as asked */
+	CONTRACT_EXIT_CONFIG = 100, /* the configuration is wrong: starting again will not help */
+	CONTRACT_EXIT_BUG = 101,    /* our bug */
 	CONTRACT_EXIT_ENVIRONMENT = 111, /* file, device, port, space: starting again may help */
 };
 
 /* Command lines every worker answers without a pipeline, for `check`, `config` and `up`. */
-#define CONTRACT_ARG_ROWS    "--rows"    /* prints its config rows (rows_print) */
+#define CONTRACT_ARG_ROWS    "--rows"	 /* prints its config rows (rows_print) */
 #define CONTRACT_ARG_VERSION "--version" /* "NAME VERSION" */
-#define CONTRACT_ARG_PROBE   "--probe"   /* sources: rows in TROUPE_CONFIG; prints "key=value" lines, see worker.h */
+#define CONTRACT_ARG_PROBE                                                                         \
+	"--probe" /* sources: rows in TROUPE_CONFIG; prints "key=value" lines, see worker.h */
 
-/* Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: finish what is on its
- * way and end. */
+/* Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: finish what is
+ * on its way and end. */
 
 #endif

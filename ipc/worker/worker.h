@@ -1,12 +1,13 @@
-/* The worker SDK: a worker is a table and a few callbacks; the skeleton owns argv, log, descriptors,
- * signals, loop, progress, claims and releases.
+/* The worker SDK: a worker is a table and a few callbacks; the skeleton owns argv, log,
+ * descriptors, signals, loop, progress, claims and releases.
  *
  *     int main(int argc, char **argv) { return worker_main(argc, argv, &processor); }
  *
- * All callbacks run on the main thread, one at a time. They return 0 or more when all is well; a negative
- * error ends the worker (after close) with an exit code that fits it: TROUPE_E_CONFIG 100, IO, NOT_FOUND,
- * DENIED, NO_SPACE, BUSY 111, anything else 101. A callback that has said what is wrong by log_error()
- * has said the worker's last words. A callback that works longer than a second calls worker_progress(). */
+ * All callbacks run on the main thread, one at a time. They return 0 or more when all is well; a
+ * negative error ends the worker (after close) with an exit code that fits it: TROUPE_E_CONFIG 100,
+ * IO, NOT_FOUND, DENIED, NO_SPACE, BUSY 111, anything else 101. A callback that has said what is
+ * wrong by log_error() has said the worker's last words. A callback that works longer than a second
+ * calls worker_progress(). */
 #ifndef TROUPE_IPC_WORKER_WORKER_H
 #define TROUPE_IPC_WORKER_WORKER_H
 
@@ -23,25 +24,27 @@ struct worker; /* the skeleton's side of one running worker */
 enum worker_takes {
 	WORKER_TAKES_SOURCE, /* fills slots of one stream; there is one per stream */
 	WORKER_TAKES_QUEUE,  /* claims the oldest QUEUED frame; any number of seats */
-	WORKER_TAKES_TAP,    /* lossless: offered exactly last + 1 of each stream; there is one per tap */
+	WORKER_TAKES_TAP, /* lossless: offered exactly last + 1 of each stream; there is one per tap
+			   */
 	WORKER_TAKES_LATEST, /* peeks at the newest finished frame */
 	WORKER_TAKES_EACH,   /* peeks at every finished frame it is fast enough for */
 	WORKER_TAKES_NOTHING,
 };
 
-/* A frame as a callback sees it. Pointers are into the slot; what may be written is what slots/layout.h
- * says for the worker's role. Valid until the callback returns. */
+/* A frame as a callback sees it. Pointers are into the slot; what may be written is what
+ * slots/layout.h says for the worker's role. Valid until the callback returns. */
 struct frame {
 	uint32_t slot;
 	uint32_t stream_number;
 	const struct stream_row *stream;
 	struct slot_record *record;
 	uint8_t *image; /* I420, tight planes: width*height, then twice width/2*height/2 */
-	uint8_t *view;  /* RGB24, tight rows of view_width * 3 */
+	uint8_t *view;	/* RGB24, tight rows of view_width * 3 */
 	uint8_t *coded; /* record->coded_bytes of JPEG; at most stream->coded_size */
 	uint64_t seq;
-	uint64_t word;  /* as it was when the frame was offered */
-	bool bypassed;  /* view, coded and the processor's fields are void: only image and capture's fields */
+	uint64_t word; /* as it was when the frame was offered */
+	bool bypassed; /* view, coded and the processor's fields are void: only image and capture's
+			  fields */
 	bool quarantined;
 };
 
@@ -65,31 +68,35 @@ struct worker_table {
 	enum worker_takes takes;
 	struct row_table rows; /* config; the struct is zeroed, defaulted, then set before open */
 
-	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must not touch
-	 * anything there is one of (stream, recording): a predecessor may still live. */
+	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must
+	 * not touch anything there is one of (stream, recording): a predecessor may still live. */
 	int (*open)(struct worker *w, void **self);
-	/* The worker is in charge now (stream or tap taken over; for others at once): adopt, recover. After
-	 * this returns the supervisor is told that the worker is ready. May be NULL. */
+	/* The worker is in charge now (stream or tap taken over; for others at once): adopt,
+	 * recover. After this returns the supervisor is told that the worker is ready. May be NULL.
+	 */
 	int (*ready)(struct worker *w, void *self);
-	/* Source: when the next frame is due; CLOCK_NEVER: worker_watch()ed descriptors will say. NULL: now. */
+	/* Source: when the next frame is due; CLOCK_NEVER: worker_watch()ed descriptors will say.
+	 * NULL: now. */
 	int64_t (*due)(struct worker *w, void *self);
 	/* One frame; see enum worker_takes. */
 	int (*frame)(struct worker *w, void *self, struct frame *frame);
 	/* Live source without a free slot: consume one frame. NULL for sources that can wait. */
 	int (*drop)(struct worker *w, void *self);
-	/* Runs after every wake-up; returns when it wants to run again (monotonic ns, CLOCK_NEVER), or a
-	 * negative error. May be NULL. */
+	/* Runs after every wake-up; returns when it wants to run again (monotonic ns, CLOCK_NEVER),
+	 * or a negative error. May be NULL. */
 	int64_t (*tick)(struct worker *w, void *self, int64_t now);
-	/* Asked to drain: settle and let go of everything. Returns 0 when done, 1 to be called again after the
-	 * next turn. May be NULL. Processors and sources are drained by the skeleton already. */
+	/* Asked to drain: settle and let go of everything. Returns 0 when done, 1 to be called
+	 * again after the next turn. May be NULL. Processors and sources are drained by the
+	 * skeleton already. */
 	int (*drain)(struct worker *w, void *self);
-	/* Frees the state; called exactly once if open returned 0. Must cope with any state in between. */
+	/* Frees the state; called exactly once if open returned 0. Must cope with any state in
+	 * between. */
 	void (*close)(struct worker *w, void *self);
 	/* `inspect`: adds "key: value" lines about itself. May be NULL. */
 	void (*dump)(struct worker *w, void *self, FILE *out);
-	/* Sources: `--probe` — with rows applied but no pipeline, prints width, height, fps_num, fps_den, live
-	 * (0|1), frames (0: unknown), labels (comma-separated names or empty) as "key=value" lines to `out`.
-	 * An error is explained in `why`. */
+	/* Sources: `--probe` — with rows applied but no pipeline, prints width, height, fps_num,
+	 * fps_den, live (0|1), frames (0: unknown), labels (comma-separated names or empty) as
+	 * "key=value" lines to `out`. An error is explained in `why`. */
 	int (*probe)(const void *config, FILE *out, char *why, size_t why_size);
 };
 
@@ -103,10 +110,11 @@ const char *worker_name(const struct worker *w);     /* "processor.1" */
 const char *worker_pipeline(const struct worker *w); /* the pipeline's name */
 uint8_t worker_seat(const struct worker *w);
 struct ledger *worker_ledger(const struct worker *w);
-uint32_t worker_stream(const struct worker *w);      /* sources: the stream's number */
+uint32_t worker_stream(const struct worker *w);		 /* sources: the stream's number */
 const char *worker_state_folder(const struct worker *w); /* may be "" in the sequential reference */
-const char *worker_control_path(const struct worker *w); /* path of the control socket, "" without one */
-int worker_handed_fd(const struct worker *w);        /* CONTRACT_FD_HANDED or -1; stays the skeleton's */
+const char *
+worker_control_path(const struct worker *w);  /* path of the control socket, "" without one */
+int worker_handed_fd(const struct worker *w); /* CONTRACT_FD_HANDED or -1; stays the skeleton's */
 bool worker_draining(const struct worker *w);
 
 /* Says that the worker gets on. Cheap. */
@@ -115,28 +123,31 @@ void worker_progress(struct worker *w);
 /* Sources: a frame was lost for `reason` and takes no number. Only between frames. */
 void worker_drop(struct worker *w, enum drop_reason reason, uint32_t count);
 
-/* Sources: the record of the stream's last published frame, NULL before the first: where a successor goes
- * on, and the predecessor's thumbnail. */
+/* Sources: the record of the stream's last published frame, NULL before the first: where a
+ * successor goes on, and the predecessor's thumbnail. */
 const struct slot_record *worker_last_record(const struct worker *w);
 
-/* Taps, in `ready`: the recording of this run ends with `last` (0: nothing); frames up to it are settled. */
+/* Taps, in `ready`: the recording of this run ends with `last` (0: nothing); frames up to it are
+ * settled. */
 void worker_tap_start(struct worker *w, uint32_t stream, uint64_t last);
 /* Taps: everything up to `seq` is kept for good. */
 void worker_settle(struct worker *w, uint32_t stream, uint64_t seq);
 /* Taps: free slots of a stream in percent, for "commit now, slots run low". */
 uint32_t worker_free_percent(const struct worker *w, uint32_t stream);
 
-/* Peekers: whether everything copied so far really was of this frame; false: throw the copy away. */
+/* Peekers: whether everything copied so far really was of this frame; false: throw the copy away.
+ */
 bool worker_still(const struct worker *w, const struct frame *frame);
 /* Peekers: whether frames are wanted at all (a display without viewers sleeps). Default true. */
 void worker_want(struct worker *w, bool wanted);
 
-/* Lets the loop watch a descriptor (events as for poll(2)); `ready` runs on the main thread. A second call
- * for the same descriptor changes it; events 0 removes it. */
+/* Lets the loop watch a descriptor (events as for poll(2)); `ready` runs on the main thread. A
+ * second call for the same descriptor changes it; events 0 removes it. */
 typedef void worker_watch_fn(struct worker *w, void *self, int fd, short revents);
 int worker_watch(struct worker *w, int fd, short events, worker_watch_fn *ready);
 
-/* A notable event for the supervisor's journal ("recording: disk full"). Never blocks; may be lost. */
+/* A notable event for the supervisor's journal ("recording: disk full"). Never blocks; may be lost.
+ */
 void worker_report(struct worker *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- the same callbacks in one process, one after another ---- */
@@ -145,8 +156,9 @@ void worker_report(struct worker *w, const char *format, ...) __attribute__((for
  * workers/sequential and tests. Errors are said in `why`. */
 int worker_create(struct worker **w, const struct worker_table *table, struct ledger *ledger,
 		  uint8_t seat, uint32_t number, const char *lines, char *why, size_t why_size);
-/* One turn without sleeping: everything that can be done now. Returns how much was done (0: nothing),
- * TROUPE_E_ENDED when a source is through, or an error. *due (may be NULL): when there may be more. */
+/* One turn without sleeping: everything that can be done now. Returns how much was done (0:
+ * nothing), TROUPE_E_ENDED when a source is through, or an error. *due (may be NULL): when there
+ * may be more. */
 int worker_turn(struct worker *w, int64_t *due);
 /* Drains, closes, frees. NULL is fine. */
 int worker_destroy(struct worker *w);

@@ -1,0 +1,338 @@
+/* Making, mapping and reading the ledger; who changes it is in steps.c. */
+#include "ipc/slots/ledger.h"
+
+#include "ipc/base/errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE UINT64_C(4096)
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+static uint32_t image_size(const struct stream_plan *plan)
+{
+	return plan->width * plan->height * 3 / 2;
+}
+
+static uint64_t area_stride(uint32_t image, uint32_t view, uint32_t coded)
+{
+	return round_up(round_up(image, 64) + round_up(view, 64) + round_up(coded, 64), PAGE);
+}
+
+/* Offsets of everything, in the order of layout.h. */
+struct shape {
+	uint64_t streams, seats, taps, words, records, model, areas, size;
+	uint32_t n_slots;
+};
+
+static struct shape plan_shape(const struct ledger_plan *plan)
+{
+	struct shape at = {0};
+	uint64_t pixels = 0;
+	for (uint32_t i = 0; i < plan->n_streams; i++) {
+		const struct stream_plan *s = &plan->streams[i];
+		at.n_slots += s->n_slots;
+		pixels +=
+			s->n_slots * area_stride(image_size(s), s->view_width * s->view_height * 3,
+						 image_size(s));
+	}
+	at.streams = round_up(sizeof(struct ledger_header), 64);
+	at.seats = round_up(at.streams + plan->n_streams * sizeof(struct stream_row), 64);
+	at.taps = round_up(at.seats + SEATS_MAX * sizeof(struct seat_row), 64);
+	at.words = round_up(at.taps + TAPS_MAX * sizeof(struct tap_row), 64);
+	at.records = round_up(at.words + at.n_slots * sizeof(uint64_t), 64);
+	at.model = round_up(at.records + at.n_slots * sizeof(struct slot_record), 64);
+	at.areas = round_up(at.model + sizeof(struct model_board), PAGE);
+	at.size = at.areas + pixels;
+	return at;
+}
+
+uint64_t ledger_plan_size(const struct ledger_plan *plan)
+{
+	return plan_shape(plan).size;
+}
+
+static bool plan_makes_sense(const struct ledger_plan *plan)
+{
+	if (plan->n_streams < 1 || plan->n_streams > STREAMS_MAX || plan->n_taps > TAPS_MAX)
+		return false;
+	for (uint32_t i = 0; i < plan->n_streams; i++) {
+		const struct stream_plan *s = &plan->streams[i];
+		if (s->n_slots < 4 || s->n_slots > STREAM_SLOTS_MAX || s->width < 2 ||
+		    s->height < 2 || s->width > 16384 || s->height > 16384 ||
+		    (s->width | s->height) % 2 || s->view_width < 2 || s->view_height < 2 ||
+		    s->view_width > s->width || s->view_height > s->height ||
+		    s->first_seq > SEQ_MAX / 2)
+			return false;
+	}
+	return true;
+}
+
+/* Fills the handle's pointers from the header's offsets. */
+static void find_parts(struct ledger *ledger, uint8_t *base)
+{
+	struct ledger_header *h = (void *)base;
+	ledger->header = h;
+	ledger->streams = (void *)(base + h->streams_at);
+	ledger->seats = (void *)(base + h->seats_at);
+	ledger->taps = (void *)(base + h->taps_at);
+	ledger->words = (void *)(base + h->words_at);
+	ledger->records = (void *)(base + h->records_at);
+	ledger->model = (void *)(base + h->model_at);
+	ledger->areas = base + h->areas_at;
+	uint64_t at = 0;
+	for (uint32_t i = 0; i < h->n_streams; i++) {
+		const struct stream_row *s = &ledger->streams[i];
+		ledger->area_at[i] = at;
+		ledger->area_stride[i] = area_stride(s->image_size, s->view_size, s->coded_size);
+		at += s->n_slots * ledger->area_stride[i];
+	}
+}
+
+static void fill_stream(struct stream_row *row, const struct stream_plan *plan, uint32_t first_slot)
+{
+	*row = (struct stream_row){
+		.first_slot = first_slot,
+		.n_slots = plan->n_slots,
+		.width = plan->width,
+		.height = plan->height,
+		.view_width = plan->view_width,
+		.view_height = plan->view_height,
+		.fps_num = plan->fps_num,
+		.fps_den = plan->fps_den,
+		.quality = plan->quality,
+		.live = plan->live,
+		.image_size = image_size(plan),
+		.view_size = plan->view_width * plan->view_height * 3,
+		.coded_size = image_size(plan),
+		.first_seq = plan->first_seq,
+		.taps_on = plan->taps_on,
+	};
+	strncpy(row->name, plan->name, NAME_SIZE - 1);
+	memcpy(row->tap_every_ns, plan->tap_every_ns, sizeof(row->tap_every_ns));
+	atomic_store(&row->settled, plan->first_seq);
+}
+
+static void fill(struct ledger *ledger, uint8_t *base, const struct ledger_plan *plan)
+{
+	struct shape at = plan_shape(plan);
+	struct ledger_header *h = (void *)base;
+	*h = (struct ledger_header){
+		.version = LEDGER_VERSION,
+		.n_streams = plan->n_streams,
+		.n_slots = at.n_slots,
+		.n_taps = plan->n_taps,
+		.size = at.size,
+		.run = plan->run,
+		.streams_at = at.streams,
+		.seats_at = at.seats,
+		.taps_at = at.taps,
+		.words_at = at.words,
+		.records_at = at.records,
+		.model_at = at.model,
+		.areas_at = at.areas,
+		.supervisor_pid = getpid(),
+		.hang_after = plan->hang_after,
+		.bypass_after = plan->bypass_after,
+		.low_water_percent = plan->low_water_percent,
+		.labels = {"none"},
+		.n_labels = 1,
+	};
+	strncpy(h->pipeline, plan->pipeline, NAME_SIZE - 1);
+	struct stream_row *rows = (void *)(base + at.streams);
+	uint32_t slot = 0;
+	for (uint32_t i = 0; i < plan->n_streams; i++) {
+		fill_stream(&rows[i], &plan->streams[i], slot);
+		slot += plan->streams[i].n_slots;
+	}
+	find_parts(ledger, base);
+	for (uint32_t i = 0; i < plan->n_taps; i++)
+		strncpy(ledger->taps[i].name, plan->taps[i], NAME_SIZE - 1);
+	/* All slots are FREE and show nothing; the magic comes last: a ledger has it or is none. */
+	for (uint32_t i = 0; i < h->n_slots; i++)
+		atomic_store(&ledger->words[i],
+			     word_pack((struct slot_word){.marks = MARK_SPOILED}));
+	h->magic = LEDGER_MAGIC;
+}
+
+static uint8_t *map(int fd, uint64_t size, bool writable)
+{
+	int access = PROT_READ | (writable ? PROT_WRITE : 0);
+	uint8_t *base = mmap(NULL, size, access, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return NULL;
+	/* A child between fork and exec must never be able to write into a slot. */
+	madvise(base, size, MADV_DONTFORK);
+	return base;
+}
+
+int ledger_create(struct ledger *ledger, const struct ledger_plan *plan)
+{
+	*ledger = (struct ledger){.fd = -1, .bell_base = -1};
+	if (!plan_makes_sense(plan))
+		return TROUPE_E_ARGUMENT;
+	uint64_t size = ledger_plan_size(plan);
+	int fd = memfd_create("troupe-ledger", MFD_CLOEXEC);
+	if (fd < 0)
+		return error_from_errno(errno);
+	/* posix_fallocate gives up on a memfd only for want of memory (or of RLIMIT_FSIZE). */
+	if (posix_fallocate(fd, 0, (off_t)size) != 0) {
+		close(fd);
+		return TROUPE_E_MEMORY;
+	}
+	uint8_t *base = map(fd, size, true);
+	if (!base) {
+		close(fd);
+		return TROUPE_E_MEMORY;
+	}
+	fill(ledger, base, plan);
+	ledger->fd = fd;
+	ledger->writable = true;
+	ledger->size = size;
+	return 0;
+}
+
+/* Whether offsets and sizes of a header that may be anything stay within `size`. */
+static bool header_fits(const struct ledger_header *h, uint64_t size)
+{
+	return h->size == size && h->n_streams >= 1 && h->n_streams <= STREAMS_MAX &&
+	       h->n_taps <= TAPS_MAX && h->n_slots <= STREAMS_MAX * STREAM_SLOTS_MAX &&
+	       h->streams_at < size && h->seats_at < size && h->taps_at < size &&
+	       h->words_at < size && h->records_at < size && h->model_at < size &&
+	       h->streams_at + h->n_streams * sizeof(struct stream_row) <= size &&
+	       h->seats_at + SEATS_MAX * sizeof(struct seat_row) <= size &&
+	       h->taps_at + TAPS_MAX * sizeof(struct tap_row) <= size &&
+	       h->words_at + h->n_slots * sizeof(uint64_t) <= size &&
+	       h->records_at + h->n_slots * sizeof(struct slot_record) <= size &&
+	       h->model_at + sizeof(struct model_board) <= h->areas_at && h->areas_at <= size &&
+	       (h->streams_at | h->seats_at | h->taps_at | h->words_at | h->records_at) % 64 == 0;
+}
+
+static bool streams_fit(const struct ledger *ledger)
+{
+	const struct ledger_header *h = ledger->header;
+	uint64_t slots = 0, pixels = 0;
+	for (uint32_t i = 0; i < h->n_streams; i++) {
+		const struct stream_row *s = &ledger->streams[i];
+		if (s->first_slot != slots || s->n_slots > STREAM_SLOTS_MAX)
+			return false;
+		slots += s->n_slots;
+		pixels += s->n_slots * ledger->area_stride[i];
+	}
+	return slots == h->n_slots && h->areas_at + pixels == h->size;
+}
+
+int ledger_attach(struct ledger *ledger, int fd, bool writable)
+{
+	*ledger = (struct ledger){.fd = fd, .bell_base = -1, .writable = writable};
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return error_from_errno(errno);
+	if ((uint64_t)st.st_size < sizeof(struct ledger_header))
+		return TROUPE_E_CORRUPT;
+	uint64_t size = (uint64_t)st.st_size;
+	uint8_t *base = map(fd, size, writable);
+	if (!base)
+		return error_from_errno(errno);
+	ledger->size = size;
+	const struct ledger_header *h = (void *)base;
+	int rc = h->magic != LEDGER_MAGIC	? TROUPE_E_CORRUPT
+		 : h->version != LEDGER_VERSION ? TROUPE_E_SCHEMA
+		 : !header_fits(h, size)	? TROUPE_E_CORRUPT
+						: 0;
+	if (rc == 0) {
+		find_parts(ledger, base);
+		rc = streams_fit(ledger) ? 0 : TROUPE_E_CORRUPT;
+	}
+	if (rc < 0) {
+		munmap(base, size);
+		*ledger = (struct ledger){.fd = -1, .bell_base = -1};
+	}
+	ledger->fd = -1; /* the caller's, not ours to close */
+	return rc;
+}
+
+void ledger_finish(struct ledger *ledger)
+{
+	if (ledger->header)
+		munmap(ledger->header, ledger->size);
+	if (ledger->header && ledger->fd >= 0)
+		close(ledger->fd);
+	*ledger = (struct ledger){.fd = -1, .bell_base = -1};
+}
+
+uint64_t ledger_word(const struct ledger *ledger, uint32_t slot)
+{
+	return atomic_load_explicit(&ledger->words[slot], memory_order_acquire);
+}
+
+uint32_t ledger_stream_of(const struct ledger *ledger, uint32_t slot)
+{
+	uint32_t stream = 0;
+	while (stream + 1 < ledger->header->n_streams &&
+	       slot >= ledger->streams[stream + 1].first_slot)
+		stream++;
+	return stream;
+}
+
+uint8_t *ledger_image(const struct ledger *ledger, uint32_t slot)
+{
+	uint32_t stream = ledger_stream_of(ledger, slot);
+	uint32_t index = slot - ledger->streams[stream].first_slot;
+	return ledger->areas + ledger->area_at[stream] + index * ledger->area_stride[stream];
+}
+
+uint8_t *ledger_view(const struct ledger *ledger, uint32_t slot)
+{
+	const struct stream_row *s = &ledger->streams[ledger_stream_of(ledger, slot)];
+	return ledger_image(ledger, slot) + round_up(s->image_size, 64);
+}
+
+uint8_t *ledger_coded(const struct ledger *ledger, uint32_t slot)
+{
+	const struct stream_row *s = &ledger->streams[ledger_stream_of(ledger, slot)];
+	return ledger_view(ledger, slot) + round_up(s->view_size, 64);
+}
+
+uint64_t ledger_last_seq(const struct ledger *ledger, uint32_t stream, uint32_t *slot)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint64_t last = s->first_seq;
+	uint32_t where = SLOT_NONE;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		uint64_t seq = word_unpack(ledger_word(ledger, i)).seq;
+		if (seq > last) {
+			last = seq;
+			where = i;
+		}
+	}
+	if (slot)
+		*slot = where;
+	return last;
+}
+
+uint32_t ledger_count(const struct ledger *ledger, uint32_t stream, enum phase phase)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint32_t count = 0;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++)
+		count += word_unpack(ledger_word(ledger, i)).phase == phase;
+	return count;
+}
+
+bool ledger_quiet(const struct ledger *ledger)
+{
+	for (uint32_t i = 0; i < ledger->header->n_slots; i++)
+		if (word_unpack(ledger_word(ledger, i)).phase != PHASE_FREE)
+			return false;
+	return true;
+}

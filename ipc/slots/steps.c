@@ -1,0 +1,311 @@
+/* The one place that changes a word, and the steps of each role on top of it. */
+#include "ipc/slots/ledger.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+
+int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum word_cause cause,
+		const struct word_args *args, uint64_t *now)
+{
+	uint64_t next;
+	int rc = word_step(expected, cause, args, &next);
+	if (rc < 0)
+		return rc;
+	if (!atomic_compare_exchange_strong_explicit(&ledger->words[slot], &expected, next,
+						     memory_order_acq_rel, memory_order_acquire))
+		return TROUPE_E_LOST;
+	if (now)
+		*now = next;
+	return 0;
+}
+
+/* Takes a step from whatever the word says now, again and again until it is taken or not allowed.
+ */
+static int step_now(struct ledger *ledger, uint32_t slot, enum word_cause cause,
+		    const struct word_args *args, uint64_t *now)
+{
+	int rc;
+	do
+		rc = ledger_step(ledger, slot, ledger_word(ledger, slot), cause, args, now);
+	while (rc == TROUPE_E_LOST);
+	return rc;
+}
+
+/* `published` of a slot that may be refilled under our eyes: a hint for order and age, the swap on
+ * the word decides. */
+static int64_t published_hint(const struct ledger *ledger, uint32_t slot)
+{
+	return __atomic_load_n(&ledger->records[slot].published, __ATOMIC_RELAXED);
+}
+
+/* ---- capture ---- */
+
+int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *slot)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	for (;;) {
+		uint32_t best = SLOT_NONE;
+		uint64_t best_word = 0;
+		for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+			uint64_t word = ledger_word(ledger, i);
+			if (word_unpack(word).phase != PHASE_FREE)
+				continue;
+			if (best == SLOT_NONE ||
+			    word_unpack(word).seq < word_unpack(best_word).seq) {
+				best = i;
+				best_word = word;
+			}
+		}
+		if (best == SLOT_NONE)
+			return TROUPE_E_FULL;
+		if (ledger_step(ledger, best, best_word, CAUSE_TAKE,
+				&(struct word_args){.seat = seat}, NULL) == 0) {
+			/* Who peeks and sees a byte of what is written next must also see FILLING:
+			 * pairs with the acquire fence in ledger_still. */
+			atomic_thread_fence(memory_order_release);
+			*slot = best;
+			return 0;
+		}
+	}
+}
+
+/* Which taps are owed a frame with this pts: those that are on and whose rate has a tick between
+ * the predecessor and it. A pure function of two neighbours, so a successor decides the same. */
+static uint8_t owed_taps(const struct ledger *ledger, const struct stream_row *s, int64_t pts,
+			 const struct slot_record *before)
+{
+	uint32_t on = atomic_load(&s->taps_on);
+	uint8_t owed = 0;
+	for (uint32_t t = 0; t < ledger->header->n_taps; t++) {
+		int64_t every = s->tap_every_ns[t];
+		if ((on >> t & 1) && (every <= 0 || !before || pts / every != before->pts / every))
+			owed |= (uint8_t)(1U << t);
+	}
+	return owed;
+}
+
+int ledger_publish(struct ledger *ledger, uint32_t slot, uint8_t seat)
+{
+	uint32_t stream = ledger_stream_of(ledger, slot), last_slot;
+	const struct stream_row *s = &ledger->streams[stream];
+	struct slot_record *record = &ledger->records[slot];
+	/* Only this process publishes on this stream (owner word), so the maximum stands still. */
+	uint64_t last = ledger_last_seq(ledger, stream, &last_slot);
+	const struct slot_record *before =
+		last_slot == SLOT_NONE || last_slot == slot ? NULL : &ledger->records[last_slot];
+	uint8_t owed = owed_taps(ledger, s, record->pts, before);
+	for (uint32_t t = 0; t < TAPS_MAX; t++)
+		record->ordinal[t] = (before ? before->ordinal[t] : 0) + (owed >> t & 1);
+	record->seq = last + 1;
+	__atomic_store_n(&record->published, clock_now(), __ATOMIC_RELAXED);
+	struct word_args args = {.seat = seat, .seq = last + 1, .owed = owed};
+	return step_now(ledger, slot, CAUSE_PUBLISH, &args, NULL);
+}
+
+int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat)
+{
+	return step_now(ledger, slot, CAUSE_ABANDON, &(struct word_args){.seat = seat}, NULL);
+}
+
+/* ---- processor ---- */
+
+/* The QUEUED slot that was published first, SLOT_NONE when there is none. */
+static uint32_t oldest_queued(const struct ledger *ledger, uint64_t *word)
+{
+	uint32_t best = SLOT_NONE;
+	int64_t best_time = CLOCK_NEVER;
+	for (uint32_t i = 0; i < ledger->header->n_slots; i++) {
+		uint64_t w = ledger_word(ledger, i);
+		if (word_unpack(w).phase != PHASE_QUEUED)
+			continue;
+		int64_t time = published_hint(ledger, i);
+		if (best == SLOT_NONE || time < best_time) {
+			best = i;
+			best_time = time;
+			*word = w;
+		}
+	}
+	return best;
+}
+
+int ledger_claim(struct ledger *ledger, uint8_t seat, uint32_t *slot)
+{
+	for (;;) {
+		uint64_t word = 0;
+		uint32_t best = oldest_queued(ledger, &word);
+		if (best == SLOT_NONE)
+			return TROUPE_E_AGAIN;
+		if (ledger_step(ledger, best, word, CAUSE_CLAIM, &(struct word_args){.seat = seat},
+				NULL) == 0) {
+			*slot = best;
+			return 0;
+		}
+	}
+}
+
+/* What a holder does when it is through: `cause`, unless the frame was bypassed meanwhile. */
+static int let_go_as(struct ledger *ledger, uint32_t slot, uint8_t seat, enum word_cause cause)
+{
+	struct word_args args = {.seat = seat};
+	int rc = step_now(ledger, slot, cause, &args, NULL);
+	if (rc == TROUPE_E_STATE && step_now(ledger, slot, CAUSE_LET_GO, &args, NULL) == 0)
+		return 1;
+	return rc;
+}
+
+int ledger_finish_frame(struct ledger *ledger, uint32_t slot, uint8_t seat)
+{
+	return let_go_as(ledger, slot, seat, CAUSE_FINISH);
+}
+
+int ledger_hand_back(struct ledger *ledger, uint32_t slot, uint8_t seat)
+{
+	return let_go_as(ledger, slot, seat, CAUSE_HAND_BACK);
+}
+
+/* ---- lossless taps ---- */
+
+/* Why the lowest owed number of one scan is exact here, although in general it is no snapshot: the
+ * scan looks only at numbers up to `newest`, read before it began. Such a frame was published by
+ * then, and if it is owed to this tap it stays in its slot, owed, until this very caller settles
+ * it. */
+int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t *last,
+		     uint32_t *slot)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint64_t newest = ledger_last_seq(ledger, stream, NULL);
+	uint64_t next = newest + 1;
+	struct slot_word found = {0};
+	*slot = SLOT_NONE;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.seq > *last && w.seq < next && (w.owed >> tap & 1)) {
+			next = w.seq;
+			found = w;
+			*slot = i;
+		}
+	}
+	if (next > *last)
+		*last = next - 1;
+	return *slot != SLOT_NONE && found.phase == PHASE_DONE ? 0 : TROUPE_E_AGAIN;
+}
+
+int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t seq)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	int settled = 0;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.phase != PHASE_DONE || !(w.owed >> tap & 1) || w.seq > seq)
+			continue;
+		settled += step_now(ledger, i, CAUSE_SETTLE, &(struct word_args){.tap = tap},
+				    NULL) == 0;
+	}
+	return settled;
+}
+
+/* ---- bypass ---- */
+
+/* How many waiting frames have to go on unprocessed so that a live stream keeps its low-water mark
+ * of free slots. Only where waiting frames are what fills the pool: with a slow tap it would not
+ * help. */
+static uint32_t low_water_excess(const struct ledger *ledger, uint32_t stream)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	if (!s->live)
+		return 0;
+	uint32_t floor = s->n_slots * ledger->header->low_water_percent / 100;
+	uint32_t free_slots = ledger_count(ledger, stream, PHASE_FREE);
+	uint32_t waiting = ledger_count(ledger, stream, PHASE_QUEUED);
+	if (free_slots >= floor || waiting <= ledger_count(ledger, stream, PHASE_DONE))
+		return 0;
+	return floor - free_slots < waiting ? floor - free_slots : waiting;
+}
+
+static int bypass_one(struct ledger *ledger, uint32_t slot, uint64_t word)
+{
+	return ledger_step(ledger, slot, word, CAUSE_BYPASS, &(struct word_args){0}, NULL);
+}
+
+int ledger_bypass(struct ledger *ledger, uint32_t stream, int64_t now)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint64_t last = ledger_last_seq(ledger, stream, NULL);
+	uint32_t excess = low_water_excess(ledger, stream);
+	uint64_t oldest = last;
+	int done = 0;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.phase == PHASE_QUEUED && w.seq < oldest)
+			oldest = w.seq;
+	}
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		uint64_t word = ledger_word(ledger, i);
+		struct slot_word w = word_unpack(word);
+		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
+			continue;
+		bool old = now - published_hint(ledger, i) >= ledger->header->bypass_after;
+		bool crowded = w.phase == PHASE_QUEUED && excess && w.seq < oldest + excess;
+		done += (old || crowded) && bypass_one(ledger, i, word) == 0;
+	}
+	return done;
+}
+
+int64_t ledger_bypass_due(const struct ledger *ledger, uint32_t stream)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	int64_t due = CLOCK_NEVER;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
+			continue;
+		int64_t at = published_hint(ledger, i) + ledger->header->bypass_after;
+		due = at < due ? at : due;
+	}
+	return due;
+}
+
+/* ---- peeking takers ---- */
+
+int ledger_peek(const struct ledger *ledger, uint32_t stream, uint64_t after, bool each,
+		uint32_t *slot, uint64_t *word)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint64_t best = 0;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		uint64_t w = ledger_word(ledger, i);
+		uint64_t seq = word_unpack(w).seq;
+		if (seq <= after || !word_shows(w, seq))
+			continue;
+		if (!best || (each ? seq < best : seq > best)) {
+			best = seq;
+			*slot = i;
+			*word = w;
+		}
+	}
+	return best ? 0 : TROUPE_E_AGAIN;
+}
+
+bool ledger_still(const struct ledger *ledger, uint32_t slot, uint64_t word)
+{
+	/* The copies come before this fence, the word's load after it. */
+	atomic_thread_fence(memory_order_acquire);
+	uint64_t now = atomic_load_explicit(&ledger->words[slot], memory_order_relaxed);
+	return word_shows(now, word_unpack(word).seq);
+}
+
+/* ---- things there is one of ---- */
+
+int owner_take(_Atomic uint64_t *owner, uint8_t seat)
+{
+	uint64_t nobody = 0;
+	if (atomic_compare_exchange_strong(owner, &nobody, seat) || nobody == seat)
+		return 0;
+	return TROUPE_E_BUSY;
+}
+
+void owner_release(_Atomic uint64_t *owner, uint8_t seat)
+{
+	uint64_t me = seat;
+	atomic_compare_exchange_strong(owner, &me, 0);
+}
