@@ -1,4 +1,4 @@
-/* The one place that polls: links, bells, pidfds, sockets, all in one zmq_poll. */
+/* The one place that polls: links, bells, pidfds, sockets, all in one ppoll(2). */
 #ifndef TROUPE_IPC_LINKS_LOOP_H
 #define TROUPE_IPC_LINKS_LOOP_H
 

@@ -48,6 +48,9 @@ int message_unpack(const void *bytes, size_t size, enum message_kind *kind,
 		   ProtobufCMessage **message);
 void message_free(ProtobufCMessage *message);
 
+/* The kind of a message by its type; 0: none of the table (a part of another message). */
+enum message_kind message_kind_of(const ProtobufCMessage *message);
+
 /* "HELLO", or "UNKNOWN". */
 const char *message_name(enum message_kind kind);
 
