@@ -1,0 +1,376 @@
+/* The whole life of a worker process: the contract in, an exit code out. */
+#include "ipc/worker/worker_private.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "ipc/slots/bells.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* How long an orphan (its supervisor is dead) goes on for what is on its way. */
+#define ORPHAN_DEADLINE (10 * NS_PER_S)
+
+/* How long the last messages may take to get out. */
+#define LINGER_MS 200
+
+static int exit_code(int rc)
+{
+	switch (rc) {
+	case 0:
+		return CONTRACT_EXIT_ASKED;
+	case TROUPE_E_CONFIG:
+		return CONTRACT_EXIT_CONFIG;
+	case TROUPE_E_IO:
+	case TROUPE_E_NOT_FOUND:
+	case TROUPE_E_DENIED:
+	case TROUPE_E_NO_SPACE:
+	case TROUPE_E_BUSY:
+	case TROUPE_E_MEMORY:
+		return CONTRACT_EXIT_ENVIRONMENT;
+	default:
+		return CONTRACT_EXIT_BUG;
+	}
+}
+
+/* ---- without a pipeline ---- */
+
+static void print_help(const struct worker_table *table)
+{
+	printf("troupe-%s: %s\n\n"
+	       "A worker of a troupe pipeline: `troupe up` starts it. By hand it answers\n"
+	       "  --rows     its config rows, separated by tabs\n"
+	       "  --version  its name and version\n%s\nConfig rows:\n",
+	       table->name, table->summary,
+	       table->probe ? "  --probe    what its source delivers; rows in " CONTRACT_ENV_CONFIG
+			      "\n"
+			    : "");
+	for (size_t i = 0; i < table->rows.count; i++) {
+		const struct row *row = &table->rows.rows[i];
+		printf("  %-18s %s (default \"%s\")\n", row->name, row->help ? row->help : "",
+		       row->fallback);
+	}
+}
+
+static int probe(const struct worker_table *table)
+{
+	char why[512] = "";
+	const char *lines = getenv(CONTRACT_ENV_CONFIG);
+	struct worker w = {.table = table};
+	int rc = worker_prepare(&w, lines ? lines : "", why, sizeof(why));
+	if (rc == 0)
+		rc = table->probe(w.config, stdout, why, sizeof(why));
+	free(w.config);
+	if (rc < 0)
+		fprintf(stderr, "%s: %s\n", table->name, *why ? why : error_text(rc));
+	return exit_code(rc < 0 ? rc : 0);
+}
+
+/* Whether argv asks for something that needs no pipeline; then *code is the exit code. */
+static bool answer_by_hand(int argc, char **argv, const struct worker_table *table, int *code)
+{
+	*code = CONTRACT_EXIT_ASKED;
+	const char *asked = argc > 1 ? argv[1] : "";
+	if (strcmp(asked, CONTRACT_ARG_ROWS) == 0)
+		rows_print(&table->rows, stdout);
+	else if (strcmp(asked, CONTRACT_ARG_VERSION) == 0)
+		printf("troupe-%s %s\n", table->name, table->version);
+	else if (strcmp(asked, CONTRACT_ARG_PROBE) == 0 && table->probe)
+		*code = probe(table);
+	else if (strcmp(asked, "--help") == 0)
+		print_help(table);
+	else if (argc > 1) {
+		fprintf(stderr, "troupe-%s: unknown argument \"%s\", see --help\n", table->name,
+			asked);
+		*code = CONTRACT_EXIT_CONFIG;
+	} else if (!getenv(CONTRACT_ENV_SEAT)) {
+		fprintf(stderr, "troupe-%s is started by `troupe up`; --help tells more\n",
+			table->name);
+		*code = CONTRACT_EXIT_CONFIG;
+	} else
+		return false;
+	return true;
+}
+
+/* ---- the contract ---- */
+
+static int env_text(const char *name, char *out, size_t size)
+{
+	const char *value = getenv(name);
+	if (!value || strlen(value) >= size) {
+		log_error("environment: %s is %s", name, value ? "too long" : "missing");
+		return TROUPE_E_CONFIG;
+	}
+	memcpy(out, value, strlen(value) + 1);
+	return 0;
+}
+
+static int env_number(const char *name, long max, long *out)
+{
+	char text[32], *end;
+	int rc = env_text(name, text, sizeof(text));
+	*out = 0;
+	if (rc < 0 || !*text)
+		return rc;
+	*out = strtol(text, &end, 10);
+	if (*end || *out < 0 || *out > max) {
+		log_error("environment: %s=\"%s\" is not a number up to %ld", name, text, max);
+		return TROUPE_E_CONFIG;
+	}
+	return 0;
+}
+
+static int read_environment(struct worker *w, char *pipe_path, size_t pipe_size)
+{
+	long seat, stream, tap;
+	if (env_text(CONTRACT_ENV_PIPELINE, w->pipeline, sizeof(w->pipeline)) < 0 ||
+	    env_text(CONTRACT_ENV_WORKER, w->name, sizeof(w->name)) < 0 ||
+	    env_text(CONTRACT_ENV_RUNTIME, w->runtime_folder, sizeof(w->runtime_folder)) < 0 ||
+	    env_text(CONTRACT_ENV_STATE, w->state_folder, sizeof(w->state_folder)) < 0 ||
+	    env_text(CONTRACT_ENV_CONTROL, w->control_path, sizeof(w->control_path)) < 0 ||
+	    env_text(CONTRACT_ENV_REPORTS, w->reports_path, sizeof(w->reports_path)) < 0 ||
+	    env_text(CONTRACT_ENV_PIPE, pipe_path, pipe_size) < 0 ||
+	    env_number(CONTRACT_ENV_SEAT, SEATS_MAX - 1, &seat) < 0 ||
+	    env_number(CONTRACT_ENV_STREAM, STREAMS_MAX - 1, &stream) < 0 ||
+	    env_number(CONTRACT_ENV_TAP, TAPS_MAX - 1, &tap) < 0)
+		return TROUPE_E_CONFIG;
+	w->seat = (uint8_t)seat;
+	w->number = (uint32_t)(w->table->takes == WORKER_TAKES_SOURCE ? stream : tap);
+	w->handed_fd = fcntl(CONTRACT_FD_HANDED, F_GETFD) < 0 ? -1 : CONTRACT_FD_HANDED;
+	return 0;
+}
+
+static int attach(struct worker *w, struct ledger *ledger)
+{
+	int rc = ledger_attach(ledger, CONTRACT_FD_LEDGER, true);
+	if (rc < 0) {
+		log_error("ledger on descriptor %d: %s", CONTRACT_FD_LEDGER, error_text(rc));
+		return rc;
+	}
+	w->ledger = ledger;
+	ledger->bell_base = CONTRACT_FD_BELLS;
+	if (w->seat == 0 || atomic_load(&ledger->seats[w->seat].state) != SEAT_LIVE ||
+	    (w->table->takes == WORKER_TAKES_SOURCE && w->number >= ledger->header->n_streams) ||
+	    (w->table->takes == WORKER_TAKES_TAP && w->number >= ledger->header->n_taps)) {
+		log_error("the ledger has no seat %u, stream or tap %u for me", w->seat, w->number);
+		return TROUPE_E_CONFIG;
+	}
+	w->row = &ledger->seats[w->seat];
+	return 0;
+}
+
+/* ---- signals: a descriptor of the loop like any other ---- */
+
+static void orphaned(struct worker *w)
+{
+	if (w->orphan)
+		return;
+	log_warn("the supervisor is dead: finishing what is on its way");
+	w->orphan = true;
+	w->orphan_deadline = clock_now() + ORPHAN_DEADLINE;
+}
+
+static void signal_came(void *arg, int fd, short revents)
+{
+	struct worker *w = arg;
+	struct signalfd_siginfo info;
+	(void)revents;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			orphaned(w);
+		else
+			w->draining = true;
+	}
+}
+
+static int watch_signals(struct worker *w)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	/* Before the first thread exists, so that no thread of a library takes them. */
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return w->signal_fd < 0 ? error_from_errno(errno) : 0;
+}
+
+/* The kernel tells when the supervisor dies; who was born after that asks. */
+static void watch_supervisor(struct worker *w)
+{
+	long supervisor;
+	prctl(PR_SET_PDEATHSIG, SIGHUP);
+	if (env_number(CONTRACT_ENV_SUPERVISOR, INT32_MAX, &supervisor) < 0)
+		return;
+	if (supervisor && getppid() != (pid_t)supervisor)
+		orphaned(w);
+}
+
+/* ---- the loop ---- */
+
+static void bell_rang(void *arg, int fd, short revents)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)revents;
+	bell_answer(w->ledger, w->seat);
+}
+
+static int open_links(struct worker *w, const char *pipe_path)
+{
+	w->links = links_create();
+	w->loop = loop_create();
+	if (!w->links || !w->loop)
+		return TROUPE_E_MEMORY;
+	int rc = loop_watch_fd(w->loop, CONTRACT_FD_BELLS + w->seat, POLLIN, bell_rang, w);
+	if (rc == 0)
+		rc = loop_watch_fd(w->loop, w->signal_fd, POLLIN, signal_came, w);
+	if (rc == 0)
+		rc = pipe_side_open(w, pipe_path);
+	if (rc < 0)
+		log_error("cannot link up at %s: %s", pipe_path, error_text(rc));
+	return rc;
+}
+
+/* Sleeps until there may be something to do: a bell, a message, `due`, or the guard. */
+static int sleep_until(struct worker *w, int64_t due)
+{
+	if (role_before_sleep(w)) {
+		role_after_sleep(w);
+		return 0;
+	}
+	int64_t guard = clock_now() + GUARD_INTERVAL;
+	if (due > guard && (!ledger_quiet(w->ledger) || !w->in_charge))
+		due = guard;
+	atomic_store_explicit(&w->row->due, due, memory_order_relaxed);
+	int rc = loop_wait(w->loop, due);
+	atomic_store_explicit(&w->row->due, clock_now(), memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->row->turns, 1, memory_order_relaxed);
+	worker_progress(w);
+	role_after_sleep(w);
+	return rc == TROUPE_E_AGAIN ? 0 : rc;
+}
+
+/* Whether a worker that was asked to drain, or is an orphan with nothing to wait for, is through:
+ * 1 yes, 0 not yet, or an error. */
+static int drained(struct worker *w)
+{
+	if (w->stop)
+		return 1;
+	if (w->orphan && role_orphan_done(w))
+		w->draining = true;
+	if (!w->draining)
+		return 0;
+	if (!w->in_charge || !w->table->drain)
+		return 1;
+	int rc = w->table->drain(w, w->self);
+	return rc < 0 ? rc : rc == 0;
+}
+
+static int take_charge(struct worker *w)
+{
+	if (w->in_charge || w->draining)
+		return 0;
+	int rc = worker_take_charge(w);
+	if (rc > 0)
+		pipe_side_ready(w);
+	return rc;
+}
+
+/* Turns until the end. Work comes first, then messages: a frame does not wait for the mail. */
+static int live(struct worker *w)
+{
+	int rc;
+	while ((rc = take_charge(w)) >= 0) {
+		int64_t due;
+		int done = worker_turn(w, &due);
+		pipe_side_read(w);
+		if (done == TROUPE_E_ENDED) {
+			log_info("the source has ended");
+			pipe_side_finished(w);
+			return 0;
+		}
+		if (done < 0)
+			return done;
+		rc = drained(w);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+		rc = done > 0 ? loop_wait(w->loop, 0) : sleep_until(w, due);
+		if (rc < 0 && rc != TROUPE_E_AGAIN)
+			return rc;
+	}
+	return rc;
+}
+
+static int run(struct worker *w)
+{
+	char why[512] = "";
+	const char *lines = getenv(CONTRACT_ENV_CONFIG);
+	int rc = worker_prepare(w, lines ? lines : "", why, sizeof(why));
+	if (rc < 0) {
+		log_error("config: %s", why);
+		return rc;
+	}
+	rc = worker_open(w);
+	return rc < 0 ? rc : live(w);
+}
+
+static void finish(struct worker *w)
+{
+	if (w->ledger && w->row)
+		worker_leave(w);
+	notes_close(w);
+	link_close(w->inbox);
+	loop_destroy(w->loop);
+	links_destroy(w->links, LINGER_MS);
+	if (w->signal_fd >= 0)
+		close(w->signal_fd);
+}
+
+static int live_as_worker(struct worker *w)
+{
+	struct ledger ledger = {.fd = -1};
+	char pipe_path[LINK_PATH_SIZE];
+	int rc = read_environment(w, pipe_path, sizeof(pipe_path));
+	if (rc == 0)
+		rc = attach(w, &ledger);
+	if (rc == 0)
+		rc = watch_signals(w);
+	if (rc == 0) {
+		watch_supervisor(w);
+		rc = open_links(w, pipe_path);
+	}
+	if (rc == 0) {
+		pipe_side_hello(w);
+		rc = run(w);
+		if (rc < 0)
+			log_error("%s ends: %s", w->name, error_text(rc));
+	}
+	finish(w);
+	ledger_finish(&ledger);
+	return exit_code(rc);
+}
+
+int worker_main(int argc, char **argv, const struct worker_table *table)
+{
+	int code;
+	if (answer_by_hand(argc, argv, table, &code))
+		return code;
+	struct worker *w = calloc(1, sizeof(*w));
+	if (!w)
+		return CONTRACT_EXIT_ENVIRONMENT;
+	w->table = table;
+	w->signal_fd = -1;
+	code = live_as_worker(w);
+	free(w);
+	return code;
+}
