@@ -41,6 +41,12 @@ static const struct {
 	{ZMQ_RECONNECT_IVL_MAX, 20},
 };
 
+static int set_option(struct link *link, int option, int value)
+{
+	int rc = zmq_setsockopt(link->socket, option, &value, sizeof(value));
+	return rc < 0 ? error_from_errno(errno) : 0;
+}
+
 struct links *links_create(void)
 {
 	struct links *links = calloc(1, sizeof(*links));
@@ -59,12 +65,12 @@ void links_destroy(struct links *links, int linger_ms)
 	if (!links)
 		return;
 	while (links->first) {
-		zmq_setsockopt(links->first->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+		set_option(links->first, ZMQ_LINGER, linger_ms);
 		link_close(links->first);
 	}
-	if (links->context)
-		while (zmq_ctx_term(links->context) < 0 && errno == EINTR)
-			; /* a signal: go on waiting, linger_ms is the limit */
+	int rc = links->context ? zmq_ctx_term(links->context) : 0;
+	while (rc < 0 && errno == EINTR) /* a signal: linger_ms is the limit, not that */
+		rc = zmq_ctx_term(links->context);
 	free(links);
 }
 
@@ -84,20 +90,18 @@ static void *open_socket(void *context, int type)
 
 static int set_options(struct link *link, int type)
 {
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (zmq_setsockopt(link->socket, options[i].option, &options[i].value,
-				   sizeof(int)) < 0)
-			return error_from_errno(errno);
 	int64_t largest = sizeof(union largest_message);
-	if (zmq_setsockopt(link->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) < 0)
-		return error_from_errno(errno);
-	/* A reply to somebody who has gone is to be counted, not to vanish. */
-	int mandatory = 1;
-	if (type == ZMQ_ROUTER &&
-	    zmq_setsockopt(link->socket, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof(mandatory)) < 0)
-		return error_from_errno(errno);
 	size_t size = sizeof(link->fd);
-	if (zmq_getsockopt(link->socket, ZMQ_FD, &link->fd, &size) < 0)
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof(options) / sizeof(options[0]); i++)
+		rc = set_option(link, options[i].option, options[i].value);
+	/* A reply to somebody who has gone is to be counted, not to vanish. */
+	if (rc == 0 && type == ZMQ_ROUTER)
+		rc = set_option(link, ZMQ_ROUTER_MANDATORY, 1);
+	if (rc < 0)
+		return rc;
+	if (zmq_setsockopt(link->socket, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) < 0 ||
+	    zmq_getsockopt(link->socket, ZMQ_FD, &link->fd, &size) < 0)
 		return error_from_errno(errno);
 	return 0;
 }
@@ -110,34 +114,39 @@ static int check_path(const char *path)
 	return strchr("@*", path[0]) ? TROUPE_E_ARGUMENT : 0;
 }
 
-static int link_create(struct links *links, int type, const char *path, struct link **out)
+static void enlist(struct links *links, struct link *link)
 {
-	*out = NULL;
-	int rc = check_path(path);
-	if (rc < 0)
-		return rc;
-	struct link *link = calloc(1, sizeof(*link));
-	if (!link)
-		return TROUPE_E_MEMORY;
-	memcpy(link->path, path, strlen(path) + 1);
-	link->socket = open_socket(links->context, type);
-	if (!link->socket) {
-		rc = error_from_errno(errno);
-		free(link);
-		return rc;
-	}
 	link->links = links;
 	link->next = links->first;
 	if (link->next)
 		link->next->previous = link;
 	links->first = link;
-	rc = set_options(link, type);
-	if (rc < 0) {
-		link_close(link);
-		return rc;
+}
+
+/* NULL: *rc says why. */
+static struct link *link_create(struct links *links, int type, const char *path, int *rc)
+{
+	*rc = check_path(path);
+	if (*rc < 0)
+		return NULL;
+	*rc = TROUPE_E_MEMORY;
+	struct link *link = calloc(1, sizeof(*link));
+	if (!link)
+		return NULL;
+	memcpy(link->path, path, strlen(path) + 1);
+	link->socket = open_socket(links->context, type);
+	if (!link->socket) {
+		*rc = error_from_errno(errno);
+		free(link);
+		return NULL;
 	}
-	*out = link;
-	return 0;
+	enlist(links, link);
+	*rc = set_options(link, type);
+	if (*rc < 0) {
+		link_close(link);
+		return NULL;
+	}
+	return link;
 }
 
 static void endpoint(const char *path, char out[LINK_PATH_SIZE + 8])
@@ -157,12 +166,12 @@ static int check_free(const char *path)
 
 int link_bind(struct links *links, int type, const char *path, struct link **out)
 {
-	struct link *link;
 	char address[LINK_PATH_SIZE + 8];
 	struct stat st;
-	int rc = link_create(links, type, path, &link);
+	int rc;
 	*out = NULL;
-	if (rc < 0)
+	struct link *link = link_create(links, type, path, &rc);
+	if (!link)
 		return rc;
 	rc = check_free(path);
 	if (rc < 0)
@@ -185,16 +194,19 @@ failed:
 int link_connect(struct links *links, int type, const char *path, struct link **out)
 {
 	char address[LINK_PATH_SIZE + 8];
-	int rc = link_create(links, type, path, out);
-	if (rc < 0)
+	int rc;
+	*out = NULL;
+	struct link *link = link_create(links, type, path, &rc);
+	if (!link)
 		return rc;
 	endpoint(path, address);
-	if (zmq_connect((*out)->socket, address) == 0)
-		return 0;
-	rc = error_from_errno(errno);
-	link_close(*out);
-	*out = NULL;
-	return rc;
+	if (zmq_connect(link->socket, address) < 0) {
+		rc = error_from_errno(errno);
+		link_close(link);
+		return rc;
+	}
+	*out = link;
+	return 0;
 }
 
 void link_close(struct link *link)

@@ -29,8 +29,8 @@ struct link {
 /* Makes a socket of ZeroMQ's `type` and binds it to (or connects it with) the path.
  * TROUPE_E_OVERSIZED: the path is too long; TROUPE_E_EXISTS: something is there already (bind
  * only). */
-int link_bind(struct links *links, int type, const char *path, struct link **link);
-int link_connect(struct links *links, int type, const char *path, struct link **link);
+int link_bind(struct links *links, int type, const char *path, struct link **out);
+int link_connect(struct links *links, int type, const char *path, struct link **out);
 
 /* Sends one part, without waiting; `flags` may be ZMQ_SNDMORE. 0, TROUPE_E_AGAIN, TROUPE_E_CLOSED.
  */
