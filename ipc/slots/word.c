@@ -192,13 +192,20 @@ static step_fn *const steps[N_CAUSES] = {
 
 int word_step(uint64_t from, enum word_cause cause, const struct word_args *args, uint64_t *to)
 {
+	if ((unsigned)cause >= N_CAUSES || args->seat >= SEATS_MAX || args->tap >= TAPS_MAX ||
+	    args->owed >> TAPS_MAX)
+		return TROUPE_E_ARGUMENT;
 	if (!word_legal(from))
 		return TROUPE_E_CORRUPT;
 	struct slot_word w = word_unpack(from);
 	int rc = steps[cause](&w, args);
-	if (rc == 0)
-		*to = word_pack(w);
-	return rc;
+	if (rc < 0)
+		return rc;
+	/* From a legal word nonsense comes only of nonsense: a holder that is nobody. */
+	if (!word_legal(word_pack(w)))
+		return TROUPE_E_ARGUMENT;
+	*to = word_pack(w);
+	return 0;
 }
 
 bool word_legal(uint64_t word)

@@ -87,7 +87,8 @@ struct slot_word word_unpack(uint64_t word);
 uint64_t word_pack(struct slot_word parts);
 
 /* The law. Computes the word that `cause` makes of `from`. Returns 0, or TROUPE_E_STATE when that
- * step is not allowed from there (which is how a process learns that somebody else was faster). */
+ * step is not allowed from there (which is how a process learns that somebody else was faster),
+ * TROUPE_E_ARGUMENT when no word could come of it, TROUPE_E_CORRUPT when `from` is none. */
 int word_step(uint64_t from, enum word_cause cause, const struct word_args *args, uint64_t *to);
 
 /* Whether a word can be right at all: phase, seat, owed bits and marks agree. */
