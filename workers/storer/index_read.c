@@ -1,0 +1,225 @@
+/* Asking the index. */
+#include "workers/storer/index_private.h"
+
+#include "ipc/base/errors.h"
+#include "ipc/slots/word.h"
+
+#include <stdio.h>
+
+/* One step: 1 a row, 0 none, or an error. Whoever took the row resets the statement. */
+static int step(struct index *index, sqlite3_stmt *statement)
+{
+	int rc;
+
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		rc = 0;
+		break;
+	default:
+		rc = index_fail(index);
+	}
+	sqlite3_reset(statement);
+	return rc;
+}
+
+static void column_text(sqlite3_stmt *statement, int column, char out[NAME_SIZE])
+{
+	const unsigned char *text = sqlite3_column_text(statement, column);
+
+	snprintf(out, NAME_SIZE, "%s", text != NULL ? (const char *)text : "");
+}
+
+static uint32_t column_u32(sqlite3_stmt *statement, int column)
+{
+	return (uint32_t)sqlite3_column_int64(statement, column);
+}
+
+/* In the order of FRAME_COLUMNS. */
+static void read_row(sqlite3_stmt *statement, struct index_row *row)
+{
+	struct record *record = &row->record;
+	int n = 0;
+
+	*row = (struct index_row){0};
+	record->run = (uint64_t)sqlite3_column_int64(statement, n++);
+	column_text(statement, n++, record->stream);
+	record->seq = (uint64_t)sqlite3_column_int64(statement, n++);
+	record->ordinal = (uint64_t)sqlite3_column_int64(statement, n++);
+	row->segment = column_u32(statement, n++);
+	row->offset = (uint64_t)sqlite3_column_int64(statement, n++);
+	row->length = column_u32(statement, n++);
+	record->coded_bytes = column_u32(statement, n++);
+	record->width = column_u32(statement, n++);
+	record->height = column_u32(statement, n++);
+	record->pts = sqlite3_column_int64(statement, n++);
+	record->captured = sqlite3_column_int64(statement, n++);
+	record->captured_wall = sqlite3_column_int64(statement, n++);
+	record->published = sqlite3_column_int64(statement, n++);
+	record->claimed = sqlite3_column_int64(statement, n++);
+	record->finished = sqlite3_column_int64(statement, n++);
+	row->stored = sqlite3_column_int64(statement, n++);
+	record->source_index = (uint64_t)sqlite3_column_int64(statement, n++);
+	column_text(statement, n++, record->label);
+	column_text(statement, n++, record->prediction);
+	record->probability = (float)sqlite3_column_double(statement, n++);
+	record->model_version = (uint64_t)sqlite3_column_int64(statement, n++);
+	record->motion = (float)sqlite3_column_double(statement, n++);
+	for (size_t i = 0; i < N_DROP_REASONS; i++)
+		record->drops_before[i] = column_u32(statement, n++);
+	record->marks |= sqlite3_column_int(statement, n++) != 0 ? MARK_BYPASSED : 0;
+	record->marks |= sqlite3_column_int(statement, n++) != 0 ? MARK_QUARANTINED : 0;
+}
+
+/* The row a prepared and bound statement finds, `none` when it finds nothing. */
+static int one_row(struct index *index, sqlite3_stmt *statement, struct index_row *row, int none)
+{
+	int rc = step(index, statement);
+
+	if (rc <= 0)
+		return rc < 0 ? rc : none;
+	read_row(statement, row);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+int index_segment(struct index *index, uint32_t segment, uint64_t *bytes)
+{
+	sqlite3_stmt *statement = index_statement(index, GET_SEGMENT);
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, segment);
+	rc = step(index, statement);
+	if (rc <= 0)
+		return rc < 0 ? rc : TROUPE_E_NOT_FOUND;
+	*bytes = (uint64_t)sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+int64_t index_next_segment(struct index *index, uint32_t after)
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_SEGMENT);
+	int64_t found;
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, after);
+	rc = step(index, statement);
+	if (rc <= 0)
+		return rc < 0 ? rc : TROUPE_E_ENDED;
+	found = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return found;
+}
+
+int index_newest_run(struct index *index, uint64_t *run)
+{
+	sqlite3_stmt *statement = index_statement(index, NEWEST_RUN);
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	rc = step(index, statement);
+	if (rc < 0)
+		return rc;
+	*run = (uint64_t)sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return *run != 0 ? 0 : TROUPE_E_NOT_FOUND;
+}
+
+int index_next_stream(struct index *index, uint64_t run, const char *after, char name[NAME_SIZE])
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_STREAM);
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, (int64_t)run);
+	sqlite3_bind_text(statement, 2, after, -1, SQLITE_TRANSIENT);
+	rc = step(index, statement);
+	if (rc <= 0)
+		return rc < 0 ? rc : TROUPE_E_ENDED;
+	column_text(statement, 0, name);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+int index_next_key(struct index *index, uint64_t *run, char stream[NAME_SIZE])
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_KEY);
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, (int64_t)*run);
+	sqlite3_bind_text(statement, 2, stream, -1, SQLITE_TRANSIENT);
+	rc = step(index, statement);
+	if (rc <= 0)
+		return rc < 0 ? rc : TROUPE_E_ENDED;
+	*run = (uint64_t)sqlite3_column_int64(statement, 0);
+	column_text(statement, 1, stream);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+int index_tally(struct index *index, uint64_t run, const char *stream, struct index_tally *tally)
+{
+	sqlite3_stmt *statement = index_statement(index, TALLY);
+	int rc;
+
+	*tally = (struct index_tally){0};
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, (int64_t)run);
+	sqlite3_bind_text(statement, 2, stream, -1, SQLITE_STATIC);
+	rc = step(index, statement);
+	if (rc <= 0)
+		return rc;
+	tally->frames = (uint64_t)sqlite3_column_int64(statement, 0);
+	tally->bypassed = (uint64_t)sqlite3_column_int64(statement, 1);
+	tally->quarantined = (uint64_t)sqlite3_column_int64(statement, 2);
+	tally->last = (uint64_t)sqlite3_column_int64(statement, 3);
+	sqlite3_reset(statement);
+	return 0;
+}
+
+static int by_key(struct index *index, enum index_statement which, uint64_t run, const char *stream,
+		  uint64_t seq, struct index_row *row, int none)
+{
+	sqlite3_stmt *statement = index_statement(index, which);
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, (int64_t)run);
+	sqlite3_bind_text(statement, 2, stream, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(statement, 3, (int64_t)seq);
+	return one_row(index, statement, row, none);
+}
+
+int index_find(struct index *index, uint64_t run, const char *stream, uint64_t seq,
+	       struct index_row *row)
+{
+	return by_key(index, FIND, run, stream, seq, row, TROUPE_E_NOT_FOUND);
+}
+
+int index_next(struct index *index, uint64_t run, const char *stream, uint64_t after,
+	       struct index_row *row)
+{
+	return by_key(index, NEXT, run, stream, after, row, TROUPE_E_ENDED);
+}
+
+int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row)
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_PLACE);
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, segment);
+	sqlite3_bind_int64(statement, 2, (int64_t)offset);
+	return one_row(index, statement, row, TROUPE_E_ENDED);
+}

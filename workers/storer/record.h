@@ -1,0 +1,80 @@
+/* One record of a segment: a frame that describes itself, so that the index can always be made
+ * again from the segments alone. Little-endian, starts at a multiple of 8 within the segment:
+ *
+ *   at    bytes  what
+ *     0      4   magic "TREC"
+ *     4      4   header length: 240
+ *     8      4   total length: header, coded bytes, CRC and padding; a multiple of 8
+ *    12      4   coded bytes (n)
+ *    16      8   run: wall-clock ms of `up`
+ *    24     32   stream, its name, filled up with zeros (at least one)
+ *    56      8   seq: number within (run, stream)
+ *    64      8   ordinal: number among the frames owed to the recording, from 1
+ *    72      8   pts, ns
+ *    80      8   captured, monotonic ns
+ *    88      8   captured, wall clock ns since 1970
+ *    96      8   published, monotonic ns
+ *   104      8   finished by a processor, monotonic ns; 0: bypassed
+ *   112      4   width of the coded frame, pixels
+ *   116      4   height
+ *   120     32   label, its text; empty: none
+ *   152     32   prediction, its text; empty: none
+ *   184      8   version of the model that predicted; 0: none
+ *   192      4   probability of the prediction, IEEE 754 single
+ *   196      4   motion, IEEE 754 single
+ *   200     16   frames dropped just before this one, by reason: no slot, device, damaged, size
+ *   216      4   marks: 1 bypassed, 2 quarantined
+ *   220      4   reserved, 0
+ *   224      8   number of the frame in its source, from 0
+ *   232      8   claimed by a processor, monotonic ns; 0: bypassed
+ *   240      n   the coded frame (JPEG)
+ *   240+n    4   CRC-32C of everything before it
+ *   244+n    …   zeros up to the total length
+ *
+ * Pure functions; any thread. */
+#ifndef TROUPE_WORKERS_STORER_RECORD_H
+#define TROUPE_WORKERS_STORER_RECORD_H
+
+#include "ipc/slots/layout.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_HEADER 240
+#define RECORD_MAX    (256u << 20) /* total length; anything longer is damage */
+
+/* A record's header, decoded. Texts end with a zero. */
+struct record {
+	uint64_t run;
+	char stream[NAME_SIZE];
+	uint64_t seq;
+	uint64_t ordinal;
+	uint64_t source_index;
+	int64_t pts, captured, captured_wall, published, claimed, finished;
+	uint32_t width, height;
+	char label[NAME_SIZE];
+	char prediction[NAME_SIZE];
+	uint64_t model_version;
+	float probability;
+	float motion;
+	uint32_t drops_before[N_DROP_REASONS];
+	uint32_t marks; /* enum mark */
+	uint32_t coded_bytes;
+};
+
+/* Total length of a record with so many coded bytes; 0 when it would exceed RECORD_MAX. */
+uint32_t record_length(uint32_t coded_bytes);
+
+/* Writes record->coded_bytes of `coded` and the record around them to `out`, which has room for
+ * record_length(record->coded_bytes) bytes. */
+void record_encode(const struct record *record, const uint8_t *coded, uint8_t *out);
+
+/* Reads a header of RECORD_HEADER bytes and its total length. Every field is checked; the CRC is
+ * not. TROUPE_E_CORRUPT. */
+int record_decode_header(const uint8_t *data, struct record *record, uint32_t *length);
+
+/* Reads a whole record. *coded (may be NULL) points into `data`. TROUPE_E_TRUNCATED: `size` bytes
+ * are not all of it; TROUPE_E_CORRUPT: structure or CRC is wrong. */
+int record_decode(const uint8_t *data, size_t size, struct record *record, const uint8_t **coded);
+
+#endif

@@ -1,0 +1,126 @@
+/* Reading a recording: the index says where, the segment says what. */
+#include "workers/storer/recording.h"
+
+#include "ipc/base/errors.h"
+#include "workers/storer/folder.h"
+#include "workers/storer/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct recording {
+	struct index *index;
+	int segments;
+	struct segment_reader reader; /* the segment that was read last; fd -1: none */
+};
+
+static int open_segments(const char *folder)
+{
+	char path[4096];
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, FOLDER_SEGMENTS) >= (int)sizeof(path))
+		return TROUPE_E_OVERSIZED;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : error_from_errno(errno);
+}
+
+int recording_open(struct recording **recording, const char *folder, char *why, size_t why_size)
+{
+	struct recording *opened = calloc(1, sizeof(*opened));
+	int rc;
+
+	*recording = NULL;
+	if (opened == NULL) {
+		snprintf(why, why_size, "%s", error_text(TROUPE_E_MEMORY));
+		return TROUPE_E_MEMORY;
+	}
+	opened->reader.fd = -1;
+	opened->segments = open_segments(folder);
+	rc = opened->segments < 0 ? opened->segments
+				  : index_open(&opened->index, folder, false, NULL);
+	if (rc < 0) {
+		snprintf(why, why_size, "no recording in '%s': %s", folder, error_text(rc));
+		recording_close(opened);
+		return rc;
+	}
+	*recording = opened;
+	return 0;
+}
+
+void recording_close(struct recording *recording)
+{
+	if (recording == NULL)
+		return;
+	segment_close(&recording->reader);
+	if (recording->segments >= 0)
+		close(recording->segments);
+	index_close(recording->index);
+	free(recording);
+}
+
+int recording_newest_run(struct recording *recording, uint64_t *run)
+{
+	return index_newest_run(recording->index, run);
+}
+
+int recording_next_stream(struct recording *recording, uint64_t run, const char *after,
+			  char name[NAME_SIZE])
+{
+	return index_next_stream(recording->index, run, after, name);
+}
+
+int recording_tally(struct recording *recording, uint64_t run, const char *stream,
+		    struct index_tally *tally)
+{
+	return index_tally(recording->index, run, stream, tally);
+}
+
+int recording_find(struct recording *recording, uint64_t run, const char *stream, uint64_t seq,
+		   struct index_row *row)
+{
+	return index_find(recording->index, run, stream, seq, row);
+}
+
+int recording_next(struct recording *recording, uint64_t run, const char *stream, uint64_t after,
+		   struct index_row *row)
+{
+	return index_next(recording->index, run, stream, after, row);
+}
+
+int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
+		   const uint8_t **coded)
+{
+	struct segment_reader *reader = &recording->reader;
+	uint32_t length;
+	int rc;
+
+	if (reader->fd >= 0 && reader->number != row->segment)
+		segment_close(reader);
+	if (reader->fd < 0) {
+		rc = segment_open(reader, recording->segments, row->segment);
+		if (rc < 0)
+			return rc;
+	}
+	rc = segment_read(reader, row->offset, record, coded, &length);
+	if (rc == TROUPE_E_ENDED || rc == TROUPE_E_TRUNCATED)
+		return TROUPE_E_CORRUPT;
+	if (rc == 0 && (record->run != row->record.run || record->seq != row->record.seq ||
+			strcmp(record->stream, row->record.stream) != 0))
+		return TROUPE_E_CORRUPT;
+	return rc;
+}
+
+struct index *recording_index(struct recording *recording)
+{
+	return recording->index;
+}
+
+int recording_segments(const struct recording *recording)
+{
+	return recording->segments;
+}

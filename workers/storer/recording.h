@@ -1,0 +1,50 @@
+/* A recording for those who only look at it: tools, the page, tests. Never writes, takes no lock,
+ * and works while a storer runs: it shows what was committed before each question. One handle
+ * belongs to one thread. */
+#ifndef TROUPE_WORKERS_STORER_RECORDING_H
+#define TROUPE_WORKERS_STORER_RECORDING_H
+
+#include "workers/storer/index.h"
+#include "workers/storer/record.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct recording;
+
+/* Errors are explained in `why`: TROUPE_E_NOT_FOUND: no recording there; TROUPE_E_SCHEMA,
+ * TROUPE_E_CORRUPT, TROUPE_E_DENIED, … */
+int recording_open(struct recording **recording, const char *folder, char *why, size_t why_size);
+void recording_close(struct recording *recording);
+
+/* The newest run. TROUPE_E_NOT_FOUND: none. */
+int recording_newest_run(struct recording *recording, uint64_t *run);
+
+/* The first stream of a run behind `after` in the order of names ("" at first). TROUPE_E_ENDED. */
+int recording_next_stream(struct recording *recording, uint64_t run, const char *after,
+			  char name[NAME_SIZE]);
+
+/* Frames of a stream and the last number. */
+int recording_tally(struct recording *recording, uint64_t run, const char *stream,
+		    struct index_tally *tally);
+
+/* The row of one frame. TROUPE_E_NOT_FOUND. */
+int recording_find(struct recording *recording, uint64_t run, const char *stream, uint64_t seq,
+		   struct index_row *row);
+
+/* Frames in order: the first with a number above `after` (0 at first). TROUPE_E_ENDED. */
+int recording_next(struct recording *recording, uint64_t run, const char *stream, uint64_t after,
+		   struct index_row *row);
+
+/* The frame itself, its CRC checked; record->coded_bytes of *coded are valid until the next call.
+ * TROUPE_E_NOT_FOUND: its segment is gone; TROUPE_E_CORRUPT: damaged, or not the frame of that row.
+ */
+int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
+		   const uint8_t **coded);
+
+/* What verify needs: the index, and the folder of the segments (a descriptor). Both stay the
+ * recording's. */
+struct index *recording_index(struct recording *recording);
+int recording_segments(const struct recording *recording);
+
+#endif

@@ -1,0 +1,251 @@
+/* Finding and reading segments. */
+#include "workers/storer/segment.h"
+
+#include "ipc/base/crc32c.h"
+#include "ipc/base/errors.h"
+
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CRC_AT 60
+
+static const char segment_magic[8] = {'t', 'r', 'o', 'u', 'p', 's', 'e', 'g'};
+
+char *segment_name(uint32_t number, char *out)
+{
+	snprintf(out, SEGMENT_NAME_SIZE, "%06" PRIu32 ".seg", number);
+	return out;
+}
+
+/* The number in a name that segment_name() writes; 0: it is something else. */
+static uint32_t parse_name(const char *name)
+{
+	char again[SEGMENT_NAME_SIZE];
+	unsigned long number = strtoul(name, NULL, 10);
+
+	if (number == 0 || number > UINT32_MAX)
+		return 0;
+	return strcmp(segment_name((uint32_t)number, again), name) == 0 ? (uint32_t)number : 0;
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left;
+	uint32_t b = *(const uint32_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static int collect(DIR *dir, uint32_t **numbers)
+{
+	uint32_t *list = NULL;
+	size_t count = 0, room = 0;
+
+	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+		uint32_t number = parse_name(entry->d_name);
+
+		if (number == 0)
+			continue;
+		if (count == room) {
+			uint32_t *more;
+
+			room = room > 0 ? room * 2 : 64;
+			more = realloc(list, room * sizeof(*list));
+			if (more == NULL) {
+				free(list);
+				return TROUPE_E_MEMORY;
+			}
+			list = more;
+		}
+		list[count++] = number;
+	}
+	if (count > 0)
+		qsort(list, count, sizeof(*list), compare_numbers);
+	*numbers = list;
+	return (int)count;
+}
+
+int segment_list(int folder, uint32_t **numbers)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir;
+	int count;
+
+	*numbers = NULL;
+	if (fd < 0)
+		return error_from_errno(errno);
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		close(fd);
+		return TROUPE_E_MEMORY;
+	}
+	count = collect(dir, numbers);
+	closedir(dir);
+	return count;
+}
+
+void segment_encode_header(uint32_t number, int64_t created_wall, uint8_t *out)
+{
+	uint32_t version = htole32(SEGMENT_VERSION), crc;
+	uint64_t wall = htole64((uint64_t)created_wall);
+
+	memset(out, 0, SEGMENT_HEADER);
+	number = htole32(number);
+	memcpy(out, segment_magic, sizeof(segment_magic));
+	memcpy(out + 8, &version, sizeof(version));
+	memcpy(out + 12, &number, sizeof(number));
+	memcpy(out + 16, &wall, sizeof(wall));
+	crc = htole32(crc32c(0, out, CRC_AT));
+	memcpy(out + CRC_AT, &crc, sizeof(crc));
+}
+
+int segment_decode_header(const uint8_t *data, uint32_t *number, int64_t *created_wall)
+{
+	uint32_t version, crc;
+	uint64_t wall;
+
+	memcpy(&version, data + 8, sizeof(version));
+	memcpy(number, data + 12, sizeof(*number));
+	memcpy(&wall, data + 16, sizeof(wall));
+	memcpy(&crc, data + CRC_AT, sizeof(crc));
+	if (memcmp(data, segment_magic, sizeof(segment_magic)) != 0 ||
+	    le32toh(crc) != crc32c(0, data, CRC_AT))
+		return TROUPE_E_CORRUPT;
+	if (le32toh(version) != SEGMENT_VERSION)
+		return TROUPE_E_SCHEMA;
+	*number = le32toh(*number);
+	*created_wall = (int64_t)le64toh(wall);
+	return 0;
+}
+
+/* Reads `size` bytes or says why not. */
+static int read_at(int fd, void *out, size_t size, uint64_t offset)
+{
+	uint8_t *to = out;
+
+	while (size > 0) {
+		ssize_t got = pread(fd, to, size, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_from_errno(errno);
+		if (got == 0)
+			return TROUPE_E_TRUNCATED;
+		to += got;
+		offset += (uint64_t)got;
+		size -= (size_t)got;
+	}
+	return 0;
+}
+
+int segment_open(struct segment_reader *reader, int folder, uint32_t number)
+{
+	uint8_t header[SEGMENT_HEADER];
+	char name[SEGMENT_NAME_SIZE];
+	uint32_t found = 0;
+	int rc;
+
+	*reader = (struct segment_reader){.number = number};
+	reader->fd = openat(folder, segment_name(number, name), O_RDONLY | O_CLOEXEC);
+	if (reader->fd < 0)
+		return error_from_errno(errno);
+	rc = read_at(reader->fd, header, sizeof(header), 0);
+	if (rc == 0)
+		rc = segment_decode_header(header, &found, &reader->created_wall);
+	if (rc == 0 && found != number)
+		rc = TROUPE_E_CORRUPT;
+	if (rc < 0)
+		segment_close(reader);
+	return rc;
+}
+
+void segment_close(struct segment_reader *reader)
+{
+	if (reader->fd >= 0)
+		close(reader->fd);
+	free(reader->buffer);
+	*reader = (struct segment_reader){.fd = -1};
+}
+
+int64_t segment_size(const struct segment_reader *reader)
+{
+	struct stat st;
+
+	if (fstat(reader->fd, &st) < 0)
+		return error_from_errno(errno);
+	return st.st_size;
+}
+
+static int make_room(struct segment_reader *reader, size_t size)
+{
+	uint8_t *more;
+
+	if (size <= reader->capacity)
+		return 0;
+	more = realloc(reader->buffer, size);
+	if (more == NULL)
+		return TROUPE_E_MEMORY;
+	reader->buffer = more;
+	reader->capacity = size;
+	return 0;
+}
+
+int segment_read(struct segment_reader *reader, uint64_t offset, struct record *record,
+		 const uint8_t **coded, uint32_t *length)
+{
+	uint8_t header[RECORD_HEADER];
+	int64_t size = segment_size(reader);
+	int rc;
+
+	if (size < 0)
+		return (int)size;
+	if (offset == (uint64_t)size)
+		return TROUPE_E_ENDED;
+	if (offset > (uint64_t)size || (uint64_t)size - offset < RECORD_HEADER)
+		return TROUPE_E_TRUNCATED;
+	rc = read_at(reader->fd, header, sizeof(header), offset);
+	if (rc < 0)
+		return rc;
+	rc = record_decode_header(header, record, length);
+	if (rc < 0)
+		return rc;
+	if (*length > (uint64_t)size - offset)
+		return TROUPE_E_TRUNCATED;
+	rc = make_room(reader, *length);
+	if (rc < 0)
+		return rc;
+	memcpy(reader->buffer, header, sizeof(header));
+	rc = read_at(reader->fd, reader->buffer + RECORD_HEADER, *length - RECORD_HEADER,
+		     offset + RECORD_HEADER);
+	return rc < 0 ? rc : record_decode(reader->buffer, *length, record, coded);
+}
+
+int64_t segment_resync(struct segment_reader *reader, uint64_t offset)
+{
+	uint8_t header[RECORD_HEADER];
+	struct record record;
+	uint32_t length;
+
+	/* Records start at multiples of 8; a header that decodes is worth reading the whole record.
+	 */
+	for (offset = offset / 8 * 8 + 8;; offset += 8) {
+		int rc = read_at(reader->fd, header, sizeof(header), offset);
+
+		if (rc == TROUPE_E_TRUNCATED)
+			return TROUPE_E_ENDED;
+		if (rc < 0)
+			return rc;
+		if (record_decode_header(header, &record, &length) == 0 &&
+		    segment_read(reader, offset, &record, NULL, &length) == 0)
+			return (int64_t)offset;
+	}
+}

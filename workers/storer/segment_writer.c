@@ -1,0 +1,197 @@
+/* Appending to segments, and going back when the disk did not take it. */
+#include "workers/storer/segment_writer.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SEGMENT_MODE 0644
+
+void segment_writer_init(struct segment_writer *writer, int folder, uint32_t number)
+{
+	*writer = (struct segment_writer){.folder = folder, .fd = -1, .number = number};
+}
+
+static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset)
+{
+	while (size > 0) {
+		ssize_t put = pwrite(fd, data, size, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return error_from_errno(errno);
+		if (put == 0)
+			return TROUPE_E_IO;
+		data += put;
+		offset += (uint64_t)put;
+		size -= (size_t)put;
+	}
+	return 0;
+}
+
+static int write_header(struct segment_writer *writer)
+{
+	uint8_t header[SEGMENT_HEADER];
+
+	segment_encode_header(writer->number, writer->created_wall, header);
+	return write_at(writer->fd, header, sizeof(header), 0);
+}
+
+static int open_segment(struct segment_writer *writer, int flags)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	writer->fd = openat(writer->folder, segment_name(writer->number, name),
+			    O_RDWR | O_CLOEXEC | flags, SEGMENT_MODE);
+	return writer->fd < 0 ? error_from_errno(errno) : 0;
+}
+
+/* The numbers of segments only grow, so the file is new; O_TRUNC clears what a failed try may have
+ * left. */
+static int start_segment(struct segment_writer *writer)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int rc;
+
+	writer->number++;
+	writer->created = clock_now();
+	writer->created_wall = clock_wall();
+	rc = open_segment(writer, O_CREAT | O_TRUNC);
+	if (rc == 0)
+		rc = write_header(writer);
+	if (rc == 0 && fsync(writer->folder) < 0)
+		rc = error_from_errno(errno);
+	if (rc == 0) {
+		writer->started = true;
+		writer->at = writer->synced = SEGMENT_HEADER;
+		return 0;
+	}
+	if (writer->fd >= 0) {
+		close(writer->fd);
+		unlinkat(writer->folder, segment_name(writer->number, name), 0);
+	}
+	writer->fd = -1;
+	writer->number--;
+	return rc;
+}
+
+/* Cuts off what lies behind `at`. A segment without a synced record may have lost its header too.
+ */
+static int mend(struct segment_writer *writer)
+{
+	if (writer->fd < 0) {
+		int rc = open_segment(writer, 0);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (ftruncate(writer->fd, (off_t)writer->at) < 0)
+		return error_from_errno(errno);
+	if (writer->at == SEGMENT_HEADER) {
+		int rc = write_header(writer);
+
+		if (rc < 0)
+			return rc;
+	}
+	writer->torn = false;
+	return 0;
+}
+
+int segment_writer_resume(struct segment_writer *writer, uint32_t number, uint64_t at,
+			  int64_t created_wall)
+{
+	int64_t age = clock_wall() - created_wall;
+	int rc;
+
+	writer->number = number;
+	rc = open_segment(writer, 0);
+	if (rc < 0)
+		return rc;
+	writer->started = true;
+	writer->at = writer->synced = at;
+	writer->created_wall = created_wall;
+	writer->created = clock_now() - (age > 0 ? age : 0);
+	return 0;
+}
+
+static int make_room(struct segment_writer *writer, size_t size)
+{
+	uint8_t *more;
+
+	if (size <= writer->capacity)
+		return 0;
+	more = realloc(writer->buffer, size);
+	if (more == NULL)
+		return TROUPE_E_MEMORY;
+	writer->buffer = more;
+	writer->capacity = size;
+	return 0;
+}
+
+int segment_writer_append(struct segment_writer *writer, const struct record *record,
+			  const uint8_t *coded, uint64_t *offset, uint32_t *length)
+{
+	uint32_t size = record_length(record->coded_bytes);
+	int rc = size > 0 ? make_room(writer, size) : TROUPE_E_OVERSIZED;
+
+	if (rc == 0 && !writer->started)
+		rc = start_segment(writer);
+	if (rc == 0 && writer->torn)
+		rc = mend(writer);
+	if (rc < 0)
+		return rc;
+	record_encode(record, coded, writer->buffer);
+	rc = write_at(writer->fd, writer->buffer, size, writer->at);
+	if (rc < 0) {
+		writer->torn = true;
+		(void)mend(writer); /* else before the next append, or by recovery */
+		return rc;
+	}
+	*offset = writer->at;
+	*length = size;
+	writer->at += size;
+	return 0;
+}
+
+int segment_writer_sync(struct segment_writer *writer)
+{
+	int rc;
+
+	if (!writer->started || writer->at == writer->synced)
+		return 0;
+	if (fdatasync(writer->fd) == 0) {
+		writer->synced = writer->at;
+		return 0;
+	}
+	rc = error_from_errno(errno);
+	/* A descriptor opened anew reports every error of its own writes. */
+	close(writer->fd);
+	writer->fd = -1;
+	writer->at = writer->synced;
+	writer->torn = true;
+	(void)mend(writer);
+	return rc;
+}
+
+void segment_writer_next(struct segment_writer *writer)
+{
+	if (writer->fd >= 0)
+		close(writer->fd);
+	writer->fd = -1;
+	writer->started = false;
+	writer->torn = false;
+}
+
+void segment_writer_finish(struct segment_writer *writer)
+{
+	segment_writer_next(writer);
+	free(writer->buffer);
+	writer->buffer = NULL;
+	writer->capacity = 0;
+}

@@ -1,0 +1,504 @@
+/* The storer's table and callbacks: between the slots and the recorder. It takes the frames of each
+ * stream in order, commits on time, bytes, or free slots running low, and settles what was
+ * committed, never anything else. When the disk refuses, it says so once and tries again each
+ * second; the slots keep the frames. */
+#include "workers/storer/storer.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "workers/media/jpeg.h"
+#include "workers/storer/recorder.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_AFTER    NS_PER_S
+#define LOW_PERCENT    25
+#define DRAIN_PATIENCE (10 * NS_PER_S)
+
+struct storer_config {
+	char folder[512];
+	int64_t commit_interval;
+	int64_t commit_bytes;
+	int64_t segment_bytes;
+	int64_t segment_seconds;
+	int64_t lock_wait;
+};
+
+struct storer {
+	struct recorder *recorder;
+	struct jpeg_encoder *encoder;
+	uint32_t tap;
+	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
+	uint64_t floor[STREAMS_MAX]; /* settled when we started: never offered again */
+	uint64_t taken[STREAMS_MAX]; /* the highest number the recorder took */
+	int64_t since;		     /* when the first pending frame was taken */
+	int trouble;		     /* why the disk refuses; 0: it does not */
+	int64_t trouble_since, retry_at;
+	int64_t drain_since; /* 0: not draining */
+	uint64_t drain_to[STREAMS_MAX];
+};
+
+static const struct row rows[] = {
+	{.name = "folder",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct storer_config, folder),
+	 .fallback = "recording",
+	 .help = "Folder of the recording; made when it is not there."},
+	{.name = "commit_interval",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct storer_config, commit_interval),
+	 .min = 1e6,
+	 .max = 10e9,
+	 .fallback = "150ms",
+	 .help = "Longest time a taken frame waits for its commit."},
+	{.name = "commit_bytes",
+	 .type = ROW_SIZE,
+	 ROW_AT(struct storer_config, commit_bytes),
+	 .min = 1,
+	 .max = 1e9,
+	 .fallback = "8MB",
+	 .help = "Commit earlier once so many bytes wait."},
+	{.name = "segment_bytes",
+	 .type = ROW_SIZE,
+	 ROW_AT(struct storer_config, segment_bytes),
+	 .min = 4096,
+	 .max = 1e12,
+	 .fallback = "64MB",
+	 .help = "A new segment file after so many bytes."},
+	{.name = "segment_seconds",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct storer_config, segment_seconds),
+	 .min = 1e9,
+	 .max = 86400e9,
+	 .fallback = "60s",
+	 .help = "A new segment file after so long."},
+	{.name = "lock_wait",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct storer_config, lock_wait),
+	 .min = 0,
+	 .max = 600e9,
+	 .fallback = "15s",
+	 .help = "How long to wait for another storer that still writes into the folder."},
+};
+
+/* ---- beginning ---- */
+
+static int storer_open(struct worker *w, void **self)
+{
+	const struct storer_config *config = worker_config(w);
+	struct storer *storer = calloc(1, sizeof(*storer));
+	struct folder folder;
+	char why[512];
+	int rc = TROUPE_E_MEMORY;
+
+	if (storer == NULL)
+		return rc;
+	storer->encoder = jpeg_encoder_create();
+	if (storer->encoder != NULL) {
+		/* A folder that cannot be written is said at once, long before the lock is taken.
+		 */
+		rc = folder_open(&folder, config->folder, why, sizeof(why));
+		if (rc == 0)
+			folder_close(&folder);
+		else
+			log_error("%s", why);
+	}
+	if (rc < 0) {
+		jpeg_encoder_destroy(storer->encoder);
+		free(storer);
+		return rc;
+	}
+	*self = storer;
+	return 0;
+}
+
+static void still_alive(void *arg)
+{
+	worker_progress(arg);
+}
+
+static uint32_t own_tap(const struct worker *w)
+{
+	const struct ledger *ledger = worker_ledger(w);
+
+	for (uint32_t tap = 0; tap < ledger->header->n_taps; tap++)
+		if (atomic_load(&ledger->taps[tap].owner) == worker_seat(w))
+			return tap;
+	return 0;
+}
+
+/* The stream row says what the recording holds; absolute numbers, so that a death between two of
+ * them is mended by the next start. */
+static void publish_tally(struct worker *w, uint32_t stream, const struct index_tally *tally)
+{
+	struct stream_row *row = &worker_ledger(w)->streams[stream];
+
+	atomic_store(&row->stored, tally->frames);
+	atomic_store(&row->stored_bypassed, tally->bypassed);
+	atomic_store(&row->stored_quarantined, tally->quarantined);
+}
+
+/* Goes on behind what this run's recording has of the stream. What an earlier storer of this run
+ * had settled can never be offered again, even if its segment has been taken away since. */
+static int start_stream(struct worker *w, struct storer *storer, uint32_t stream)
+{
+	const struct stream_row *row = &worker_ledger(w)->streams[stream];
+	uint64_t settled = atomic_load(&row->settled);
+	struct index_tally tally;
+	int number = recorder_add_stream(storer->recorder, row->name, row->width, row->height,
+					 row->fps_num, row->fps_den);
+
+	if (number < 0) {
+		log_error("%s", recorder_error(storer->recorder));
+		return number;
+	}
+	storer->streams[stream] = number;
+	recorder_tally(storer->recorder, number, &tally);
+	if (settled > tally.last)
+		log_warn("%s: the recording ends with frame %" PRIu64 ", but frames up to %" PRIu64
+			 " were in it: somebody took them away",
+			 row->name, tally.last, settled);
+	else
+		settled = tally.last;
+	publish_tally(w, stream, &tally);
+	storer->floor[stream] = storer->taken[stream] = settled;
+	worker_tap_start(w, stream, settled);
+	return 0;
+}
+
+static int storer_ready(struct worker *w, void *self)
+{
+	const struct storer_config *config = worker_config(w);
+	const struct ledger *ledger = worker_ledger(w);
+	struct storer *storer = self;
+	const struct recorder_options options = {
+		.folder = config->folder,
+		.pipeline = worker_pipeline(w),
+		.run = ledger->header->run,
+		.segment_bytes = config->segment_bytes,
+		.segment_ns = config->segment_seconds,
+		.lock_wait = config->lock_wait,
+		.waiting = still_alive,
+		.arg = w,
+	};
+	char why[512];
+	int rc = recorder_open(&storer->recorder, &options, why, sizeof(why));
+
+	if (rc < 0) {
+		log_error("%s", why);
+		return rc;
+	}
+	storer->tap = own_tap(w);
+	for (uint32_t i = 0; rc == 0 && i < ledger->header->n_streams; i++)
+		rc = start_stream(w, storer, i);
+	return rc;
+}
+
+/* ---- the disk refuses, the disk is back ---- */
+
+static void in_trouble(struct worker *w, struct storer *storer, int why)
+{
+	int64_t now = clock_now();
+
+	storer->retry_at = now + RETRY_AFTER;
+	if (storer->trouble != 0)
+		return;
+	storer->trouble = why;
+	storer->trouble_since = now;
+	log_warn("recording: %s; trying again each second, the slots keep the frames",
+		 recorder_error(storer->recorder));
+	worker_report(w, "recording: %s", recorder_error(storer->recorder));
+}
+
+static void out_of_trouble(struct worker *w, struct storer *storer)
+{
+	double seconds = (double)(clock_now() - storer->trouble_since) / (double)NS_PER_S;
+
+	if (storer->trouble == 0)
+		return;
+	storer->trouble = 0;
+	log_info("recording: goes on after %.1f s", seconds);
+	worker_report(w, "recording: goes on after %.1f s", seconds);
+}
+
+/* ---- taking ---- */
+
+/* Label numbers become their names: a recording outlives the ledger. */
+static void name_label(const struct ledger *ledger, int32_t label, char out[NAME_SIZE])
+{
+	uint32_t count = atomic_load(&ledger->header->n_labels);
+
+	if (label == 0)
+		out[0] = 0;
+	else if (label > 0 && (uint32_t)label < count && label < LABELS_MAX)
+		snprintf(out, NAME_SIZE, "%.*s", NAME_SIZE - 1, ledger->header->labels[label]);
+	else
+		snprintf(out, NAME_SIZE, "#%" PRId32, label);
+}
+
+static void describe(const struct worker *w, const struct storer *storer, const struct frame *frame,
+		     struct record *record)
+{
+	const struct slot_record *from = frame->record;
+	const struct ledger *ledger = worker_ledger(w);
+
+	*record = (struct record){
+		.seq = frame->seq,
+		.ordinal = from->ordinal[storer->tap],
+		.source_index = from->source_index,
+		.pts = from->pts,
+		.captured = from->captured,
+		.captured_wall = from->captured_wall,
+		.published = from->published,
+		.width = frame->stream->width,
+		.height = frame->stream->height,
+		.marks = (frame->bypassed ? MARK_BYPASSED : 0u) |
+			 (frame->quarantined ? MARK_QUARANTINED : 0u),
+	};
+	memcpy(record->drops_before, from->drops_before, sizeof(record->drops_before));
+	name_label(ledger, from->label, record->label);
+	if (frame->bypassed)
+		return; /* what a processor may still be writing is void */
+	record->claimed = from->claimed;
+	record->finished = from->finished;
+	record->model_version = from->model_version;
+	record->probability = from->probability;
+	record->motion = from->motion;
+	name_label(ledger, from->prediction, record->prediction);
+}
+
+/* The coded frame: the processor's, or our own of `image` when no processor made one. */
+static int coded_frame(struct storer *storer, const struct frame *frame, struct record *record,
+		       const uint8_t **coded)
+{
+	const struct stream_row *stream = frame->stream;
+	uint32_t bytes = frame->bypassed ? 0 : frame->record->coded_bytes;
+	size_t size;
+	int rc;
+
+	*coded = frame->coded;
+	record->coded_bytes = bytes;
+	if (bytes > 0 && bytes <= stream->coded_size)
+		return 0;
+	rc = jpeg_encode_i420(storer->encoder, frame->image, stream->width, stream->height,
+			      stream->quality, coded, &size);
+	if (rc == 0 && size > UINT32_MAX)
+		rc = TROUPE_E_OVERSIZED;
+	if (rc == 0)
+		record->coded_bytes = (uint32_t)size;
+	return rc;
+}
+
+static int storer_frame(struct worker *w, void *self, struct frame *frame)
+{
+	struct storer *storer = self;
+	uint32_t stream = frame->stream_number;
+	bool first = recorder_pending(storer->recorder, NULL) == 0;
+	struct record record;
+	const uint8_t *coded;
+	int rc;
+
+	if (storer->trouble != 0 && clock_now() < storer->retry_at)
+		return TAP_LATER;
+	describe(w, storer, frame, &record);
+	rc = coded_frame(storer, frame, &record, &coded);
+	if (rc < 0) {
+		log_error("%s: frame %" PRIu64 " cannot be encoded: %s", frame->stream->name,
+			  frame->seq, error_text(rc));
+		return rc;
+	}
+	rc = recorder_append(storer->recorder, storer->streams[stream], &record, coded);
+	if (rc < 0 && rc != TROUPE_E_EXISTS) {
+		in_trouble(w, storer, rc);
+		return TAP_LATER;
+	}
+	if (first)
+		storer->since = clock_now();
+	storer->taken[stream] = frame->seq;
+	return TAP_TAKEN;
+}
+
+/* ---- committing ---- */
+
+/* Up to which number a stream is kept for good. */
+static uint64_t kept(struct worker *w, const struct storer *storer, uint32_t stream)
+{
+	struct index_tally tally;
+
+	recorder_tally(storer->recorder, storer->streams[stream], &tally);
+	publish_tally(w, stream, &tally);
+	return tally.last > storer->floor[stream] ? tally.last : storer->floor[stream];
+}
+
+static void settle_all(struct worker *w, const struct storer *storer)
+{
+	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++)
+		worker_settle(w, i, kept(w, storer, i));
+}
+
+/* The segment went back to what the disk has: everything behind that is to be offered again, which
+ * is possible because none of it was settled. */
+static void offer_again(struct worker *w, struct storer *storer)
+{
+	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++) {
+		storer->taken[i] = kept(w, storer, i);
+		worker_tap_start(w, i, storer->taken[i]);
+	}
+}
+
+static int commit(struct worker *w, struct storer *storer)
+{
+	int rc;
+
+	if (recorder_pending(storer->recorder, NULL) == 0)
+		return 0;
+	worker_progress(w);
+	rc = recorder_commit(storer->recorder);
+	worker_progress(w);
+	if (rc < 0) {
+		in_trouble(w, storer, rc);
+		if (recorder_pending(storer->recorder, NULL) == 0)
+			offer_again(w, storer);
+		return rc;
+	}
+	settle_all(w, storer);
+	out_of_trouble(w, storer);
+	return 0;
+}
+
+static bool slots_run_low(const struct worker *w)
+{
+	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++)
+		if (worker_free_percent(w, i) < LOW_PERCENT)
+			return true;
+	return false;
+}
+
+static int64_t storer_tick(struct worker *w, void *self, int64_t now)
+{
+	const struct storer_config *config = worker_config(w);
+	struct storer *storer = self;
+	uint64_t bytes;
+	uint32_t pending = recorder_pending(storer->recorder, &bytes);
+	int64_t due = storer->since + config->commit_interval;
+
+	if (storer->trouble != 0 && now < storer->retry_at)
+		return storer->retry_at;
+	if (pending == 0)
+		return CLOCK_NEVER;
+	if (now < due && bytes < (uint64_t)config->commit_bytes && !slots_run_low(w))
+		return due;
+	return commit(w, storer) < 0 ? storer->retry_at : CLOCK_NEVER;
+}
+
+/* ---- ending ---- */
+
+/* What is finished and owed when the drain begins is still taken; what comes later is the
+ * successor's. */
+static void begin_drain(struct worker *w, struct storer *storer)
+{
+	const struct ledger *ledger = worker_ledger(w);
+
+	storer->drain_since = clock_now();
+	memcpy(storer->drain_to, storer->taken, sizeof(storer->drain_to));
+	for (uint32_t slot = 0; slot < ledger->header->n_slots; slot++) {
+		uint64_t *to = &storer->drain_to[ledger_stream_of(ledger, slot)];
+		struct slot_word word = word_unpack(ledger_word(ledger, slot));
+
+		if (word.phase == PHASE_DONE && (word.owed >> storer->tap & 1) != 0 &&
+		    word.seq > *to)
+			*to = word.seq;
+	}
+}
+
+static bool drained(const struct worker *w, const struct storer *storer)
+{
+	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++)
+		if (storer->taken[i] < storer->drain_to[i])
+			return false;
+	return recorder_pending(storer->recorder, NULL) == 0;
+}
+
+static int storer_drain(struct worker *w, void *self)
+{
+	struct storer *storer = self;
+
+	if (storer->drain_since == 0)
+		begin_drain(w, storer);
+	if (storer->trouble == 0 || clock_now() >= storer->retry_at)
+		(void)commit(w, storer);
+	if (drained(w, storer))
+		return 0;
+	if (clock_now() - storer->drain_since < DRAIN_PATIENCE)
+		return 1;
+	log_error("frames that are owed to the recording could not be stored: %s",
+		  storer->trouble != 0 ? recorder_error(storer->recorder) : "not offered in time");
+	return storer->trouble != 0 ? storer->trouble : TROUPE_E_BUSY;
+}
+
+static void storer_close(struct worker *w, void *self)
+{
+	struct storer *storer = self;
+
+	(void)w;
+	recorder_close(storer->recorder);
+	jpeg_encoder_destroy(storer->encoder);
+	free(storer);
+}
+
+static void storer_dump(struct worker *w, void *self, FILE *out)
+{
+	const struct storer_config *config = worker_config(w);
+	struct storer *storer = self;
+	struct recorder_state state;
+	uint64_t bytes;
+	uint32_t pending;
+
+	if (storer->recorder == NULL) {
+		fprintf(out, "recording: %s, not in charge yet\n", config->folder);
+		return;
+	}
+	recorder_state(storer->recorder, &state);
+	pending = recorder_pending(storer->recorder, &bytes);
+	fprintf(out, "recording: %s\n", config->folder);
+	fprintf(out, "segment: %06" PRIu32 ".seg\n", state.segment);
+	fprintf(out, "offset: %" PRIu64 "\n", state.offset);
+	fprintf(out, "pending: %" PRIu32 " frames, %" PRIu64 " bytes\n", pending, bytes);
+	fprintf(out, "commits: %" PRIu64 ", %.1f frames each\n", state.commits,
+		state.commits > 0 ? (double)state.committed / (double)state.commits : 0.0);
+	if (state.last_commit > 0)
+		fprintf(out,
+			"last commit: %" PRIu32 " frames, %" PRIu64
+			" bytes, took %.1f ms, %.1f s ago\n",
+			state.last_frames, state.last_bytes,
+			(double)state.last_duration / (double)NS_PER_MS,
+			(double)(clock_now() - state.last_commit) / (double)NS_PER_S);
+	fprintf(out,
+		"recovered: %" PRIu64 " frames entered, %" PRIu64 " rows removed, %" PRIu64
+		" bytes cut, %" PRIu32 " damaged places\n",
+		state.recovery.rows_added, state.recovery.rows_removed, state.recovery.bytes_cut,
+		state.recovery.damaged);
+	fprintf(out, "trouble: %s\n",
+		storer->trouble != 0 ? recorder_error(storer->recorder) : "none");
+}
+
+const struct worker_table storer_table = {
+	.name = "storer",
+	.version = TROUPE_VERSION,
+	.summary = "keeps every frame in the recording, exactly once and in order",
+	.takes = WORKER_TAKES_TAP,
+	.rows = {.rows = rows,
+		 .count = sizeof(rows) / sizeof(rows[0]),
+		 .config_size = sizeof(struct storer_config)},
+	.open = storer_open,
+	.ready = storer_ready,
+	.frame = storer_frame,
+	.tick = storer_tick,
+	.drain = storer_drain,
+	.close = storer_close,
+	.dump = storer_dump,
+};
