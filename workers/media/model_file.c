@@ -272,3 +272,20 @@ int model_file_to_bank(const struct model_file *file, const struct ledger_header
 	}
 	return (int)bank->classes;
 }
+
+int model_file_from_bank(const struct model_bank *bank, const struct ledger_header *header,
+			 struct model_file *file)
+{
+	if (bank->features != FEATURES_COUNT || bank->classes > LABELS_MAX)
+		return TROUPE_E_UNSUPPORTED;
+	memset(file, 0, sizeof(*file));
+	file->version = bank->version;
+	for (uint32_t c = 0; c < bank->classes; c++) {
+		if (bank->label[c] <= 0 ||
+		    label_name(header, bank->label[c], file->name[file->classes]) < 0)
+			continue;
+		memcpy(file->weight[file->classes], bank->weight[c], ROW_BYTES);
+		file->classes++;
+	}
+	return (int)file->classes;
+}

@@ -38,6 +38,11 @@ int model_file_save(const char *path, const struct model_file *file);
 int model_file_to_bank(const struct model_file *file, const struct ledger_header *header,
 		       struct model_bank *bank);
 
+/* The way back: a model off the board, by names. Classes whose label has no name are left out;
+ * returns how many are in, or TROUPE_E_UNSUPPORTED for a model of other features. */
+int model_file_from_bank(const struct model_bank *bank, const struct ledger_header *header,
+			 struct model_file *file);
+
 /* The number of the label called `name`, TROUPE_E_NOT_FOUND if the pipeline has none. */
 int32_t label_find(const struct ledger_header *header, const char *name);
 
