@@ -1,0 +1,65 @@
+/* The configuration of one pipeline: the file, read and checked by the rows of the supervisor and
+ * of the programs that it names. */
+#ifndef TROUPE_SUPERVISOR_CONFIG_H
+#define TROUPE_SUPERVISOR_CONFIG_H
+
+#include "supervisor/settings.h"
+
+#include <stdio.h>
+
+#define PROGRAM_SIZE 1024
+#define WHY_SIZE     512
+
+/* A row of the worker's program that was set. */
+struct setting {
+	char *key, *value;
+	int line; /* 0: on the command line */
+};
+
+/* One section: a worker, a pool of them, or a stream with its worker. */
+struct section {
+	const struct role *role;
+	char title[NAME_SIZE];
+	int line; /* 0: not in the file, all defaults */
+	struct section_settings settings;
+	char program[PROGRAM_SIZE];
+	struct row *rows; /* of the program */
+	size_t n_rows;
+	struct setting *set;
+	size_t n_set;
+};
+
+struct config {
+	char file[PROGRAM_SIZE];     /* as given, for messages */
+	char folder[PROGRAM_SIZE];   /* of the file: relative paths count from there */
+	char programs[PROGRAM_SIZE]; /* folder of the programs that come with troupe */
+	struct top_settings top;
+	struct section *sections; /* in the order of the roster */
+	size_t n_sections;
+};
+
+/* Reads and checks `file`, then the `--set` assignments "KEY=VALUE" or "SECTION.KEY=VALUE" (a
+ * stream's section is called "stream.TITLE") on top. `programs`: see above. On an error returns
+ * TROUPE_E_CONFIG (or what kept a program from answering) and `why` is one line. Free with
+ * config_finish either way. */
+int config_load(struct config *config, const char *file, const char *programs,
+		const char *const *sets, size_t n_sets, char *why, size_t why_size);
+void config_finish(struct config *config);
+
+/* The complete commented default, made from the rows of all programs. */
+int config_print_default(const char *programs, FILE *out, char *why, size_t why_size);
+
+/* What holds for a row of the section's program: as set, else its default; NULL: no such row. */
+const char *section_value(const struct section *section, const char *key);
+
+/* "key=value" lines for the worker. A heap block, NULL: out of memory. */
+char *section_lines(const struct section *section);
+
+/* Where the program of a role is: `exec` ("" is the default). */
+void config_program(const struct config *config, const struct role *role, const char *exec,
+		    char *out, size_t size);
+
+/* Asks a program for its rows. The count, or a negative error with `why`. */
+int config_rows(const char *program, struct row **rows, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,306 @@
+/* The table: one row a state, one column an event. */
+#include "supervisor/life.h"
+
+#include "ipc/base/clock.h"
+
+/* What a step reads beside the life itself. */
+struct step {
+	const struct life_event *event;
+	const struct life_limits *limits;
+	int64_t now;
+};
+
+typedef unsigned step_fn(struct life *life, const struct step *step);
+
+/* The one place that changes a state. */
+static void enter(struct life *life, enum life_state state, const struct step *step, int64_t lasts)
+{
+	life->state = state;
+	life->since = step->now;
+	life->until = lasts == CLOCK_NEVER ? CLOCK_NEVER : step->now + lasts;
+}
+
+static unsigned ignore(struct life *life, const struct step *step)
+{
+	(void)life;
+	(void)step;
+	return 0;
+}
+
+static unsigned spawn(struct life *life, const struct step *step)
+{
+	life->again = true;
+	life->said_finished = false;
+	enter(life, LIFE_STARTING, step, step->limits->ready_timeout);
+	return ACTION_SPAWN;
+}
+
+/* A person starts it: what was counted against it is forgotten. */
+static unsigned start(struct life *life, const struct step *step)
+{
+	life->restarts = 0;
+	life->streak = 0;
+	return spawn(life, step);
+}
+
+static unsigned now_ready(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_READY, step, CLOCK_NEVER);
+	return 0;
+}
+
+static unsigned note_finished(struct life *life, const struct step *step)
+{
+	(void)step;
+	life->said_finished = true;
+	return 0;
+}
+
+static unsigned drain(struct life *life, const struct step *step)
+{
+	life->again = false;
+	enter(life, LIFE_DRAINING, step, step->limits->drain_timeout);
+	return ACTION_DRAIN;
+}
+
+static unsigned restart(struct life *life, const struct step *step)
+{
+	life->again = true;
+	enter(life, LIFE_DRAINING, step, step->limits->drain_timeout);
+	return ACTION_DRAIN;
+}
+
+/* It is ending already: only what comes after changes. */
+static unsigned stay_down(struct life *life, const struct step *step)
+{
+	(void)step;
+	life->again = false;
+	return 0;
+}
+
+static unsigned come_back(struct life *life, const struct step *step)
+{
+	(void)step;
+	life->again = true;
+	return 0;
+}
+
+static unsigned to_term(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_STOPPING, step, step->limits->term_timeout);
+	return ACTION_TERM;
+}
+
+static unsigned term(struct life *life, const struct step *step)
+{
+	life->again = false;
+	return to_term(life, step);
+}
+
+static unsigned to_kill(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_KILLING, step, CLOCK_NEVER);
+	return ACTION_KILL;
+}
+
+static unsigned go_down(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_DOWN, step, CLOCK_NEVER);
+	return 0;
+}
+
+static unsigned give_up(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_GAVE_UP, step, CLOCK_NEVER);
+	return ACTION_GIVE_UP;
+}
+
+/* It ended, but is wanted: at once the first time, later after a while, in the end no more. */
+static unsigned died(struct life *life, const struct step *step)
+{
+	const struct life_limits *limits = step->limits;
+	if (life->restarts == 0 || step->now - life->window_start > limits->restart_window) {
+		life->window_start = step->now;
+		life->restarts = 0;
+	}
+	if (life->state == LIFE_READY && step->now - life->since >= limits->restart_window)
+		life->streak = 0;
+	if (++life->restarts > limits->max_restarts)
+		return give_up(life, step);
+	int64_t wait = life_backoff(limits, life->streak++, step->event->dice);
+	if (wait == 0)
+		return spawn(life, step) | ACTION_RESTARTED;
+	enter(life, LIFE_BACK_OFF, step, wait);
+	return ACTION_RESTARTED;
+}
+
+static unsigned exited(struct life *life, const struct step *step)
+{
+	if (life->said_finished && step->event->clean) {
+		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
+		return 0;
+	}
+	return step->event->excused ? spawn(life, step) : died(life, step);
+}
+
+/* The end of a process that was told to end: in a restart it comes again, and costs nothing. */
+static unsigned ended(struct life *life, const struct step *step)
+{
+	if (life->said_finished && step->event->clean) {
+		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
+		return 0;
+	}
+	return life->again ? spawn(life, step) : go_down(life, step);
+}
+
+/* The end of a process that was killed: by a hang it counts as a death. */
+static unsigned killed(struct life *life, const struct step *step)
+{
+	if (!life->again)
+		return go_down(life, step);
+	return step->event->excused ? spawn(life, step) : died(life, step);
+}
+
+static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
+	[LIFE_DOWN] = {[EVENT_START] = start,
+		       [EVENT_READY] = ignore,
+		       [EVENT_FINISHED] = ignore,
+		       [EVENT_DRAIN] = ignore,
+		       [EVENT_RESTART] = start,
+		       [EVENT_TERM] = ignore,
+		       [EVENT_KILL] = ignore,
+		       [EVENT_EXIT] = ignore,
+		       [EVENT_TIMER] = ignore,
+		       [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_STARTING] = {[EVENT_START] = ignore,
+			   [EVENT_READY] = now_ready,
+			   [EVENT_FINISHED] = note_finished,
+			   [EVENT_DRAIN] = drain,
+			   [EVENT_RESTART] = restart,
+			   [EVENT_TERM] = term,
+			   [EVENT_KILL] = to_kill,
+			   [EVENT_EXIT] = exited,
+			   [EVENT_TIMER] = to_kill,
+			   [EVENT_SPAWN_FAILED] = died},
+	[LIFE_READY] = {[EVENT_START] = ignore,
+			[EVENT_READY] = ignore,
+			[EVENT_FINISHED] = note_finished,
+			[EVENT_DRAIN] = drain,
+			[EVENT_RESTART] = restart,
+			[EVENT_TERM] = term,
+			[EVENT_KILL] = to_kill,
+			[EVENT_EXIT] = exited,
+			[EVENT_TIMER] = ignore,
+			[EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_DRAINING] = {[EVENT_START] = come_back,
+			   [EVENT_READY] = ignore,
+			   [EVENT_FINISHED] = note_finished,
+			   [EVENT_DRAIN] = stay_down,
+			   [EVENT_RESTART] = come_back,
+			   [EVENT_TERM] = term,
+			   [EVENT_KILL] = to_kill,
+			   [EVENT_EXIT] = ended,
+			   [EVENT_TIMER] = to_term,
+			   [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_STOPPING] = {[EVENT_START] = come_back,
+			   [EVENT_READY] = ignore,
+			   [EVENT_FINISHED] = note_finished,
+			   [EVENT_DRAIN] = stay_down,
+			   [EVENT_RESTART] = come_back,
+			   [EVENT_TERM] = stay_down,
+			   [EVENT_KILL] = to_kill,
+			   [EVENT_EXIT] = ended,
+			   [EVENT_TIMER] = to_kill,
+			   [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_KILLING] = {[EVENT_START] = come_back,
+			  [EVENT_READY] = ignore,
+			  [EVENT_FINISHED] = ignore,
+			  [EVENT_DRAIN] = stay_down,
+			  [EVENT_RESTART] = come_back,
+			  [EVENT_TERM] = stay_down,
+			  [EVENT_KILL] = ignore,
+			  [EVENT_EXIT] = killed,
+			  [EVENT_TIMER] = ignore,
+			  [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_BACK_OFF] = {[EVENT_START] = start,
+			   [EVENT_READY] = ignore,
+			   [EVENT_FINISHED] = ignore,
+			   [EVENT_DRAIN] = go_down,
+			   [EVENT_RESTART] = start,
+			   [EVENT_TERM] = go_down,
+			   [EVENT_KILL] = ignore,
+			   [EVENT_EXIT] = ignore,
+			   [EVENT_TIMER] = spawn,
+			   [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_GAVE_UP] = {[EVENT_START] = start,
+			  [EVENT_READY] = ignore,
+			  [EVENT_FINISHED] = ignore,
+			  [EVENT_DRAIN] = go_down,
+			  [EVENT_RESTART] = start,
+			  [EVENT_TERM] = go_down,
+			  [EVENT_KILL] = ignore,
+			  [EVENT_EXIT] = ignore,
+			  [EVENT_TIMER] = ignore,
+			  [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_FINISHED] = {[EVENT_START] = ignore,
+			   [EVENT_READY] = ignore,
+			   [EVENT_FINISHED] = ignore,
+			   [EVENT_DRAIN] = ignore,
+			   [EVENT_RESTART] = ignore,
+			   [EVENT_TERM] = ignore,
+			   [EVENT_KILL] = ignore,
+			   [EVENT_EXIT] = ignore,
+			   [EVENT_TIMER] = ignore,
+			   [EVENT_SPAWN_FAILED] = ignore},
+};
+
+unsigned life_step(struct life *life, const struct life_event *event,
+		   const struct life_limits *limits, int64_t now)
+{
+	struct step step = {.event = event, .limits = limits, .now = now};
+	return table[life->state][event->kind](life, &step);
+}
+
+struct life life_new(int64_t now)
+{
+	return (struct life){.state = LIFE_DOWN, .since = now, .until = CLOCK_NEVER};
+}
+
+int64_t life_backoff(const struct life_limits *limits, int64_t n, double dice)
+{
+	if (n <= 0)
+		return 0;
+	int64_t wait = limits->backoff;
+	for (int64_t i = 1; i < n && wait < limits->backoff_max; i++)
+		wait *= 2;
+	if (wait > limits->backoff_max)
+		wait = limits->backoff_max;
+	wait -= (int64_t)((double)wait / 4 * dice);
+	return wait > 0 ? wait : 1;
+}
+
+bool life_has_process(enum life_state state)
+{
+	return state == LIFE_STARTING || state == LIFE_READY || state == LIFE_DRAINING ||
+	       state == LIFE_STOPPING || state == LIFE_KILLING;
+}
+
+const char *life_state_text(enum life_state state)
+{
+	static const char *const texts[] = {
+#define LIFE_STATE_TEXT(name, text) [LIFE_##name] = (text),
+		LIFE_STATES(LIFE_STATE_TEXT)
+#undef LIFE_STATE_TEXT
+	};
+	return texts[state];
+}
+
+const char *life_event_text(enum life_event_kind kind)
+{
+	static const char *const texts[] = {
+#define LIFE_EVENT_TEXT(name, text) [EVENT_##name] = (text),
+		LIFE_EVENTS(LIFE_EVENT_TEXT)
+#undef LIFE_EVENT_TEXT
+	};
+	return texts[kind];
+}

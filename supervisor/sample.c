@@ -1,0 +1,74 @@
+/* `troupe config`: the complete commented default, made from the very rows that check a file. */
+#include "supervisor/config.h"
+
+#include "ipc/base/errors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void print_valid(const struct row *row, FILE *out)
+{
+	if (row->type == ROW_CHOICE)
+		fprintf(out, " One of %s.", row->choices);
+	else if (row->type == ROW_BOOL)
+		fprintf(out, " yes or no.");
+}
+
+static bool is_number(const struct row *row)
+{
+	return row->type == ROW_INT || row->type == ROW_REAL || row->type == ROW_BOOL;
+}
+
+static void print_row(const struct row *row, const char *indent, FILE *out)
+{
+	fprintf(out, "%s# %s", indent, row->help ? row->help : "");
+	print_valid(row, out);
+	const char *quote = is_number(row) ? "" : "\"";
+	/* Commented out, so that a copy of this file keeps following the defaults. */
+	fprintf(out, "\n%s# %s = %s%s%s\n", indent, row->name, quote, row->fallback, quote);
+}
+
+static void print_rows(const struct row *rows, size_t count, const char *indent, FILE *out)
+{
+	for (size_t i = 0; i < count; i++)
+		print_row(&rows[i], indent, out);
+}
+
+static int print_section(const struct config *config, const struct role *role, FILE *out, char *why,
+			 size_t why_size)
+{
+	char program[PROGRAM_SIZE];
+	struct row *rows;
+	const struct row_table *parts[SETTINGS_PARTS];
+	size_t n_parts = settings_for(role, parts);
+	config_program(config, role, "", program, sizeof(program));
+	int count = config_rows(program, &rows, why, why_size);
+	if (count < 0)
+		return count;
+	fprintf(out, "\n%s%s {\n", role->section, role->shape == ROLE_STREAM ? " \"cam1\"" : "");
+	if (role->shape == ROLE_STREAM)
+		fprintf(out, "\tsource = \"pattern:\"\n");
+	for (int i = 0; i < count; i++)
+		if (!settings_find(role, rows[i].name))
+			print_row(&rows[i], "\t", out);
+	for (size_t i = n_parts; i-- > 0;)
+		print_rows(parts[i]->rows, parts[i]->count, "\t", out);
+	fprintf(out, "}\n");
+	free(rows);
+	return 0;
+}
+
+int config_print_default(const char *programs, FILE *out, char *why, size_t why_size)
+{
+	struct config config = {0};
+	size_t n_roles;
+	const struct role *roles = roster(&n_roles);
+	snprintf(config.programs, sizeof(config.programs), "%s", programs);
+	fprintf(out,
+		"# A pipeline of troupe. Every line that begins with '#' shows a default.\n\n");
+	print_rows(settings_top.rows, settings_top.count, "", out);
+	int rc = 0;
+	for (size_t i = n_roles; i-- > 0 && rc == 0;)
+		rc = print_section(&config, &roles[i], out, why, why_size);
+	return rc;
+}

@@ -1,0 +1,190 @@
+/* The supervisor's own rows. */
+#include "supervisor/settings.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct row top_rows[] = {
+	{.name = "name",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct top_settings, name),
+	 .fallback = "troupe",
+	 .help = "The pipeline's name: its folders, its process titles, and -n of every command."},
+	{.name = "hang_after",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct top_settings, hang_after),
+	 .min = 100e6,
+	 .max = 3600e9,
+	 .fallback = "3s",
+	 .help = "A worker that does not get on for so long is killed and started again."},
+	{.name = "bypass_after",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct top_settings, bypass_after),
+	 .min = 50e6,
+	 .max = 3600e9,
+	 .fallback = "1500ms",
+	 .help = "A frame that has waited so long for a processor is recorded unprocessed."},
+	{.name = "low_water",
+	 .type = ROW_INT,
+	 ROW_AT(struct top_settings, low_water),
+	 .min = 0,
+	 .max = 90,
+	 .fallback = "25",
+	 .help = "Percent of a stream's slots: with fewer free, the oldest frames are bypassed "
+		 "too."},
+	{.name = "drain_timeout",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct top_settings, drain_timeout),
+	 .min = 100e6,
+	 .max = 3600e9,
+	 .fallback = "10s",
+	 .help = "How long a worker may take to finish what it holds before it is told to stop."},
+	{.name = "memory",
+	 .type = ROW_SIZE,
+	 ROW_AT(struct top_settings, memory),
+	 .fallback = "0",
+	 .help = "The slots may take so much memory, e.g. 2GB; 0: what is available."},
+};
+
+const struct row_table settings_top = {
+	.rows = top_rows, .count = COUNT(top_rows), .config_size = sizeof(struct top_settings)};
+
+static const struct row worker_rows[] = {
+	{.name = "exec",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct section_settings, exec),
+	 .fallback = "",
+	 .help = "Another program that plays this worker; empty: the one that comes with troupe."},
+	{.name = "enabled",
+	 .type = ROW_BOOL,
+	 ROW_AT(struct section_settings, enabled),
+	 .fallback = "yes",
+	 .help = "Whether the worker is started at all."},
+	{.name = "max_restarts",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, max_restarts),
+	 .min = 0,
+	 .max = 1e6,
+	 .fallback = "10",
+	 .help = "More restarts than this within restart_window and the supervisor gives up."},
+	{.name = "restart_window",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, restart_window),
+	 .min = 1e9,
+	 .max = 86400e9,
+	 .fallback = "60s",
+	 .help = "The time in which restarts are counted; a worker that runs as long is healthy "
+		 "again."},
+	{.name = "backoff",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, backoff),
+	 .min = 1e6,
+	 .max = 3600e9,
+	 .fallback = "100ms",
+	 .help = "The first restart comes at once, the second after about so long, then twice "
+		 "that, …"},
+	{.name = "backoff_max",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, backoff_max),
+	 .min = 1e6,
+	 .max = 3600e9,
+	 .fallback = "10s",
+	 .help = "… but never after more than this."},
+	{.name = "ready_timeout",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, ready_timeout),
+	 .min = 100e6,
+	 .max = 3600e9,
+	 .fallback = "10s",
+	 .help = "A worker that is not ready after so long is killed."},
+	{.name = "nice",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, nice),
+	 .min = 0,
+	 .max = 19,
+	 .fallback = "0",
+	 .help = "Added to the worker's niceness: 19 runs only when nobody else wants to."},
+};
+
+static const struct row pool_rows[] = {
+	{.name = "count",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, count),
+	 .min = 0,
+	 .max = 32,
+	 .fallback = "2",
+	 .help = "How many of them there are; `troupe scale` changes it while the video runs."},
+};
+
+static const struct row stream_rows[] = {
+	{.name = "view_width",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, view_width),
+	 .min = 2,
+	 .max = 16384,
+	 .fallback = "320",
+	 .help = "Width of the view, which models look at, in pixels; its height follows."},
+	{.name = "quality",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, quality),
+	 .min = 1,
+	 .max = 100,
+	 .fallback = "85",
+	 .help = "JPEG quality of the recording."},
+	{.name = "slots",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, slots),
+	 .min = 0,
+	 .max = STREAM_SLOTS_MAX,
+	 .fallback = "0",
+	 .help = "Frames that can be under way at a time; 0: computed."},
+	{.name = "record",
+	 .type = ROW_BOOL,
+	 ROW_AT(struct section_settings, record),
+	 .fallback = "yes",
+	 .help = "Whether the stream is recorded from the start."},
+	{.name = "record_fps",
+	 .type = ROW_REAL,
+	 ROW_AT(struct section_settings, record_fps),
+	 .min = 0,
+	 .max = 1000,
+	 .fallback = "0",
+	 .help = "At most so many frames a second are recorded; 0: all."},
+};
+
+static const struct row_table worker_table = {.rows = worker_rows,
+					      .count = COUNT(worker_rows),
+					      .config_size = sizeof(struct section_settings)};
+static const struct row_table pool_table = {.rows = pool_rows,
+					    .count = COUNT(pool_rows),
+					    .config_size = sizeof(struct section_settings)};
+static const struct row_table stream_table = {.rows = stream_rows,
+					      .count = COUNT(stream_rows),
+					      .config_size = sizeof(struct section_settings)};
+
+size_t settings_for(const struct role *role, const struct row_table *parts[SETTINGS_PARTS])
+{
+	static const struct row_table *const special[] = {
+		[ROLE_SINGLE] = NULL, [ROLE_POOL] = &pool_table, [ROLE_STREAM] = &stream_table};
+	parts[0] = &worker_table;
+	parts[1] = special[role->shape];
+	return parts[1] ? 2 : 1;
+}
+
+const struct row *settings_find(const struct role *role, const char *name)
+{
+	const struct row_table *parts[SETTINGS_PARTS];
+	size_t n = settings_for(role, parts);
+	const struct row *row = NULL;
+	for (size_t i = 0; i < n && !row; i++)
+		row = row_find(parts[i], name);
+	return row;
+}
+
+void settings_defaults(const struct role *role, struct section_settings *settings)
+{
+	const struct row_table *parts[SETTINGS_PARTS];
+	size_t n = settings_for(role, parts);
+	*settings = (struct section_settings){.count = 1};
+	for (size_t i = 0; i < n; i++)
+		rows_defaults(parts[i], settings);
+}

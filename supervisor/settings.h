@@ -1,0 +1,46 @@
+/* What the supervisor itself can be told: the rows at the top level of the config file, and those
+ * that every worker's section takes beside the rows of its program. */
+#ifndef TROUPE_SUPERVISOR_SETTINGS_H
+#define TROUPE_SUPERVISOR_SETTINGS_H
+
+#include "ipc/base/rows.h"
+#include "ipc/slots/layout.h"
+#include "supervisor/roster.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct top_settings {
+	char name[NAME_SIZE];
+	int64_t hang_after, bypass_after, drain_timeout; /* ns */
+	int64_t low_water;				 /* percent */
+	int64_t memory;					 /* bytes, 0: what is available */
+};
+
+/* One section. `count` is for pools, what is behind `nice` for streams. */
+struct section_settings {
+	char exec[512];
+	bool enabled;
+	int64_t max_restarts;
+	int64_t restart_window, backoff, backoff_max, ready_timeout; /* ns */
+	int64_t nice;
+	int64_t count;
+	int64_t view_width, quality, slots;
+	bool record;
+	double record_fps;
+};
+
+extern const struct row_table settings_top;
+
+/* The supervisor's rows for sections of that role: up to SETTINGS_PARTS tables that fill the same
+ * struct. */
+#define SETTINGS_PARTS 2
+size_t settings_for(const struct role *role, const struct row_table *parts[SETTINGS_PARTS]);
+
+/* The supervisor's row of that name for the role, NULL: none. */
+const struct row *settings_find(const struct role *role, const char *name);
+
+/* Sets all rows of a role to their defaults. */
+void settings_defaults(const struct role *role, struct section_settings *settings);
+
+#endif
