@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,8 +22,16 @@ static const struct unit durations[] = {
 };
 
 static const struct unit sizes[] = {
-	{"B", 1},     {"kB", 1e3},     {"KB", 1e3},	   {"MB", 1e6},		  {"GB", 1e9},
-	{"TB", 1e12}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0},
+	{"B", 1},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"TB", 1e12},
+	{"KiB", 1024.0},
+	{"MiB", 1048576.0},
+	{"GiB", 1073741824.0},
+	{"TiB", 1099511627776.0},
 };
 
 static const char *const type_names[] = {
@@ -70,26 +79,70 @@ static int parse_plain(const char *text, double *out)
 	return end == text || *end || errno || !isfinite(*out) ? TROUPE_E_CONFIG : 0;
 }
 
+/* The unit in which a value is the smallest whole number: 64 MB, not 62500 KiB; NULL: in none. */
+static const struct unit *best_unit(const struct unit *units, size_t n, double value)
+{
+	const struct unit *best = NULL;
+	for (size_t i = 0; i < n; i++) {
+		double whole = value / units[i].factor;
+		bool fits = whole >= 1 && whole == floor(whole) && whole * units[i].factor == value;
+		if (fits && (!best || units[i].factor > best->factor))
+			best = &units[i];
+	}
+	return best;
+}
+
 /* A number as its row would write it: "150ms", "64MB", "30". */
 static void format_number(enum row_type type, double value, char *out, size_t size)
 {
-	const struct unit *units = NULL;
-	size_t n = 0;
-	if (type == ROW_DURATION) {
-		units = durations;
-		n = sizeof(durations) / sizeof(durations[0]);
-	} else if (type == ROW_SIZE) {
-		units = sizes;
-		n = sizeof(sizes) / sizeof(sizes[0]);
+	const struct unit *unit = NULL;
+	if (type == ROW_DURATION)
+		unit = best_unit(durations, sizeof(durations) / sizeof(durations[0]), value);
+	else if (type == ROW_SIZE)
+		unit = best_unit(sizes, sizeof(sizes) / sizeof(sizes[0]), value);
+	if (unit) {
+		snprintf(out, size, "%.0f%s", value / unit->factor, unit->name);
+		return;
 	}
-	for (size_t i = n; i-- > 0;) {
-		double whole = value / units[i].factor;
-		if (value != 0 && whole >= 1 && whole == floor(whole)) {
-			snprintf(out, size, "%.0f%s", whole, units[i].name);
-			return;
-		}
+	/* As short as gives the same number again; 17 digits always do. */
+	int digits = 15;
+	do
+		snprintf(out, size, "%.*g", digits, value);
+	while (strtod(out, NULL) != value && ++digits <= 17);
+}
+
+static int parse_number(const struct row *row, const char *text, double *value)
+{
+	int rc;
+	switch (row->type) {
+	case ROW_DURATION:
+		rc = parse_unit(text, durations, sizeof(durations) / sizeof(durations[0]), value);
+		break;
+	case ROW_SIZE:
+		rc = parse_unit(text, sizes, sizeof(sizes) / sizeof(sizes[0]), value);
+		break;
+	case ROW_INT:
+		rc = parse_plain(text, value);
+		return rc == 0 && *value != floor(*value) ? TROUPE_E_CONFIG : rc;
+	default:
+		return parse_plain(text, value);
 	}
-	snprintf(out, size, "%.10g", value);
+	*value = round(*value); /* 0.29s are 289999999.99999997 ns */
+	return rc;
+}
+
+static void store_number(const struct row *row, void *config, const char *text, double value)
+{
+	char *at = (char *)config + row->offset, *end;
+	if (row->type == ROW_REAL) {
+		memcpy(at, &value, sizeof(value));
+		return;
+	}
+	/* A double holds whole numbers to 2^53 only; digits alone are taken as they stand. */
+	int64_t whole = strtoll(text, &end, 10);
+	if (row->type != ROW_INT || *end)
+		whole = (int64_t)value;
+	memcpy(at, &whole, sizeof(whole));
 }
 
 static int set_number(const struct row *row, void *config, const char *text, char *why,
@@ -102,32 +155,23 @@ static int set_number(const struct row *row, void *config, const char *text, cha
 		[ROW_SIZE] = "a size like 64MB, 20GB, 512KiB",
 	};
 	double value = 0;
-	int rc = row->type == ROW_DURATION
-			 ? parse_unit(text, durations, sizeof(durations) / sizeof(durations[0]),
-				      &value)
-		 : row->type == ROW_SIZE
-			 ? parse_unit(text, sizes, sizeof(sizes) / sizeof(sizes[0]), &value)
-			 : parse_plain(text, &value);
-	if (rc < 0 || (row->type == ROW_INT && value != floor(value))) {
+	if (parse_number(row, text, &value) < 0) {
 		snprintf(why, why_size, "%s = \"%s\" is not %s", row->name, text,
 			 examples[row->type]);
 		return TROUPE_E_CONFIG;
 	}
 	bool open_range = row->min == 0 && row->max == 0;
-	if (value < row->min || (!open_range && value > row->max) || value > 9e18) {
+	double max = open_range ? 9e18 : row->max;
+	if (value < row->min || value > max || fabs(value) > 9e18) {
 		char low[32], high[32];
 		format_number(row->type, row->min, low, sizeof(low));
-		format_number(row->type, open_range ? 9e18 : row->max, high, sizeof(high));
+		format_number(row->type, max, high, sizeof(high));
 		snprintf(why, why_size, "%s = \"%s\" is out of range, valid: %s to %s", row->name,
 			 text, low, high);
 		return TROUPE_E_CONFIG;
 	}
-	if (!config)
-		return 0;
-	if (row->type == ROW_REAL)
-		memcpy((char *)config + row->offset, &value, sizeof(value));
-	else
-		*(int64_t *)(void *)((char *)config + row->offset) = (int64_t)value;
+	if (config)
+		store_number(row, config, text, value);
 	return 0;
 }
 
@@ -146,7 +190,7 @@ static bool is_choice(const char *choices, const char *text)
 static bool is_listen(const char *text)
 {
 	const char *colon = strrchr(text, ':');
-	if (!colon || colon == text || !colon[1])
+	if (!colon || colon == text || colon[1] < '0' || colon[1] > '9')
 		return false;
 	char *end;
 	long port = strtol(colon + 1, &end, 10);
@@ -166,8 +210,12 @@ static int set_text(const struct row *row, void *config, const char *text, char 
 			 row->name, text);
 		return TROUPE_E_CONFIG;
 	}
-	if (strchr(text, '\n') || (config && strlen(text) >= row->size)) {
-		snprintf(why, why_size, "%s is too long or has a line break", row->name);
+	if (strpbrk(text, "\t\n")) {
+		snprintf(why, why_size, "%s has a tab or a line break in it", row->name);
+		return TROUPE_E_CONFIG;
+	}
+	if (strlen(text) >= row->size) {
+		snprintf(why, why_size, "%s is longer than %u bytes", row->name, row->size - 1);
 		return TROUPE_E_CONFIG;
 	}
 	if (config)
@@ -233,8 +281,12 @@ int rows_apply(const struct row_table *table, void *config, const char *lines, c
 		line[span] = '\0';
 		at += span + (at[span] == '\n');
 		char *equals = strchr(line, '=');
-		if (!equals)
+		if (span == 0)
 			continue;
+		if (!equals) {
+			snprintf(why, why_size, "\"%s\" is not name=value", line);
+			return TROUPE_E_CONFIG;
+		}
 		*equals = '\0';
 		const struct row *row = row_find(table, line);
 		if (!row) {
@@ -252,6 +304,7 @@ char *row_format(const struct row *row, const void *config, char *out, size_t si
 {
 	const char *at = (const char *)config + row->offset;
 	double real;
+	int64_t whole;
 	switch (row->type) {
 	case ROW_BOOL:
 		snprintf(out, size, "%s", *(const bool *)at ? "yes" : "no");
@@ -261,9 +314,13 @@ char *row_format(const struct row *row, const void *config, char *out, size_t si
 		format_number(row->type, real, out, size);
 		break;
 	case ROW_INT:
+		memcpy(&whole, at, sizeof(whole));
+		snprintf(out, size, "%" PRId64, whole);
+		break;
 	case ROW_DURATION:
 	case ROW_SIZE:
-		format_number(row->type, (double)*(const int64_t *)(const void *)at, out, size);
+		memcpy(&whole, at, sizeof(whole));
+		format_number(row->type, (double)whole, out, size);
 		break;
 	default:
 		snprintf(out, size, "%s", at);
@@ -305,14 +362,18 @@ static int parse_row(char *line, struct row *row)
 	}
 	*row = (struct row){
 		.name = field[0],
-		.min = strtod(field[2], NULL),
-		.max = strtod(field[3], NULL),
 		.fallback = field[4],
 		.choices = *field[5] ? field[5] : NULL,
 		.help = field[6],
 		.size = 1024,
 	};
-	return *field[0] ? parse_type(field[1], &row->type) : TROUPE_E_MALFORMED;
+	char why[128];
+	bool right = *row->name && parse_type(field[1], &row->type) == 0 &&
+		     parse_plain(field[2], &row->min) == 0 &&
+		     parse_plain(field[3], &row->max) == 0 &&
+		     (row->choices || row->type != ROW_CHOICE) &&
+		     row_set(row, NULL, row->fallback, why, sizeof(why)) == 0;
+	return right ? 0 : TROUPE_E_MALFORMED;
 }
 
 int rows_parse(const char *text, struct row **rows)
@@ -326,17 +387,15 @@ int rows_parse(const char *text, struct row **rows)
 	char *copy = (char *)(all + lines + 1);
 	memcpy(copy, text, length + 1);
 	int count = 0;
-	for (char *line = copy; *line;) {
+	for (char *line = copy; *line; count++) {
 		char *end = strchr(line, '\n');
-		if (!end)
-			break;
-		*end = '\0';
-		int rc = parse_row(line, &all[count]);
+		if (end)
+			*end = '\0';
+		int rc = end ? parse_row(line, &all[count]) : TROUPE_E_TRUNCATED;
 		if (rc < 0) {
 			free(all);
 			return rc;
 		}
-		count++;
 		line = end + 1;
 	}
 	*rows = all;

@@ -14,7 +14,7 @@ enum row_type {
 	ROW_REAL,     /* double:        a number within [min, max] */
 	ROW_DURATION, /* int64_t, ns:   "150ms", "3s", "10min", "2h", "7d"; range in ns */
 	ROW_SIZE,     /* int64_t, bytes: "64MB", "20GB" (powers of 1000), "64MiB"; range in bytes */
-	ROW_TEXT,     /* char[size]:    any text that fits */
+	ROW_TEXT,     /* char[size]:    any text on one line, without tabs, that fits */
 	ROW_CHOICE,   /* char[size]:    one of `choices`, separated by '|' */
 	ROW_LISTEN,   /* char[size]:    "ADDRESS:PORT"; the supervisor opens the socket and hands it
 			 over */

@@ -39,13 +39,10 @@ size_t field_count(const ProtobufCMessage *message, const ProtobufCFieldDescript
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
 	    *(const uint32_t *)quantifier != field->id)
 		return 0;
+	/* protobuf-c has no optional scalars in proto3: only a message can be unset otherwise. */
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
 		return *(void *const *)member(message, field->offset) != NULL;
-	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF || field->label != PROTOBUF_C_LABEL_OPTIONAL)
-		return 1;
-	if (field->type == PROTOBUF_C_TYPE_STRING)
-		return *(void *const *)member(message, field->offset) != NULL;
-	return *(const protobuf_c_boolean *)quantifier != 0;
+	return 1;
 }
 
 const void *field_value(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
