@@ -55,7 +55,7 @@ static void join(struct site *site, struct request *request, const char *name, e
 {
 	int stream = feed_stream(site->feed, name);
 	if (stream >= 0)
-		viewers_join(site->viewers, request, (uint32_t)stream, kind);
+		viewers_join(site->viewers, request, (uint32_t)stream, 1, kind);
 	else
 		request_say(request, MHD_HTTP_NOT_FOUND,
 			    "There is no stream of that name; /api/slots names those there are.");
@@ -69,6 +69,14 @@ static void get_stream(void *arg, struct request *request, const char *name)
 static void get_live(void *arg, struct request *request, const char *name)
 {
 	join(arg, request, name, FEED_LIVE);
+}
+
+/* All streams over one connection: a browser opens only six to one host. */
+static void get_live_all(void *arg, struct request *request, const char *part)
+{
+	(void)part;
+	struct site *site = arg;
+	viewers_join(site->viewers, request, 0, site->ledger->header->n_streams, FEED_LIVE);
 }
 
 static void get_slots(void *arg, struct request *request, const char *part)
@@ -114,6 +122,7 @@ static const struct route routes[] = {
 	{MHD_HTTP_METHOD_GET, "/page.css", get_style},
 	{MHD_HTTP_METHOD_GET, "/page.js", get_script},
 	{MHD_HTTP_METHOD_GET, "/stream/*", get_stream},
+	{MHD_HTTP_METHOD_GET, "/live", get_live_all},
 	{MHD_HTTP_METHOD_GET, "/live/*", get_live},
 	{MHD_HTTP_METHOD_GET, "/api/slots", get_slots},
 	{MHD_HTTP_METHOD_GET, "/api/workers", get_workers},

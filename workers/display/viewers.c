@@ -17,13 +17,14 @@ struct viewer {
 	struct viewer *next, **link; /* of all viewers */
 	struct viewers *all;
 	struct MHD_Connection *connection;
-	uint32_t stream;
+	uint32_t stream, count; /* watches so many streams from that one on */
+	uint32_t turn;		/* whose frame comes next if there is one: 0 .. count - 1 */
 	enum feed_kind kind;
-	struct part *part; /* being sent, or NULL */
-	size_t at;	   /* how far */
-	uint64_t serial;   /* of the shot it got last */
-	bool asleep;	   /* suspended until the stream's next frame */
-	bool begun;	   /* the opening boundary was sent */
+	struct part *part;	      /* being sent, or NULL */
+	size_t at;		      /* how far */
+	uint64_t serial[STREAMS_MAX]; /* of the shot of each stream that it got last */
+	bool asleep;		      /* suspended until the stream's next frame */
+	bool begun;		      /* the opening boundary was sent */
 	bool leaving;
 };
 
@@ -58,18 +59,31 @@ struct viewer_counts viewers_counts(const struct viewers *viewers)
 
 /* ---- one viewer ---- */
 
-/* Begins with the newest frame that the viewer has not had. */
-static bool next_part(struct viewer *viewer)
+/* Begins with the newest frame of one stream that the viewer has not had. */
+static bool begin_part(struct viewer *viewer, uint32_t stream)
 {
 	struct viewers *all = viewer->all;
-	viewer->part = feed_newest(all->feed, viewer->stream, viewer->kind, viewer->serial);
+	uint64_t *serial = &viewer->serial[stream];
+	viewer->part = feed_newest(all->feed, stream, viewer->kind, *serial);
 	if (!viewer->part)
 		return false;
-	if (viewer->serial > 0)
-		all->counts.skipped += viewer->part->serial - viewer->serial - 1;
-	viewer->serial = viewer->part->serial;
+	if (*serial > 0)
+		all->counts.skipped += viewer->part->serial - *serial - 1;
+	*serial = viewer->part->serial;
 	viewer->at = 0;
 	return true;
+}
+
+/* The streams take turns, so that a slow viewer sees all of them. */
+static bool next_part(struct viewer *viewer)
+{
+	for (uint32_t i = 0; i < viewer->count; i++) {
+		uint32_t turn = viewer->turn;
+		viewer->turn = (turn + 1) % viewer->count;
+		if (begin_part(viewer, viewer->stream + turn))
+			return true;
+	}
+	return false;
 }
 
 static ssize_t on_read(void *arg, uint64_t pos, char *out, size_t size)
@@ -112,14 +126,15 @@ static void on_gone(void *arg)
 }
 
 static struct viewer *viewer_create(struct viewers *viewers, struct MHD_Connection *connection,
-				    uint32_t stream, enum feed_kind kind)
+				    uint32_t first, uint32_t count, enum feed_kind kind)
 {
 	struct viewer *viewer = calloc(1, sizeof(*viewer));
 	if (!viewer)
 		return NULL;
 	viewer->all = viewers;
 	viewer->connection = connection;
-	viewer->stream = stream;
+	viewer->stream = first;
+	viewer->count = count;
 	viewer->kind = kind;
 	viewer->next = viewers->first;
 	viewer->link = &viewers->first;
@@ -130,7 +145,7 @@ static struct viewer *viewer_create(struct viewers *viewers, struct MHD_Connecti
 	return viewer;
 }
 
-void viewers_join(struct viewers *viewers, struct request *request, uint32_t stream,
+void viewers_join(struct viewers *viewers, struct request *request, uint32_t first, uint32_t count,
 		  enum feed_kind kind)
 {
 	if (viewers->counts.watching >= viewers->limit) {
@@ -140,7 +155,8 @@ void viewers_join(struct viewers *viewers, struct request *request, uint32_t str
 			    viewers->limit);
 		return;
 	}
-	struct viewer *viewer = viewer_create(viewers, request_connection(request), stream, kind);
+	struct viewer *viewer =
+		viewer_create(viewers, request_connection(request), first, count, kind);
 	struct MHD_Response *response =
 		viewer ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read,
 							   viewer, on_gone)
@@ -170,7 +186,7 @@ static void wake(struct viewer *viewer)
 void viewers_wake(struct viewers *viewers, uint32_t stream)
 {
 	for (struct viewer *viewer = viewers->first; viewer; viewer = viewer->next)
-		if (viewer->stream == stream)
+		if (stream >= viewer->stream && stream - viewer->stream < viewer->count)
 			wake(viewer);
 }
 

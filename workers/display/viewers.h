@@ -19,8 +19,9 @@ struct viewers *viewers_create(struct feed *feed, uint32_t limit);
 /* After all responses are gone, that is, after http_destroy(). NULL is fine. */
 void viewers_destroy(struct viewers *viewers);
 
-/* Answers the request with the stream's frames; with 503 when there are too many viewers. */
-void viewers_join(struct viewers *viewers, struct request *request, uint32_t stream,
+/* Answers the request with the frames of `count` streams from `first` on, in one response; with 503
+ * when there are too many viewers. */
+void viewers_join(struct viewers *viewers, struct request *request, uint32_t first, uint32_t count,
 		  enum feed_kind kind);
 
 /* A stream has a newer frame: wakes who waits for it. */

@@ -1,5 +1,5 @@
 // The page: one live canvas a stream, the totals, the slots and the workers. Everything on a canvas is drawn
-// from one part of /live/NAME, so the overlay always belongs to the very frame beneath it.
+// from one part of /live, so the overlay always belongs to the very frame beneath it.
 'use strict';
 
 const RETRY_MS = 250; // after a connection was lost
@@ -94,42 +94,15 @@ class Live {
     this.waiting = null; // the newest part that is not drawn yet
     this.drawing = false;
     this.frames = 0;
-    this.abort = null;
-    document.addEventListener('visibilitychange', () => this.abort?.abort());
-    this.run();
-  }
-
-  // Watches for ever: a response that ends (the display was killed) is asked for again at once. Nobody looks
-  // at a hidden page, so it does not watch.
-  async run() {
-    for (;;) {
-      if (document.hidden) {
-        await sleep(RETRY_MS);
-        continue;
-      }
-      this.abort = new AbortController();
-      try {
-        const response = await fetch(`/live/${encodeURIComponent(this.name)}`, {signal: this.abort.signal});
-        if (response.ok) {
-          this.setStale(false);
-          await readParts(response, (headers, jpeg) => this.take(headers, jpeg));
-        }
-      } catch (error) {
-        if (error.name === 'AbortError') continue;
-      }
-      this.setStale(true);
-      await sleep(RETRY_MS);
-    }
   }
 
   setStale(stale) {
     this.figure.classList.toggle('stale', stale);
-    setLost(`live ${this.name}`, stale);
   }
 
   // Decoding takes time: only the newest of what came meanwhile is drawn.
-  take(headers, jpeg) {
-    this.waiting = {record: JSON.parse(headers.get('x-frame')), jpeg};
+  take(record, jpeg) {
+    this.waiting = {record, jpeg};
     if (!this.drawing) this.drawWaiting();
   }
 
@@ -203,13 +176,45 @@ class Live {
 
 const lives = new Map();
 
-function showStreams(names) {
-  for (const name of names) {
-    if (lives.has(name)) continue;
+function liveOf(name) {
+  if (!lives.has(name)) {
     if (!lives.size) byId('streams').replaceChildren();
-    const live = new Live(name);
-    lives.set(name, live);
-    byId('streams').append(live.figure);
+    lives.set(name, new Live(name));
+    byId('streams').append(lives.get(name).figure);
+  }
+  return lives.get(name);
+}
+
+function setLiveLost(isLost) {
+  setLost('video', isLost);
+  for (const live of lives.values()) live.setStale(isLost);
+}
+
+// Watches for ever, all streams over one connection. A response that ends (the display was killed) is asked for
+// again at once. Nobody looks at a hidden page, so it does not watch.
+async function watch() {
+  let abort = new AbortController();
+  document.addEventListener('visibilitychange', () => document.hidden && abort.abort());
+  for (;;) {
+    if (document.hidden) {
+      await sleep(RETRY_MS);
+      continue;
+    }
+    abort = new AbortController();
+    try {
+      const response = await fetch('/live', {signal: abort.signal});
+      if (response.ok) {
+        setLiveLost(false);
+        await readParts(response, (headers, jpeg) => {
+          const record = JSON.parse(headers.get('x-frame'));
+          liveOf(record.stream).take(record, jpeg);
+        });
+      }
+    } catch (error) {
+      if (error.name === 'AbortError') continue;
+    }
+    setLiveLost(true);
+    await sleep(RETRY_MS);
   }
 }
 
@@ -354,7 +359,7 @@ async function refreshWorkers() {
 async function refreshSlots() {
   const state = await (await fetch('/api/slots')).json();
   showSlots(state);
-  showStreams(new Set(state.slots.map((slot) => slot.stream)));
+  for (const slot of state.slots) liveOf(slot.stream);
 }
 
 // Runs `refresh` every so often while somebody looks; says when it cannot.
@@ -374,5 +379,6 @@ async function keep(what, refresh, every) {
   }
 }
 
+watch();
 keep('slots', refreshSlots, SLOTS_MS);
 keep('workers', refreshWorkers, WORKERS_MS);
