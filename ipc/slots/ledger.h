@@ -100,7 +100,8 @@ int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum wo
 
 /* ---- capture ---- */
 
-/* Takes the FREE slot of the stream with the lowest number. TROUPE_E_FULL: none. */
+/* Takes the FREE slot of the stream with the lowest number, never that of the last published frame.
+ * TROUPE_E_FULL: none. */
 int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *slot);
 
 /* FILLING -> QUEUED with number last + 1. The caller has filled image and record (but seq, ordinal

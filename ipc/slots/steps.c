@@ -40,33 +40,41 @@ static int64_t published_hint(const struct ledger *ledger, uint32_t slot)
 
 /* ---- capture ---- */
 
-int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *slot)
+/* The FREE slot with the lowest number, but for the stream's last published frame: its record is
+ * where a successor of the capture goes on, and what the next frame's ordinals count from. */
+static uint32_t lowest_free(const struct ledger *ledger, uint32_t stream, uint64_t *word)
 {
 	const struct stream_row *s = &ledger->streams[stream];
-	for (;;) {
-		uint32_t best = SLOT_NONE;
-		uint64_t best_word = 0;
-		for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-			uint64_t word = ledger_word(ledger, i);
-			if (word_unpack(word).phase != PHASE_FREE)
-				continue;
-			if (best == SLOT_NONE ||
-			    word_unpack(word).seq < word_unpack(best_word).seq) {
-				best = i;
-				best_word = word;
-			}
-		}
-		if (best == SLOT_NONE)
-			return TROUPE_E_FULL;
-		if (ledger_step(ledger, best, best_word, CAUSE_TAKE,
-				&(struct word_args){.seat = seat}, NULL) == 0) {
-			/* Who peeks and sees a byte of what is written next must also see FILLING:
-			 * pairs with the acquire fence in ledger_still. */
-			atomic_thread_fence(memory_order_release);
-			*slot = best;
-			return 0;
+	uint32_t best = SLOT_NONE, last;
+	ledger_last_seq(ledger, stream, &last);
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		uint64_t w = ledger_word(ledger, i);
+		if (i == last || word_unpack(w).phase != PHASE_FREE)
+			continue;
+		if (best == SLOT_NONE || word_unpack(w).seq < word_unpack(*word).seq) {
+			best = i;
+			*word = w;
 		}
 	}
+	return best;
+}
+
+int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *slot)
+{
+	int rc;
+	do {
+		uint64_t word = 0;
+		uint32_t best = lowest_free(ledger, stream, &word);
+		if (best == SLOT_NONE)
+			return TROUPE_E_FULL;
+		rc = ledger_step(ledger, best, word, CAUSE_TAKE, &(struct word_args){.seat = seat},
+				 NULL);
+		*slot = best;
+	} while (rc == TROUPE_E_LOST);
+	/* Who peeks and sees a byte of what is written next must also see FILLING: pairs with the
+	 * acquire fence in ledger_still. */
+	atomic_thread_fence(memory_order_release);
+	return rc;
 }
 
 /* Which taps are owed a frame with this pts: those that are on and whose rate has a tick between
@@ -92,7 +100,7 @@ int ledger_publish(struct ledger *ledger, uint32_t slot, uint8_t seat)
 	/* Only this process publishes on this stream (owner word), so the maximum stands still. */
 	uint64_t last = ledger_last_seq(ledger, stream, &last_slot);
 	const struct slot_record *before =
-		last_slot == SLOT_NONE || last_slot == slot ? NULL : &ledger->records[last_slot];
+		last_slot == SLOT_NONE ? NULL : &ledger->records[last_slot];
 	uint8_t owed = owed_taps(ledger, s, record->pts, before);
 	for (uint32_t t = 0; t < TAPS_MAX; t++)
 		record->ordinal[t] = (before ? before->ordinal[t] : 0) + (owed >> t & 1);
@@ -130,17 +138,16 @@ static uint32_t oldest_queued(const struct ledger *ledger, uint64_t *word)
 
 int ledger_claim(struct ledger *ledger, uint8_t seat, uint32_t *slot)
 {
-	for (;;) {
+	int rc;
+	do {
 		uint64_t word = 0;
-		uint32_t best = oldest_queued(ledger, &word);
-		if (best == SLOT_NONE)
+		*slot = oldest_queued(ledger, &word);
+		if (*slot == SLOT_NONE)
 			return TROUPE_E_AGAIN;
-		if (ledger_step(ledger, best, word, CAUSE_CLAIM, &(struct word_args){.seat = seat},
-				NULL) == 0) {
-			*slot = best;
-			return 0;
-		}
-	}
+		rc = ledger_step(ledger, *slot, word, CAUSE_CLAIM,
+				 &(struct word_args){.seat = seat}, NULL);
+	} while (rc == TROUPE_E_LOST);
+	return rc;
 }
 
 /* What a holder does when it is through: `cause`, unless the frame was bypassed meanwhile. */
