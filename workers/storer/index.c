@@ -258,9 +258,13 @@ int index_begin(struct index *index)
 	return run(index, index_statement(index, BEGIN_WRITE));
 }
 
+/* SQLite takes the snapshot at the first question, so ask one. */
 int index_begin_read(struct index *index)
 {
-	return run(index, index_statement(index, BEGIN_READ));
+	int rc = run(index, index_statement(index, BEGIN_READ));
+	int64_t first = rc == 0 ? index_next_segment(index, 0) : rc;
+
+	return first < 0 && first != TROUPE_E_ENDED ? (int)first : 0;
 }
 
 int index_commit(struct index *index)
