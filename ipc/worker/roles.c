@@ -56,12 +56,13 @@ static struct stream_row *own_stream(const struct worker *w)
 	return &w->ledger->streams[w->number];
 }
 
-/* Whether a source that can wait has to: enough is queued, or no slot is free. */
+/* Whether a source that can wait has to: enough is queued, or no slot is free but perhaps the last
+ * published frame's, which stays. */
 static bool source_must_wait(const struct worker *w)
 {
 	const struct ledger *ledger = w->ledger;
 	return ledger_count(ledger, w->number, PHASE_QUEUED) >= QUEUE_AHEAD ||
-	       ledger_count(ledger, w->number, PHASE_FREE) == 0;
+	       ledger_count(ledger, w->number, PHASE_FREE) < 2;
 }
 
 /* A live source whose stream has no free slot: frames go by, uncounted ones never. */
