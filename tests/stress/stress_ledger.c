@@ -2,7 +2,8 @@
  * the supervisor and kills by chance; in the end every frame must have reached every tap it was
  * owed to, once, in order and whole, and nothing may be left in the ledger.
  *
- *   stress_ledger [--seconds N] [--kills N] [--seed N] [--plant FAULT]
+ *   stress_ledger [--seconds N] [--kills N] [--seed N] [--drain N]
+ *                 [--plant FAULT]
  *
  * The exit code is 0 when all was right. --plant commits a fault on purpose, to see the checks turn
  * red: see CMakeLists.txt for the faults, plant.c for those in the law of the word. */
@@ -23,7 +24,7 @@
 #define BELLS_AT 100 /* descriptors of the bells */
 
 struct options {
-	int64_t seconds;
+	int64_t seconds, drain; /* how long to kill; how long the rest may take to arrive */
 	uint64_t kills, seed;
 	const char *plant;
 };
@@ -40,6 +41,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->kills = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--seed") == 0)
 			o->seed = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--drain") == 0)
+			o->drain = strtoll(value, NULL, 10);
 		else if (strcmp(argv[i], "--plant") == 0)
 			o->plant = value;
 		else
@@ -118,9 +121,9 @@ static void print_words(const struct ledger *ledger)
 }
 
 /* No more kills and no more frames: all that is on its way must arrive, and everybody end. */
-static void drain(struct crew *crew)
+static void drain(struct crew *crew, int64_t seconds)
 {
-	int64_t deadline = clock_now() + 20 * NS_PER_S;
+	int64_t deadline = clock_now() + seconds * NS_PER_S;
 	atomic_store(&crew->stage->drain, 1);
 	bells_ring_all(crew->ledger);
 	while (clock_now() < deadline && !atomic_load(&crew->stage->errors)) {
@@ -136,6 +139,7 @@ static void drain(struct crew *crew)
 	}
 	atomic_store(&crew->stage->stop, 1);
 	bells_ring_all(crew->ledger);
+	deadline = clock_now() + seconds * NS_PER_S;
 	while (clock_now() < deadline && crew_bury(crew, 50))
 		;
 	crew_end(crew);
@@ -196,12 +200,12 @@ static void remove_logs(const char *folder)
 int main(int argc, char **argv)
 {
 	crew_play_if_asked(argc, argv);
-	struct options o = {.seconds = 8, .kills = 400, .seed = 1, .plant = ""};
+	struct options o = {.seconds = 8, .drain = 20, .kills = 400, .seed = 1, .plant = ""};
 	char folder[] = "/tmp/troupe-stress-XXXXXX";
 	struct ledger ledger;
 	if (parse_options(argc, argv, &o) < 0) {
 		fprintf(stderr, "usage: stress_ledger [--seconds N] [--kills N] [--seed N] "
-				"[--plant FAULT]\n");
+				"[--drain N] [--plant FAULT]\n");
 		return 2;
 	}
 	struct crew crew = {.folder = mkdtemp(folder), .plant = o.plant, .random = o.seed};
@@ -213,7 +217,7 @@ int main(int argc, char **argv)
 	}
 	hire(&crew);
 	kill_for_a_while(&crew, &o);
-	drain(&crew);
+	drain(&crew, o.drain);
 	judge(&crew);
 	report(&crew);
 	remove_logs(folder);

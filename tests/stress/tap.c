@@ -50,10 +50,10 @@ static void adopt_log(struct player *p, struct intake *in, uint32_t stream)
 		stage_wrong(p->stage, "tap: its log cannot be read");
 		return;
 	}
-	in->last = last.seq;
 	in->ordinal = last.ordinal;
 	if (is_planted(p, "believe-nothing"))
 		return; /* what was written down but not settled is taken again */
+	in->last = last.seq;
 	player_hesitate(p);
 	ledger_settle(p->ledger, stream, (uint8_t)p->number, last.seq);
 	bells_freed(p->ledger);
