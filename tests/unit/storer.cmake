@@ -1,0 +1,7 @@
+# Recordings (record, segment, index, recovery, verify) and the storer.
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+add_library(recording_rig STATIC recording_rig.c)
+target_link_libraries(recording_rig PUBLIC troupe_recording PRIVATE PkgConfig::SQLITE PkgConfig::CMOCKA)
+
+troupe_unit_test(test_storer_record SOURCES test_storer_record.c LINK recording_rig)
+troupe_unit_test(test_storer_recorder SOURCES test_storer_recorder.c LINK recording_rig TIMEOUT 120)
