@@ -63,11 +63,12 @@ static int parse_unit(const char *text, const struct unit *units, size_t n, doub
 		*out = value;
 		return 0;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (strcmp(end, units[i].name) == 0) {
 			*out = value * units[i].factor;
 			return 0;
 		}
+	}
 	return TROUPE_E_CONFIG;
 }
 
@@ -258,12 +259,13 @@ int row_set(const struct row *row, void *config, const char *text, char *why, si
 void rows_defaults(const struct row_table *table, void *config)
 {
 	char why[256];
-	for (size_t i = 0; i < table->count; i++)
-		if (row_set(&table->rows[i], config, table->rows[i].fallback, why, sizeof(why)) <
-		    0) {
+	for (size_t i = 0; i < table->count; i++) {
+		const struct row *row = &table->rows[i];
+		if (row_set(row, config, row->fallback, why, sizeof(why)) < 0) {
 			fprintf(stderr, "default of a config row: %s\n", why);
 			abort();
 		}
+	}
 }
 
 int rows_apply(const struct row_table *table, void *config, const char *lines, char *why,
@@ -340,11 +342,12 @@ void rows_print(const struct row_table *table, FILE *out)
 
 static int parse_type(const char *name, enum row_type *type)
 {
-	for (size_t i = 0; i < n_types; i++)
+	for (size_t i = 0; i < n_types; i++) {
 		if (strcmp(type_names[i], name) == 0) {
 			*type = (enum row_type)i;
 			return 0;
 		}
+	}
 	return TROUPE_E_MALFORMED;
 }
 
