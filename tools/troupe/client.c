@@ -1,0 +1,187 @@
+/* Finding pipelines by their runtime folders, asking by their control sockets. */
+#include "tools/troupe/client.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "tools/troupe/output.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WAIT_SEND_MS 100
+
+/* A number alone does not prove a supervisor, it may have been given to another process since. */
+static bool is_supervisor(pid_t pid)
+{
+	char link[64], program[512];
+	snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+	ssize_t n = readlink(link, program, sizeof program - 1);
+	if (n < 0)
+		return false;
+	program[n] = '\0';
+	return strstr(program, "troupe-supervisor") != NULL;
+}
+
+static pid_t supervisor_of(const char *folder)
+{
+	char path[320], text[32] = "";
+	snprintf(path, sizeof path, "%s/supervisor.pid", folder);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	pid_t pid = fgets(text, sizeof text, file) ? (pid_t)strtol(text, NULL, 10) : 0;
+	fclose(file);
+	return pid > 0 && kill(pid, 0) == 0 && is_supervisor(pid) ? pid : 0;
+}
+
+/* Whether a pipeline of that name has a runtime folder; fills *pipeline. */
+static bool look_at(const char *name, struct pipeline *pipeline)
+{
+	*pipeline = (struct pipeline){0};
+	if (folder_runtime(name, pipeline->folder, sizeof pipeline->folder) < 0)
+		return false;
+	snprintf(pipeline->name, sizeof pipeline->name, "%s", name);
+	pipeline->pid = supervisor_of(pipeline->folder);
+	return access(pipeline->folder, R_OK | X_OK) == 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct pipeline *left = a, *right = b;
+	return strcmp(left->name, right->name);
+}
+
+size_t pipelines_find(struct pipeline *found, size_t max)
+{
+	char root[256];
+	DIR *folder = folder_runtime_root(root, sizeof root) < 0 ? NULL : opendir(root);
+	if (!folder)
+		return 0;
+	size_t n = 0;
+	for (struct dirent *entry = readdir(folder); entry && n < max; entry = readdir(folder)) {
+		if (folder_name_valid(entry->d_name) && look_at(entry->d_name, &found[n]))
+			n++;
+	}
+	closedir(folder);
+	qsort(found, n, sizeof *found, by_name);
+	return n;
+}
+
+/* "a, b" of those that count, and in *last the last of them. Returns how many. */
+static size_t names_of(const struct pipeline *found, size_t n, bool killed, char *out, size_t size,
+		       size_t *last)
+{
+	size_t count = 0, used = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (!found[i].pid && !killed)
+			continue;
+		*last = i;
+		if (used < size)
+			used += (size_t)snprintf(out + used, size - used, "%s%s", count ? ", " : "",
+						 found[i].name);
+		count++;
+	}
+	return count;
+}
+
+/* Says why `name` is not there. */
+static int refuse(const char *name, const struct pipeline *pipeline, const char *valid)
+{
+	if (!folder_name_valid(name))
+		out_error("'%s' is no name for a pipeline (valid: up to %d letters, digits, '-', "
+			  "'_', '.')",
+			  name, PIPELINE_NAME_MAX);
+	else if (pipeline->name[0] && !pipeline->pid && access(pipeline->folder, F_OK) == 0)
+		out_error("the supervisor of '%s' is dead; `troupe down -n %s` clears up", name,
+			  name);
+	else
+		out_error("no pipeline '%s' runs (valid: %s)", name, *valid ? valid : "none runs");
+	return EXIT_USAGE;
+}
+
+int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipeline)
+{
+	struct pipeline found[PIPELINES_MAX];
+	char valid[512];
+	size_t last = 0, n = pipelines_find(found, PIPELINES_MAX);
+	size_t count = names_of(found, n, killed, valid, sizeof valid, &last);
+	const char *name = call->name ? call->name : getenv("TROUPE_NAME");
+	if (name && *name) {
+		bool there = look_at(name, pipeline);
+		return there && (pipeline->pid || killed) ? EXIT_DONE
+							  : refuse(name, pipeline, valid);
+	}
+	if (count == 1) {
+		*pipeline = found[last];
+		return EXIT_DONE;
+	}
+	if (count == 0) {
+		out_error("no pipeline runs; `troupe up -c FILE` starts one");
+		return EXIT_FAILED;
+	}
+	out_error("which pipeline? -n NAME says it (valid: %s)", valid);
+	return EXIT_USAGE;
+}
+
+int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
+		 Troupe__Reply **reply)
+{
+	char path[LINK_PATH_SIZE];
+	if (snprintf(path, sizeof path, "%s/control", pipeline->folder) >= (int)sizeof path)
+		return TROUPE_E_OVERSIZED;
+	struct links *links = links_create();
+	if (!links)
+		return TROUPE_E_MEMORY;
+	struct link *link = NULL;
+	int rc = ask_connect(links, path, &link);
+	if (rc == 0)
+		rc = ask(link, request, clock_now() + wait, reply);
+	links_destroy(links, WAIT_SEND_MS);
+	return rc;
+}
+
+/* Names that do not exist and values that cannot be are the caller's mistake. */
+static int exit_code_of(int code)
+{
+	if (code >= 0)
+		return EXIT_DONE;
+	return code == TROUPE_E_NOT_FOUND || code == TROUPE_E_ARGUMENT || code == TROUPE_E_CONFIG
+		       ? EXIT_USAGE
+		       : EXIT_FAILED;
+}
+
+int call_ask(const struct call *call, Troupe__Request *request, int64_t wait, Troupe__Reply **reply)
+{
+	struct pipeline pipeline;
+	int rc = pipeline_pick(call, false, &pipeline);
+	if (rc != EXIT_DONE)
+		return rc;
+	Troupe__Reply *answer = NULL;
+	int error = pipeline_ask(&pipeline, request, wait, &answer);
+	if (error < 0) {
+		out_error("the supervisor of '%s' (pid %d) did not answer: %s", pipeline.name,
+			  (int)pipeline.pid, error_text(error));
+		return EXIT_FAILED;
+	}
+	rc = exit_code_of(answer->code);
+	if (rc != EXIT_DONE)
+		out_error("%s",
+			  answer->text && *answer->text ? answer->text : error_text(answer->code));
+	if (call->json && out_json(&answer->base) < 0)
+		rc = EXIT_FAILED;
+	else if (rc == EXIT_DONE && !call->json && !reply && answer->text && *answer->text)
+		puts(answer->text);
+	if (reply && rc == EXIT_DONE && !call->json) {
+		*reply = answer;
+		return rc;
+	}
+	troupe__reply__free_unpacked(answer, NULL);
+	if (reply)
+		*reply = NULL;
+	return rc;
+}

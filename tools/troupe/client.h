@@ -1,0 +1,38 @@
+/* Finding the pipelines of this user and asking their supervisors. */
+#ifndef TROUPE_TOOLS_TROUPE_CLIENT_H
+#define TROUPE_TOOLS_TROUPE_CLIENT_H
+
+#include "ipc/base/folders.h"
+#include "ipc/links/ask.h"
+#include "tools/troupe/command.h"
+
+#include <sys/types.h>
+
+#define PIPELINES_MAX 64
+
+/* A pipeline that has a runtime folder. */
+struct pipeline {
+	char name[PIPELINE_NAME_MAX + 1];
+	char folder[256]; /* its runtime folder */
+	pid_t pid;	  /* its supervisor; 0: it was killed and left the folder behind */
+};
+
+/* Finds all; the names are in order. Returns how many. */
+size_t pipelines_find(struct pipeline *found, size_t max);
+
+/* The pipeline that a call means. With `killed`, one without a living supervisor is fine too.
+ * Returns EXIT_DONE or, having said what is wrong and what is valid, another exit code. */
+int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipeline);
+
+/* Asks and waits at most `wait` ns. 0 and a reply (free with troupe__reply__free_unpacked), or an
+ * error. */
+int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
+		 Troupe__Reply **reply);
+
+/* The whole of most commands: picks, asks, prints an error or, with --json, the reply. On EXIT_DONE
+ * *reply (may be NULL: its text is printed) is the caller's; with --json nothing is left to print:
+ * *reply is NULL then. */
+int call_ask(const struct call *call, Troupe__Request *request, int64_t wait,
+	     Troupe__Reply **reply);
+
+#endif

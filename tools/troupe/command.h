@@ -1,0 +1,82 @@
+/* A sub-command of `troupe` is one row: its name, what it takes, a line of help, and a function.
+ * This header is what the rows (commands.c), the command-line parser (options.c) and the functions
+ * agree on. */
+#ifndef TROUPE_TOOLS_TROUPE_COMMAND_H
+#define TROUPE_TOOLS_TROUPE_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What the program's exit code says. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1, /* it was asked properly, and did not work */
+	EXIT_USAGE = 2,	 /* wrong option, name or config: asking again will not help */
+};
+
+#define CALL_ARGS_MAX 4
+#define CALL_SETS_MAX 64
+
+struct command;
+
+/* One call of the program, as its command line says. All strings belong to argv. */
+struct call {
+	const struct command *command;
+	const char *name; /* -n; NULL: not said */
+	bool json, help, version;
+	const char *config, *exec, *signal, *stream, *against, *lines;
+	bool detach, follow, once, none, sequential;
+	const char *set[CALL_SETS_MAX];
+	size_t n_sets;
+	const char *arg[CALL_ARGS_MAX];
+	size_t n_args;
+	int stopped_at; /* the parser's place in argv when it stopped with an error */
+};
+
+struct command {
+	const char *name;
+	const char *args; /* for the usage line: "WORKER" */
+	const char *help; /* one line for the list of commands */
+	const char *more; /* what else --help says; may be NULL */
+	const char
+		*options;  /* keys of the rows of options.c that it takes beside the common ones */
+	const char *needs; /* keys of options that must be given; NULL: none */
+	size_t min_args, max_args;
+	int (*run)(const struct call *call); /* returns an exit code */
+};
+
+/* The rows end with one whose name is NULL. */
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+/* Fills *call from the options and arguments behind argv[0]. *rest is where it stopped: at argc,
+ * or, for the row without a function (what stands in front of the command), at the command's name.
+ * Returns EXIT_DONE or, having said why, EXIT_USAGE. */
+int call_parse(struct call *call, const struct command *command, int argc, char **argv, int *rest);
+
+/* Prints the command's own help. */
+void call_help(const struct command *command);
+
+/* The functions of the rows, by file. */
+int list_run(const struct call *call); /* look.c */
+int ps_run(const struct call *call);
+int status_run(const struct call *call);
+int inspect_run(const struct call *call); /* inspect.c */
+int kill_run(const struct call *call);	  /* control.c */
+int restart_run(const struct call *call);
+int stop_run(const struct call *call);
+int start_run(const struct call *call);
+int swap_run(const struct call *call);
+int scale_run(const struct call *call);
+int label_run(const struct call *call);
+int record_run(const struct call *call);
+int down_run(const struct call *call);	/* down.c */
+int up_run(const struct call *call);	/* up.c */
+int check_run(const struct call *call); /* programs.c */
+int config_run(const struct call *call);
+int sequential_run(const struct call *call);
+int logs_run(const struct call *call);	 /* logs.c */
+int slots_run(const struct call *call);	 /* slots.c */
+int verify_run(const struct call *call); /* verify.c */
+
+#endif

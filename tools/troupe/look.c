@@ -1,0 +1,209 @@
+/* Commands that look at a whole pipeline: list, ps, status. */
+#include "ipc/base/clock.h"
+#include "tools/troupe/client.h"
+#include "tools/troupe/command.h"
+#include "tools/troupe/output.h"
+
+#include <stdlib.h>
+
+#define ANSWER_WAIT (5 * NS_PER_S)
+#define LIST_WAIT   (1 * NS_PER_S)
+
+static Troupe__Request status_request(Troupe__StatusRequest *status)
+{
+	troupe__status_request__init(status);
+	Troupe__Request request = TROUPE__REQUEST__INIT;
+	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
+	request.status = status;
+	return request;
+}
+
+/* One line of `list`; a supervisor that does not answer is shown as "silent", one that is dead as
+ * "killed". */
+static void list_row(struct table *table, const struct pipeline *pipeline)
+{
+	Troupe__StatusRequest status;
+	Troupe__Request request = status_request(&status);
+	Troupe__Reply *reply = NULL;
+	const char *state = "killed";
+	if (pipeline->pid)
+		state = pipeline_ask(pipeline, &request, LIST_WAIT, &reply) == 0 ? "" : "silent";
+	const Troupe__Pipeline *about = reply ? reply->pipeline : NULL;
+	if (about)
+		state = about->state;
+	char age[32] = "-";
+	if (about)
+		human_span(clock_now() - about->since, age, sizeof age);
+	table_cell(table, PAINT_NONE, "%s", pipeline->name);
+	table_cell(table, paint_of_state(state), "%s", state);
+	table_cell(table, PAINT_NONE, "%d", (int)pipeline->pid);
+	table_cell(table, PAINT_NONE, "%s", age);
+	table_cell(table, PAINT_NONE, "%s", about && *about->url ? about->url : "-");
+	table_cell(table, PAINT_NONE, "%s", about ? about->config : "-");
+	if (reply)
+		troupe__reply__free_unpacked(reply, NULL);
+}
+
+static int list_json(const struct pipeline *found, size_t n)
+{
+	puts("[");
+	for (size_t i = 0; i < n; i++)
+		printf("  {\"name\": \"%s\", \"pid\": %d, \"folder\": \"%s\"}%s\n", found[i].name,
+		       (int)found[i].pid, found[i].folder, i + 1 < n ? "," : "");
+	puts("]");
+	return EXIT_DONE;
+}
+
+int list_run(const struct call *call)
+{
+	static const char *const headings[] = {"NAME", "STATE", ">PID", ">FOR", "PAGE", "CONFIG"};
+	struct pipeline found[PIPELINES_MAX];
+	size_t n = pipelines_find(found, PIPELINES_MAX);
+	if (call->json)
+		return list_json(found, n);
+	if (n == 0) {
+		puts("no pipeline runs");
+		return EXIT_DONE;
+	}
+	struct table *table = table_create(headings, 6);
+	for (size_t i = 0; i < n; i++)
+		list_row(table, &found[i]);
+	int rc = table_print(table, stdout);
+	table_destroy(table);
+	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static void worker_row(struct table *table, const Troupe__Worker *worker, int64_t now)
+{
+	char age[32], memory[32];
+	table_cell(table, PAINT_NONE, "%s", worker->name);
+	table_cell(table, paint_of_state(worker->state), "%s", worker->state);
+	if (worker->pid)
+		table_cell(table, PAINT_NONE, "%d", worker->pid);
+	else
+		table_cell(table, PAINT_DIM, "-");
+	table_cell(table, PAINT_NONE, "%s", human_span(now - worker->since, age, sizeof age));
+	table_cell(table, worker->restarts ? PAINT_BUSY : PAINT_NONE, "%u", worker->restarts);
+	table_cell(table, PAINT_NONE, "%.1f", worker->frames_per_second);
+	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)worker->frames);
+	table_cell(table, PAINT_NONE, "%u", worker->slots_held);
+	table_cell(table, PAINT_NONE, "%.0f%%", worker->cpu_percent);
+	table_cell(table, PAINT_NONE, "%s", human_bytes(worker->rss_bytes, memory, sizeof memory));
+	table_cell(table, PAINT_NONE, "%s", worker->last_exit ? worker->last_exit : "");
+}
+
+static int print_workers(const Troupe__Reply *reply)
+{
+	static const char *const headings[] = {"WORKER",    ">STATE",	 ">PID",     ">FOR",
+					       ">RESTARTS", ">FRAMES/S", ">FRAMES",  ">HOLDS",
+					       ">CPU",	    ">MEMORY",	 "LAST EXIT"};
+	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
+	int64_t now = clock_now();
+	for (size_t i = 0; table && i < reply->n_worker; i++)
+		worker_row(table, reply->worker[i], now);
+	int rc = table_print(table, stdout);
+	table_destroy(table);
+	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int ps_run(const struct call *call)
+{
+	Troupe__PsRequest ps = TROUPE__PS_REQUEST__INIT;
+	Troupe__Request request = TROUPE__REQUEST__INIT;
+	request.what_case = TROUPE__REQUEST__WHAT_PS;
+	request.ps = &ps;
+	Troupe__Reply *reply = NULL;
+	int rc = call_ask(call, &request, ANSWER_WAIT, &reply);
+	if (reply) {
+		rc = print_workers(reply);
+		troupe__reply__free_unpacked(reply, NULL);
+	}
+	return rc;
+}
+
+/* "3 no slot was free, 1 …", or "0". */
+static void drops_text(const Troupe__Stream *stream, char *out, size_t size)
+{
+	size_t used = 0;
+	snprintf(out, size, "0");
+	for (size_t i = 0; i < stream->n_drop && used < size; i++) {
+		const Troupe__Drop *drop = stream->drop[i];
+		if (drop->count)
+			used += (size_t)snprintf(out + used, size - used, "%s%llu (%s)",
+						 used ? ", " : "", (unsigned long long)drop->count,
+						 drop->reason);
+	}
+}
+
+static void stream_row(struct table *table, const Troupe__Stream *stream)
+{
+	char drops[256];
+	drops_text(stream, drops, sizeof drops);
+	table_cell(table, PAINT_NONE, "%s", stream->name);
+	table_cell(table, PAINT_NONE, "%ux%u", stream->width, stream->height);
+	table_cell(table, PAINT_NONE, "%.4g", stream->fps);
+	if (stream->expected)
+		table_cell(table, PAINT_NONE, "%llu of %llu", (unsigned long long)stream->captured,
+			   (unsigned long long)stream->expected);
+	else
+		table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->captured);
+	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->stored);
+	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->owed);
+	table_cell(table, stream->bypassed ? PAINT_BUSY : PAINT_NONE, "%llu",
+		   (unsigned long long)stream->bypassed);
+	table_cell(table, stream->quarantined ? PAINT_BAD : PAINT_NONE, "%llu",
+		   (unsigned long long)stream->quarantined);
+	table_cell(table, drops[0] == '0' ? PAINT_NONE : PAINT_BAD, "%s", drops);
+	table_cell(table, PAINT_NONE, "%u of %u", stream->slots_free, stream->slots);
+	table_cell(table, PAINT_NONE, "%s", stream->recording ? "on" : "off");
+	table_cell(table, PAINT_NONE, "%s", stream->label && *stream->label ? stream->label : "-");
+}
+
+static void print_pipeline(const Troupe__Pipeline *pipeline)
+{
+	char age[32], memory[32];
+	human_span(clock_now() - pipeline->since, age, sizeof age);
+	printf("%s is %s%s%s for %s, supervisor %d, %u restart%s\n", pipeline->name,
+	       paint_begin(stdout, paint_of_state(pipeline->state)), pipeline->state,
+	       paint_end(stdout, paint_of_state(pipeline->state)), age, pipeline->pid,
+	       pipeline->restarts, pipeline->restarts == 1 ? "" : "s");
+	printf("  config     %s\n", pipeline->config);
+	printf("  recording  %s, run %llu\n", pipeline->recording,
+	       (unsigned long long)pipeline->run);
+	if (pipeline->url && *pipeline->url)
+		printf("  page       %s\n", pipeline->url);
+	printf("  logs       %s\n", pipeline->log_folder);
+	printf("  slots      %s\n", human_bytes(pipeline->memory_bytes, memory, sizeof memory));
+	if (pipeline->model_version)
+		printf("  model      version %llu\n", (unsigned long long)pipeline->model_version);
+}
+
+static int print_status(const Troupe__Reply *reply)
+{
+	static const char *const headings[] = {"STREAM",  "SIZE",  ">FPS",	">CAPTURED",
+					       ">STORED", ">OWED", ">BYPASSED", ">QUARANTINED",
+					       "DROPPED", ">FREE", "REC",	"LABEL"};
+	if (!reply->pipeline)
+		return EXIT_FAILED;
+	print_pipeline(reply->pipeline);
+	putchar('\n');
+	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
+	for (size_t i = 0; table && i < reply->pipeline->n_stream; i++)
+		stream_row(table, reply->pipeline->stream[i]);
+	int rc = table_print(table, stdout);
+	table_destroy(table);
+	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int status_run(const struct call *call)
+{
+	Troupe__StatusRequest status;
+	Troupe__Request request = status_request(&status);
+	Troupe__Reply *reply = NULL;
+	int rc = call_ask(call, &request, ANSWER_WAIT, &reply);
+	if (reply) {
+		rc = print_status(reply);
+		troupe__reply__free_unpacked(reply, NULL);
+	}
+	return rc;
+}
