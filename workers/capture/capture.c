@@ -1,0 +1,327 @@
+/* From source to slot: pace, drops, records, and where a successor goes on. */
+#include "workers/capture/capture.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "workers/capture/source.h"
+#include "workers/media/model_file.h"
+#include "workers/media/scale.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Later than this, a source that can wait goes on from now instead of bursting, and a live one has
+ * lost what its device could not have kept. */
+#define LATE_MAX NS_PER_S
+
+static const struct row rows[] = {
+	{.name = "source",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct capture_config, source),
+	 .fallback = "",
+	 .help = "Where frames come from: a file (anything libavformat opens), or "
+		 "pattern:[WIDTHxHEIGHT][@FPS], a test card with moving, labelled shapes."},
+	{.name = "pace",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct capture_config, pace),
+	 .fallback = "real",
+	 .choices = "real|max",
+	 .help = "real: frames come at the times they were recorded; max: as fast as they are "
+		 "taken."},
+	{.name = "loop",
+	 .type = ROW_BOOL,
+	 ROW_AT(struct capture_config, loop),
+	 .fallback = "no",
+	 .help = "Begin again at the end of the source; numbers and times go on."},
+	{.name = "live",
+	 .type = ROW_BOOL,
+	 ROW_AT(struct capture_config, live),
+	 .fallback = "no",
+	 .help = "The pattern behaves like a camera: it cannot wait, a frame without a free slot "
+		 "is "
+		 "dropped."},
+	{.name = "pattern_size",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct capture_config, pattern_size),
+	 .fallback = "640x480",
+	 .help = "Width and height of the pattern, pixels, both even."},
+	{.name = "pattern_fps",
+	 .type = ROW_INT,
+	 ROW_AT(struct capture_config, pattern_fps),
+	 .min = 1,
+	 .max = 240,
+	 .fallback = "30",
+	 .help = "Frames per second of the pattern."},
+	{.name = "pattern_frames",
+	 .type = ROW_INT,
+	 ROW_AT(struct capture_config, pattern_frames),
+	 .fallback = "0",
+	 .help = "Frames after which the pattern ends; 0: never."},
+	{.name = "seed",
+	 .type = ROW_INT,
+	 ROW_AT(struct capture_config, seed),
+	 .fallback = "0",
+	 .help = "Another seed, another order and way of the pattern's shapes."},
+};
+
+struct capture {
+	const struct capture_config *config;
+	struct source *source;
+	struct stream_row *stream;
+	bool paced;
+	bool peeked; /* `next` is valid */
+	struct source_item next;
+	uint64_t accounted;		/* lost frames before this index are counted already */
+	uint64_t drops[N_DROP_REASONS]; /* as in the record of the frame published last */
+	uint8_t thumb[THUMB_SIZE];	/* of the frame published last */
+};
+
+static void still_alive(void *arg)
+{
+	worker_progress(arg);
+}
+
+static int capture_open(struct worker *w, void **self)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	if (!c)
+		return TROUPE_E_MEMORY;
+	c->config = worker_config(w);
+	c->stream = &worker_ledger(w)->streams[worker_stream(w)];
+	char why[512];
+	int rc = source_open(&c->source, c->config, (struct source_alive){still_alive, w}, why,
+			     sizeof(why));
+	if (rc < 0) {
+		log_error("capture: %s", why);
+		free(c);
+		return rc;
+	}
+	const struct source_info *info = &c->source->info;
+	if (info->width != c->stream->width || info->height != c->stream->height) {
+		log_error("capture: %s is %" PRIu32 "x%" PRIu32 " now, the stream is %" PRIu32
+			  "x%" PRIu32,
+			  c->config->source, info->width, info->height, c->stream->width,
+			  c->stream->height);
+		source_close(c->source);
+		free(c);
+		return TROUPE_E_CONFIG;
+	}
+	c->paced = info->live || strcmp(c->config->pace, "real") == 0;
+	*self = c;
+	return 0;
+}
+
+/* Every frame behind the last published one that a predecessor consumed is in the stream's drop
+ * counters, which it raised in the same order: so the difference says where it was. */
+static int capture_ready(struct worker *w, void *self)
+{
+	struct capture *c = self;
+	const struct slot_record *last = worker_last_record(w);
+	struct source_mark mark = {.published = last != NULL};
+	if (last) {
+		mark.index = last->source_index;
+		mark.pts = last->pts;
+		mark.thumb = c->thumb;
+		mark.next = last->source_index + 1;
+		memcpy(c->thumb, last->thumb, THUMB_SIZE);
+		memcpy(c->drops, last->drops_total, sizeof(c->drops));
+	}
+	for (int i = 0; i < N_DROP_REASONS; i++)
+		mark.next += atomic_load(&c->stream->drops[i]) - c->drops[i];
+	c->accounted = mark.next;
+	if (!last && mark.next == 0)
+		return 0;
+	int rc = c->source->table->resume(c->source, &mark);
+	if (rc < 0)
+		log_error("capture: cannot go on in %s behind frame %" PRIu64 ": %s",
+			  c->config->source, mark.index, error_text(rc));
+	return rc;
+}
+
+static int take(struct capture *c, uint8_t *i420)
+{
+	c->peeked = false;
+	return c->source->table->take(c->source, i420);
+}
+
+/* Makes c->next a frame or the end; frames that cannot be had are counted on the way. */
+static int look_ahead(struct worker *w, struct capture *c)
+{
+	while (!c->peeked) {
+		int rc = c->source->table->peek(c->source, &c->next);
+		if (rc < 0) {
+			log_error("capture: reading %s failed: %s", c->config->source,
+				  error_text(rc));
+			return rc;
+		}
+		c->peeked = true;
+		if (c->next.kind != SOURCE_IS_LOST)
+			break;
+		if (c->next.index >= c->accounted)
+			worker_drop(w, c->next.reason, 1);
+		worker_progress(w);
+		rc = take(c, NULL);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* A live source that nobody asked for long has lost frames as a driver with full buffers does. */
+static int lose_overdue(struct worker *w, struct capture *c, int64_t late)
+{
+	const struct source_info *info = &c->source->info;
+	int64_t lost = late * info->fps_num / (NS_PER_S * info->fps_den);
+	for (int64_t i = 0; i < lost; i++) {
+		int rc = look_ahead(w, c);
+		if (rc < 0 || c->next.kind == SOURCE_IS_OVER)
+			return rc;
+		worker_drop(w, DROP_DEVICE, 1);
+		rc = take(c, NULL);
+		if (rc < 0)
+			return rc;
+	}
+	return look_ahead(w, c);
+}
+
+/* The pace lives in the stream's row: a successor keeps its predecessor's time. */
+static int64_t capture_due(struct worker *w, void *self)
+{
+	struct capture *c = self;
+	int rc = look_ahead(w, c);
+	if (rc < 0)
+		return rc;
+	if (!c->paced || c->next.kind == SOURCE_IS_OVER)
+		return 0;
+	int64_t now = clock_now();
+	int64_t origin = atomic_load(&c->stream->pace_origin);
+	if (origin == 0) {
+		origin = now - c->next.pts;
+		atomic_store(&c->stream->pace_origin, origin);
+	}
+	int64_t late = now - (origin + c->next.pts);
+	if (late <= LATE_MAX)
+		return origin + c->next.pts;
+	if (c->source->info.live) {
+		rc = lose_overdue(w, c, late);
+		return rc < 0 ? rc : origin + c->next.pts;
+	}
+	atomic_store(&c->stream->pace_origin, origin + late);
+	return now;
+}
+
+/* What `troupe label` said, else what the source knows. */
+static int32_t label_now(const struct worker *w, const struct capture *c)
+{
+	int32_t label = atomic_load(&c->stream->label);
+	if (label != 0 || c->next.label < 0)
+		return label;
+	label = label_find(worker_ledger(w)->header, c->source->info.labels[c->next.label]);
+	return label < 0 ? 0 : label;
+}
+
+static void fill_record(struct worker *w, struct capture *c, const struct frame *frame)
+{
+	struct slot_record *record = frame->record;
+	record->source_index = c->next.index;
+	record->pts = c->next.pts;
+	record->captured = clock_now();
+	record->captured_wall = clock_wall();
+	record->label = label_now(w, c);
+	record->coded_bytes = 0;
+	for (int i = 0; i < N_DROP_REASONS; i++) {
+		record->drops_total[i] = atomic_load(&c->stream->drops[i]);
+		record->drops_before[i] = (uint32_t)(record->drops_total[i] - c->drops[i]);
+		c->drops[i] = record->drops_total[i];
+	}
+	memcpy(record->thumb_before, c->thumb, THUMB_SIZE);
+}
+
+static int capture_frame(struct worker *w, void *self, struct frame *frame)
+{
+	struct capture *c = self;
+	int rc = look_ahead(w, c);
+	if (rc < 0)
+		return rc;
+	if (c->next.kind == SOURCE_IS_OVER)
+		return SOURCE_ENDED;
+	fill_record(w, c, frame);
+	rc = take(c, frame->image);
+	if (rc < 0) {
+		log_error("capture: frame %" PRIu64 " of %s: %s", c->next.index, c->config->source,
+			  error_text(rc));
+		return rc;
+	}
+	scale_luma_to_thumb(frame->image, c->stream->width, c->stream->width, c->stream->height,
+			    c->thumb);
+	memcpy(frame->record->thumb, c->thumb, THUMB_SIZE);
+	return SOURCE_PUBLISH;
+}
+
+static int capture_drop(struct worker *w, void *self)
+{
+	struct capture *c = self;
+	int rc = look_ahead(w, c);
+	if (rc < 0 || c->next.kind == SOURCE_IS_OVER)
+		return rc;
+	worker_drop(w, DROP_NO_SLOT, 1);
+	return take(c, NULL);
+}
+
+static void capture_close(struct worker *w, void *self)
+{
+	(void)w;
+	struct capture *c = self;
+	source_close(c->source);
+	free(c);
+}
+
+static void capture_dump(struct worker *w, void *self, FILE *out)
+{
+	(void)w;
+	const struct capture *c = self;
+	const struct source_info *info = &c->source->info;
+	fprintf(out, "source: %s, %" PRIu32 "x%" PRIu32 " at %" PRIu32 "/%" PRIu32 " fps%s\n",
+		c->config->source, info->width, info->height, info->fps_num, info->fps_den,
+		info->live ? ", live" : "");
+	if (c->peeked)
+		fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,
+			(double)c->next.pts / (double)NS_PER_S,
+			c->next.kind == SOURCE_IS_OVER ? " (the end)" : "");
+}
+
+static int capture_probe(const void *config, FILE *out, char *why, size_t why_size)
+{
+	struct source *source;
+	int rc = source_open(&source, config, (struct source_alive){0}, why, why_size);
+	if (rc < 0)
+		return rc;
+	const struct source_info *info = &source->info;
+	fprintf(out,
+		"width=%" PRIu32 "\nheight=%" PRIu32 "\nfps_num=%" PRIu32 "\nfps_den=%" PRIu32 "\n",
+		info->width, info->height, info->fps_num, info->fps_den);
+	fprintf(out, "live=%d\nframes=%" PRIu64 "\nlabels=", info->live, info->frames);
+	for (size_t i = 0; info->labels && info->labels[i]; i++)
+		fprintf(out, "%s%s", i ? "," : "", info->labels[i]);
+	fprintf(out, "\n");
+	source_close(source);
+	return 0;
+}
+
+const struct worker_table capture_table = {
+	.name = "capture",
+	.version = TROUPE_VERSION,
+	.summary = "fills the slots of one stream from a file or a test pattern",
+	.takes = WORKER_TAKES_SOURCE,
+	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct capture_config)},
+	.open = capture_open,
+	.ready = capture_ready,
+	.due = capture_due,
+	.frame = capture_frame,
+	.drop = capture_drop,
+	.close = capture_close,
+	.dump = capture_dump,
+	.probe = capture_probe,
+};

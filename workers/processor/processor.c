@@ -1,0 +1,248 @@
+/* One frame: scale, compare, predict, encode. */
+#include "workers/processor/processor.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "ipc/slots/model.h"
+#include "workers/media/jpeg.h"
+#include "workers/media/model_file.h"
+#include "workers/media/predict.h"
+#include "workers/media/scale.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct row rows[] = {
+	{.name = "model",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct processor_config, model),
+	 .fallback = "live",
+	 .help = "What predicts: live (the trainer's newest model), none, or the path of a "
+		 "checkpoint."},
+	{.name = "hold",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct processor_config, hold),
+	 .fallback = "",
+	 .help = "For tests: SEQ:DURATION keeps the frame of that number so long, e.g. 5:3s."},
+	{.name = "crash_on",
+	 .type = ROW_INT,
+	 ROW_AT(struct processor_config, crash_on),
+	 .fallback = "0",
+	 .help = "For tests: abort when given the frame of that number; 0: never."},
+};
+
+enum model_source { MODEL_NONE, MODEL_LIVE, MODEL_PINNED };
+
+struct processor {
+	struct jpeg_encoder *jpeg;
+	struct scaler *scaler;
+	struct predictor *predictor;
+	enum model_source from;
+	struct model_file *pinned;
+	uint32_t labels_known;	 /* names the pipeline had when the pinned model was translated */
+	struct model_bank *bank; /* the model in force; version 0: none yet */
+	struct model_bank *next; /* where the next one is copied to */
+	bool refused;		 /* the model in force cannot be used; said once */
+	uint64_t hold_seq;
+	int64_t hold_time;
+	uint64_t crash_seq;
+};
+
+static void processor_close(struct worker *w, void *self)
+{
+	(void)w;
+	struct processor *p = self;
+	jpeg_encoder_destroy(p->jpeg);
+	scaler_destroy(p->scaler);
+	predictor_destroy(p->predictor);
+	free(p->pinned);
+	free(p->bank);
+	free(p->next);
+	free(p);
+}
+
+/* "SEQ:DURATION"; the duration is checked as any row of that type. */
+static int parse_hold(struct processor *p, const char *text)
+{
+	if (!*text)
+		return 0;
+	static const struct row duration = {
+		.name = "hold", .type = ROW_DURATION, .size = sizeof(int64_t), .fallback = "0"};
+	char why[256], *colon;
+	errno = 0;
+	p->hold_seq = strtoull(text, &colon, 10);
+	if (errno || colon == text || *colon != ':' || p->hold_seq == 0) {
+		log_error("processor: hold = \"%s\" is not SEQ:DURATION like 5:3s", text);
+		return TROUPE_E_CONFIG;
+	}
+	int rc = row_set(&duration, &p->hold_time, colon + 1, why, sizeof(why));
+	if (rc < 0)
+		log_error("processor: %s", why);
+	return rc;
+}
+
+static int open_model(struct processor *p, const char *model)
+{
+	if (strcmp(model, "none") == 0)
+		return 0;
+	p->bank = calloc(1, sizeof(*p->bank));
+	p->next = calloc(1, sizeof(*p->next));
+	if (!p->bank || !p->next)
+		return TROUPE_E_MEMORY;
+	p->from = MODEL_LIVE;
+	if (strcmp(model, "live") == 0)
+		return 0;
+	p->from = MODEL_PINNED;
+	p->pinned = malloc(sizeof(*p->pinned));
+	if (!p->pinned)
+		return TROUPE_E_MEMORY;
+	int rc = model_file_load(model, p->pinned);
+	if (rc < 0)
+		log_error("processor: cannot use model %s: %s (valid: live, none, or a "
+			  "checkpoint's path)",
+			  model, error_text(rc));
+	return rc;
+}
+
+static int processor_open(struct worker *w, void **self)
+{
+	const struct processor_config *config = worker_config(w);
+	struct processor *p = calloc(1, sizeof(*p));
+	if (!p)
+		return TROUPE_E_MEMORY;
+	p->crash_seq = (uint64_t)config->crash_on;
+	p->jpeg = jpeg_encoder_create();
+	p->scaler = scaler_create();
+	int rc = p->jpeg && p->scaler ? predictor_create(&p->predictor) : TROUPE_E_MEMORY;
+	rc = rc < 0 ? rc : parse_hold(p, config->hold);
+	rc = rc < 0 ? rc : open_model(p, config->model);
+	if (rc < 0) {
+		processor_close(w, p);
+		return rc;
+	}
+	*self = p;
+	return 0;
+}
+
+/* Labels of a pinned model are names; the pipeline may learn a name after the processor began. */
+static void refresh_pinned(struct processor *p, const struct ledger *ledger)
+{
+	uint32_t known = atomic_load(&ledger->header->n_labels);
+	if (p->bank->version && known == p->labels_known)
+		return;
+	model_file_to_bank(p->pinned, ledger->header, p->bank);
+	p->labels_known = known;
+}
+
+static void refresh_live(struct processor *p, const struct ledger *ledger)
+{
+	if (model_current(ledger) == p->bank->version ||
+	    model_read(ledger, p->bank->version, p->next) < 0)
+		return;
+	struct model_bank *old = p->bank;
+	p->bank = p->next;
+	p->next = old;
+	p->refused = false;
+}
+
+static void predict_frame(struct worker *w, struct processor *p, struct frame *frame)
+{
+	struct slot_record *record = frame->record;
+	record->model_version = 0;
+	record->prediction = 0;
+	record->probability = 0;
+	if (p->from == MODEL_NONE)
+		return;
+	if (p->from == MODEL_PINNED)
+		refresh_pinned(p, worker_ledger(w));
+	else
+		refresh_live(p, worker_ledger(w));
+	if (p->bank->version == 0)
+		return;
+	int rc = predict(p->predictor, p->bank, frame->view, frame->stream->view_width,
+			 frame->stream->view_height, &record->prediction, &record->probability);
+	if (rc == 0) {
+		record->model_version = p->bank->version;
+	} else if (!p->refused) {
+		log_warn("processor: model %" PRIu64 " cannot be used: %s", p->bank->version,
+			 error_text(rc));
+		p->refused = true;
+	}
+}
+
+/* A picture too busy for its area is coded again at half the quality, down to 1. The areas are made
+ * so that this is rare; a frame that is too large even so leaves coded_bytes 0, and the storer
+ * encodes it. */
+static int encode(struct processor *p, struct frame *frame)
+{
+	const struct stream_row *stream = frame->stream;
+	for (uint32_t quality = stream->quality; quality > 0; quality /= 2) {
+		const uint8_t *data;
+		size_t size;
+		int rc = jpeg_encode_i420(p->jpeg, frame->image, stream->width, stream->height,
+					  quality, &data, &size);
+		if (rc < 0)
+			return rc;
+		if (size > stream->coded_size)
+			continue;
+		memcpy(frame->coded, data, size);
+		frame->record->coded_bytes = (uint32_t)size;
+		return 0;
+	}
+	frame->record->coded_bytes = 0;
+	return 0;
+}
+
+/* For tests: keeps the frame, and is seen to be alive meanwhile. */
+static void hold(struct worker *w, const struct processor *p)
+{
+	static const struct timespec step = {.tv_nsec = 10 * NS_PER_MS};
+	for (int64_t end = clock_now() + p->hold_time; clock_now() < end;) {
+		worker_progress(w);
+		nanosleep(&step, NULL);
+	}
+}
+
+static int processor_frame(struct worker *w, void *self, struct frame *frame)
+{
+	struct processor *p = self;
+	const struct stream_row *stream = frame->stream;
+	struct slot_record *record = frame->record;
+	if (p->crash_seq && frame->seq == p->crash_seq)
+		abort();
+	if (p->hold_seq && frame->seq == p->hold_seq)
+		hold(w, p);
+	int rc = scale_i420_to_rgb(p->scaler, frame->image, stream->width, stream->height,
+				   frame->view, stream->view_width, stream->view_height);
+	if (rc < 0)
+		return rc;
+	record->motion = thumb_motion(record->thumb, record->thumb_before);
+	predict_frame(w, p, frame);
+	return encode(p, frame);
+}
+
+static void processor_dump(struct worker *w, void *self, FILE *out)
+{
+	(void)w;
+	const struct processor *p = self;
+	static const char *const names[] = {
+		[MODEL_NONE] = "none", [MODEL_LIVE] = "live", [MODEL_PINNED] = "pinned"};
+	fprintf(out, "model: %s, version %" PRIu64 "%s\n", names[p->from],
+		p->bank ? p->bank->version : 0, p->refused ? " (refused)" : "");
+}
+
+const struct worker_table processor_table = {
+	.name = "processor",
+	.version = TROUPE_VERSION,
+	.summary = "scales, compares, predicts and encodes captured frames",
+	.takes = WORKER_TAKES_QUEUE,
+	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct processor_config)},
+	.open = processor_open,
+	.frame = processor_frame,
+	.close = processor_close,
+	.dump = processor_dump,
+};
