@@ -92,15 +92,16 @@ static size_t names_of(const struct pipeline *found, size_t n, bool killed, char
 /* Says why `name` is not there. */
 static int refuse(const char *name, const struct pipeline *pipeline, const char *valid)
 {
-	if (!folder_name_valid(name))
+	if (!folder_name_valid(name)) {
 		out_error("'%s' is no name for a pipeline (valid: up to %d letters, digits, '-', "
 			  "'_', '.')",
 			  name, PIPELINE_NAME_MAX);
-	else if (pipeline->name[0] && !pipeline->pid && access(pipeline->folder, F_OK) == 0)
+	} else if (pipeline->name[0] && !pipeline->pid && access(pipeline->folder, F_OK) == 0) {
 		out_error("the supervisor of '%s' is dead; `troupe down -n %s` clears up", name,
 			  name);
-	else
+	} else {
 		out_error("no pipeline '%s' runs (valid: %s)", name, *valid ? valid : "none runs");
+	}
 	return EXIT_USAGE;
 }
 
@@ -163,7 +164,7 @@ int call_ask(const struct call *call, Troupe__Request *request, int64_t wait, Tr
 		return rc;
 	Troupe__Reply *answer = NULL;
 	int error = pipeline_ask(&pipeline, request, wait, &answer);
-	if (error < 0) {
+	if (error < 0 || !answer) {
 		out_error("the supervisor of '%s' (pid %d) did not answer: %s", pipeline.name,
 			  (int)pipeline.pid, error_text(error));
 		return EXIT_FAILED;

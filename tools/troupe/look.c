@@ -128,10 +128,11 @@ static void drops_text(const Troupe__Stream *stream, char *out, size_t size)
 	snprintf(out, size, "0");
 	for (size_t i = 0; i < stream->n_drop && used < size; i++) {
 		const Troupe__Drop *drop = stream->drop[i];
-		if (drop->count)
+		if (drop->count) {
 			used += (size_t)snprintf(out + used, size - used, "%s%llu (%s)",
 						 used ? ", " : "", (unsigned long long)drop->count,
 						 drop->reason);
+		}
 	}
 }
 
@@ -142,11 +143,12 @@ static void stream_row(struct table *table, const Troupe__Stream *stream)
 	table_cell(table, PAINT_NONE, "%s", stream->name);
 	table_cell(table, PAINT_NONE, "%ux%u", stream->width, stream->height);
 	table_cell(table, PAINT_NONE, "%.4g", stream->fps);
-	if (stream->expected)
+	if (stream->expected) {
 		table_cell(table, PAINT_NONE, "%llu of %llu", (unsigned long long)stream->captured,
 			   (unsigned long long)stream->expected);
-	else
+	} else {
 		table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->captured);
+	}
 	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->stored);
 	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)stream->owed);
 	table_cell(table, stream->bypassed ? PAINT_BUSY : PAINT_NONE, "%llu",

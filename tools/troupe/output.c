@@ -151,8 +151,10 @@ int table_print(const struct table *table, FILE *out)
 		print_cell(table, column, cell, out);
 		free(cell.text);
 	}
-	for (size_t i = 0; i < table->n; i++)
-		print_cell(table, i % table->columns, table->cells[i], out);
+	for (size_t i = 0, column = 0; i < table->n; i++) {
+		print_cell(table, column, table->cells[i], out);
+		column = column + 1 == table->columns ? 0 : column + 1;
+	}
 	return 0;
 }
 

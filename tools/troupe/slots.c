@@ -63,10 +63,11 @@ static void print_strips(const struct ledger *ledger)
 		for (uint32_t slot = stream->first_slot;
 		     slot < stream->first_slot + stream->n_slots; slot++) {
 			uint8_t phase = word_unpack(ledger_word(ledger, slot)).phase;
-			if (phase < N_PHASES)
+			if (phase < N_PHASES) {
 				printf("%s%c%s", paint_begin(stdout, phases[phase].paint),
 				       phases[phase].letter,
 				       paint_end(stdout, phases[phase].paint));
+			}
 		}
 		printf("  frame %llu, stored %llu\033[K\n",
 		       (unsigned long long)ledger_last_seq(ledger, i, NULL),

@@ -39,6 +39,11 @@ static int print_json(const struct verify_report *report, json_t *faults)
 	return rc;
 }
 
+static unsigned long long without_prediction(const struct verify_report *report)
+{
+	return (unsigned long long)report->compared_bypassed + report->compared_models;
+}
+
 static void print_report(const struct call *call, const struct verify_report *report)
 {
 	char bytes[32];
@@ -49,23 +54,26 @@ static void print_report(const struct call *call, const struct verify_report *re
 	if (report->bypassed || report->quarantined)
 		printf("  %llu bypassed, %llu quarantined\n", (unsigned long long)report->bypassed,
 		       (unsigned long long)report->quarantined);
-	if (report->uncommitted)
+	if (report->uncommitted) {
 		printf("  %llu records at the end are not committed; the next start takes care of "
 		       "them\n",
 		       (unsigned long long)report->uncommitted);
-	if (call->against)
+	}
+	if (call->against) {
 		printf("  run %llu compared with run %llu of %s: %llu frames, %llu without "
 		       "prediction\n",
 		       (unsigned long long)report->run, (unsigned long long)report->against_run,
 		       call->against, (unsigned long long)report->compared,
-		       (unsigned long long)(report->compared_bypassed + report->compared_models));
-	if (report->faults)
+		       without_prediction(report));
+	}
+	if (report->faults) {
 		printf("%s%llu fault%s%s\n", paint_begin(stdout, PAINT_BAD),
 		       (unsigned long long)report->faults, report->faults == 1 ? "" : "s",
 		       paint_end(stdout, PAINT_BAD));
-	else
+	} else {
 		printf("%swhole%s%s\n", paint_begin(stdout, PAINT_GOOD),
 		       call->against ? " and equal" : "", paint_end(stdout, PAINT_GOOD));
+	}
 }
 
 int verify_run(const struct call *call)
