@@ -5,3 +5,6 @@ target_link_libraries(recording_rig PUBLIC troupe_recording PRIVATE PkgConfig::S
 
 troupe_unit_test(test_storer_record SOURCES test_storer_record.c LINK recording_rig)
 troupe_unit_test(test_storer_recorder SOURCES test_storer_recorder.c LINK recording_rig TIMEOUT 120)
+troupe_unit_test(test_storer_faults SOURCES test_storer_faults.c disk_faults.c LINK recording_rig
+  LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
+troupe_unit_test(test_storer_verify SOURCES test_storer_verify.c LINK recording_rig)

@@ -145,15 +145,17 @@ static int check_record(struct verify *verify, const struct look *look, const st
 	verify->report->records++;
 	if (rc < 0 && rc != TROUPE_E_ENDED)
 		return rc;
-	if (rc == TROUPE_E_ENDED || row.offset != look->at)
-		return no_row(verify, look, record);
-	differs = difference(&row, record, length);
-	if (differs != NULL)
+	if (rc == TROUPE_E_ENDED || row.offset != look->at) {
+		rc = no_row(verify, look, record);
+		if (rc < 0)
+			return rc;
+	} else if ((differs = difference(&row, record, length)) != NULL) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64 ": index and segment %06" PRIu32
 			   " offset %" PRIu64 " differ in %s",
 			   row.record.stream, row.record.seq, row.record.run, look->number,
 			   look->at, differs);
+	}
 	return stray_rows(verify, look, look->at + 1, look->at + length, "within another record");
 }
 
