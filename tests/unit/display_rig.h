@@ -54,8 +54,7 @@ typedef bool rig_until_fn(struct rig *rig, const void *arg);
 /* Turns site, supervisor and clients until the condition holds; fails the test when it never does.
  */
 void rig_until(struct rig *rig, rig_until_fn *condition, const void *arg);
-/* Conditions: the answer (head and the body of its Content-Length) is here; the stream has sent
- * `count` whole parts. */
+/* A condition: the client's answer is here, head and body, or all that will ever come. */
 bool client_answered(struct rig *rig, const void *client);
 /* GET or POST in one go: returns the client with its answer. */
 struct client *rig_ask(struct rig *rig, const char *request);
@@ -73,9 +72,7 @@ struct received_part {
 	size_t size;
 };
 
-/* Takes the chunks off what a stream's client received and finds part number `index`. False: not
- * there (yet). *body is valid until the client's next byte. Fails the test when the framing is
- * wrong. */
+/* What a stream's client has received, without its chunks, and the whole parts in it. */
 struct parts {
 	uint8_t *bytes;
 	size_t size, count;

@@ -48,7 +48,7 @@ struct api *api_create(const char *control_path)
 	if (!api)
 		return NULL;
 	if (strlen(control_path) < sizeof(api->control_path))
-		strcpy(api->control_path, control_path);
+		snprintf(api->control_path, sizeof(api->control_path), "%s", control_path);
 	return api;
 }
 
@@ -88,11 +88,13 @@ static void answer_health(struct request *request, const Troupe__Reply *reply)
 	size_t used = 0;
 	if (no_reply(request, reply))
 		return;
-	for (size_t i = 0; i < reply->n_worker && used < sizeof(sick); i++)
-		if (!is_well(reply->worker[i]))
-			used += (size_t)snprintf(sick + used, sizeof(sick) - used, "%s%s is %s",
-						 used ? ", " : "", reply->worker[i]->name,
-						 reply->worker[i]->state);
+	for (size_t i = 0; i < reply->n_worker && used < sizeof(sick); i++) {
+		const Troupe__Worker *worker = reply->worker[i];
+		if (is_well(worker))
+			continue;
+		used += (size_t)snprintf(sick + used, sizeof(sick) - used, "%s%s is %s",
+					 used ? ", " : "", worker->name, worker->state);
+	}
 	if (used == 0)
 		request_say(request, MHD_HTTP_OK, "ok");
 	else
@@ -162,8 +164,10 @@ static struct question *ask_for_workers(struct api *api)
 	for (struct question *question = api->questions; question; question = question->next)
 		if (question->ps)
 			return question;
-	Troupe__PsRequest ps = TROUPE__PS_REQUEST__INIT;
-	Troupe__Request message = TROUPE__REQUEST__INIT;
+	Troupe__PsRequest ps;
+	Troupe__Request message;
+	troupe__ps_request__init(&ps);
+	troupe__request__init(&message);
 	message.what_case = TROUPE__REQUEST__WHAT_PS;
 	message.ps = &ps;
 	struct question *question = question_send(api, &message);
@@ -203,8 +207,10 @@ void api_kill(struct api *api, struct request *request, const char *worker)
 {
 	char name[64];
 	snprintf(name, sizeof(name), "%s", worker);
-	Troupe__KillRequest kill = TROUPE__KILL_REQUEST__INIT;
-	Troupe__Request message = TROUPE__REQUEST__INIT;
+	Troupe__KillRequest kill;
+	Troupe__Request message;
+	troupe__kill_request__init(&kill);
+	troupe__request__init(&message);
 	kill.worker = name;
 	message.what_case = TROUPE__REQUEST__WHAT_KILL;
 	message.kill = &kill;
@@ -215,8 +221,10 @@ void api_restart(struct api *api, struct request *request, const char *worker)
 {
 	char name[64];
 	snprintf(name, sizeof(name), "%s", worker);
-	Troupe__WorkerRequest restart = TROUPE__WORKER_REQUEST__INIT;
-	Troupe__Request message = TROUPE__REQUEST__INIT;
+	Troupe__WorkerRequest restart;
+	Troupe__Request message;
+	troupe__worker_request__init(&restart);
+	troupe__request__init(&message);
 	restart.worker = name;
 	message.what_case = TROUPE__REQUEST__WHAT_RESTART;
 	message.restart = &restart;

@@ -22,10 +22,11 @@ static json_t *drops_json(const struct slot_record *record)
 #undef DROP_TEXT
 	};
 	json_t *drops = json_object();
-	for (int i = 0; i < N_DROP_REASONS; i++)
-		if (record->drops_before[i])
-			json_object_set_new(drops, reasons[i],
-					    json_integer(record->drops_before[i]));
+	for (int i = 0; i < N_DROP_REASONS; i++) {
+		uint32_t n = record->drops_before[i];
+		if (n > 0)
+			json_object_set_new(drops, reasons[i], json_integer(n));
+	}
 	return drops;
 }
 

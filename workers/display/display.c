@@ -51,10 +51,11 @@ static void raise_descriptor_limit(uint32_t viewers)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
 		return;
 	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < needed)
-		log_warn("only %" PRIu64 " open files are allowed: fewer than %" PRIu32
-			 " viewers can be served",
-			 (uint64_t)limit.rlim_cur, viewers);
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == needed)
+		return;
+	log_warn("only %" PRIu64 " open files are allowed: fewer than %" PRIu32
+		 " viewers can be served",
+		 (uint64_t)limit.rlim_cur, viewers);
 }
 
 /* The loop calls display_tick after every wake-up, which does the work: to wake up is all there is

@@ -46,16 +46,16 @@ static struct shot *shot_create(const struct frame *frame, size_t jpeg_size)
 	if (!shot)
 		return NULL;
 	*shot = (struct shot){
-		.refs = 1,
-		.stream = frame->stream_number,
-		.bypassed = frame->bypassed,
-		.quarantined = frame->quarantined,
-		.taken = clock_now(),
 		.record = *frame->record,
+		.taken = clock_now(),
 		.jpeg_size = jpeg_size,
 		.view_size = view_size,
 		.jpeg = (uint8_t *)(shot + 1),
 		.view = (uint8_t *)(shot + 1) + jpeg_size,
+		.refs = 1,
+		.stream = frame->stream_number,
+		.bypassed = frame->bypassed,
+		.quarantined = frame->quarantined,
 	};
 	return shot;
 }
@@ -188,17 +188,17 @@ static struct part *part_create(struct feed *feed, struct shot *shot, enum feed_
 	return part;
 }
 
-struct part *feed_newest(struct feed *feed, uint32_t number, enum feed_kind kind, uint64_t after)
+struct part *feed_newest(struct feed *feed, uint32_t stream, enum feed_kind kind, uint64_t after)
 {
-	struct feed_stream *stream = &feed->streams[number];
-	if (!stream->newest || stream->newest->serial <= after)
+	struct feed_stream *its = &feed->streams[stream];
+	if (!its->newest || its->newest->serial <= after)
 		return NULL;
-	if (!stream->parts[kind])
-		stream->parts[kind] = part_create(feed, stream->newest, kind);
-	if (!stream->parts[kind])
+	if (!its->parts[kind])
+		its->parts[kind] = part_create(feed, its->newest, kind);
+	if (!its->parts[kind])
 		return NULL;
-	stream->parts[kind]->refs++;
-	return stream->parts[kind];
+	its->parts[kind]->refs++;
+	return its->parts[kind];
 }
 
 size_t part_read(const struct part *part, size_t at, char *out, size_t size)

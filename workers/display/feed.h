@@ -22,14 +22,14 @@ enum feed_kind {
 
 /* A copy of one finished frame. */
 struct shot {
-	unsigned refs;
-	uint32_t stream;
-	uint64_t serial; /* counts the shots of the stream from 1 */
-	bool bypassed, quarantined;
-	int64_t taken; /* when it was copied */
 	struct slot_record record;
+	uint64_t serial; /* counts the shots of the stream from 1 */
+	int64_t taken;	 /* when it was copied */
 	size_t jpeg_size, view_size;
 	const uint8_t *jpeg, *view; /* into the same block */
+	unsigned refs;
+	uint32_t stream;
+	bool bypassed, quarantined;
 };
 
 /* One part of a multipart response: head, then the JPEG, then the boundary that ends it. */

@@ -28,6 +28,8 @@
 /* Rounds of one turn: the loop has other things to see to as well. */
 #define TURN_ROUNDS 16
 
+#define LONGEST_MS 1000000U
+
 struct http {
 	struct MHD_Daemon *daemon;
 	int fd;	    /* epoll */
@@ -40,6 +42,7 @@ struct request {
 	struct MHD_Response *response; /* answered, not yet queued */
 	unsigned status;
 	bool parked, routed;
+	bool dropped;	   /* there was no memory for an answer: the connection is closed */
 	const char *allow; /* for 405 */
 };
 
@@ -56,6 +59,20 @@ static const char *const headers[][2] = {
 	 "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"},
 };
 
+static void unpark(struct request *request)
+{
+	if (!request->parked)
+		return;
+	request->parked = false;
+	MHD_resume_connection(request->connection);
+}
+
+static void request_drop(struct request *request)
+{
+	request->dropped = true;
+	unpark(request);
+}
+
 void request_respond(struct request *request, unsigned status, struct MHD_Response *response)
 {
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
@@ -64,10 +81,7 @@ void request_respond(struct request *request, unsigned status, struct MHD_Respon
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, request->allow);
 	request->response = response;
 	request->status = status;
-	if (request->parked) {
-		request->parked = false;
-		MHD_resume_connection(request->connection);
-	}
+	unpark(request);
 }
 
 void request_answer(struct request *request, unsigned status, const char *type, const void *body,
@@ -80,10 +94,10 @@ void request_answer(struct request *request, unsigned status, const char *type, 
 	} bytes = {.in = body};
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(size, bytes.out, MHD_RESPMEM_MUST_COPY);
-	if (!response)
-		response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	if (!response)
-		abort(); /* not even an empty answer fits into memory */
+	if (!response) {
+		request_drop(request);
+		return;
+	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	request_respond(request, status, response);
 }
@@ -185,13 +199,14 @@ static void route(struct http *http, struct request *request, const char *path, 
 					 ? "GET, HEAD"
 					 : plan->routes[i].method;
 	}
-	if (request->allow)
+	if (request->allow) {
 		request_say(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Only %s works here.",
 			    request->allow);
-	else
-		request_say(request, MHD_HTTP_NOT_FOUND,
-			    "There is nothing here. The page is at / and what the workers do at "
-			    "/api/workers.");
+		return;
+	}
+	request_say(
+		request, MHD_HTTP_NOT_FOUND,
+		"There is nothing here. The page is at / and what the workers do at /api/workers.");
 }
 
 static void dispatch(struct http *http, struct request *request, const char *path,
@@ -199,15 +214,16 @@ static void dispatch(struct http *http, struct request *request, const char *pat
 {
 	const char *host = request_header(request, MHD_HTTP_HEADER_HOST);
 	request->routed = true;
-	if (host_is_ours(host, http->plan.names))
-		route(http, request, path, method);
-	else
+	if (!host_is_ours(host, http->plan.names)) {
 		request_say(
 			request, MHD_HTTP_MISDIRECTED_REQUEST,
 			"\"%.200s\" is no name of this machine; if it is one, add it to `names` "
 			"in the display section of the configuration.",
 			host);
-	if (!request->response && !request->parked)
+		return;
+	}
+	route(http, request, path, method);
+	if (!request->response && !request->parked && !request->dropped)
 		request_say(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "This route gave no answer.");
 }
 
@@ -237,7 +253,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	if (!request->routed)
 		dispatch(arg, request, url, method);
 	if (!request->response)
-		return MHD_YES; /* parked */
+		return request->dropped ? MHD_NO : MHD_YES; /* parked */
 	enum MHD_Result queued = MHD_queue_response(connection, request->status, request->response);
 	MHD_destroy_response(request->response);
 	request->response = NULL;
@@ -288,7 +304,18 @@ static void on_log(void *arg, const char *format, va_list args)
 
 /* ---- its life ---- */
 
-int http_create(struct http **out, const struct http_plan *plan)
+static struct MHD_Daemon *start_daemon(struct http *http)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+				NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+				NULL, MHD_OPTION_LISTEN_SOCKET, http->listen,
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->plan.connections,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_END);
+}
+
+int http_create(struct http **created, const struct http_plan *plan)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	if (!http)
@@ -296,13 +323,7 @@ int http_create(struct http **out, const struct http_plan *plan)
 	http->plan = *plan;
 	http->listen = fcntl(plan->listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (http->listen >= 0)
-		http->daemon = MHD_start_daemon(
-			MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-			on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-			MHD_OPTION_LISTEN_SOCKET, http->listen, MHD_OPTION_CONNECTION_LIMIT,
-			(unsigned)plan->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-			(unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-			MHD_OPTION_NOTIFY_CONNECTION, on_connection, NULL, MHD_OPTION_END);
+		http->daemon = start_daemon(http);
 	const union MHD_DaemonInfo *info =
 		http->daemon ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
@@ -312,7 +333,7 @@ int http_create(struct http **out, const struct http_plan *plan)
 		return TROUPE_E_IO;
 	}
 	http->fd = info->epoll_fd;
-	*out = http;
+	*created = http;
 	return 0;
 }
 
@@ -348,5 +369,5 @@ int64_t http_turn(struct http *http, int64_t now)
 		if (wait_ms > 0)
 			break;
 	}
-	return now + (int64_t)(wait_ms > 1000 * 1000 ? 1000 * 1000 : wait_ms) * NS_PER_MS;
+	return now + (int64_t)(wait_ms > LONGEST_MS ? LONGEST_MS : wait_ms) * NS_PER_MS;
 }

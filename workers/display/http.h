@@ -38,7 +38,7 @@ struct http_plan {
 };
 
 /* TROUPE_E_IO when the daemon cannot start (descriptors, epoll). The plan's texts must stay. */
-int http_create(struct http **http, const struct http_plan *plan);
+int http_create(struct http **created, const struct http_plan *plan);
 
 /* Every parked request must have been answered and every response of one's own resumed before; what
  * is still open is closed. NULL is fine. */

@@ -24,10 +24,12 @@ struct site {
 
 static void get_asset(struct request *request, const char *name)
 {
-	for (size_t i = 0; i < n_assets; i++)
-		if (strcmp(assets[i].name, name) == 0)
-			request_answer(request, MHD_HTTP_OK, assets[i].type, assets[i].bytes,
-				       assets[i].size);
+	for (size_t i = 0; i < n_assets; i++) {
+		const struct asset *asset = &assets[i];
+		if (strcmp(asset->name, name) == 0)
+			request_answer(request, MHD_HTTP_OK, asset->type, asset->bytes,
+				       asset->size);
+	}
 }
 
 static void get_page(void *arg, struct request *request, const char *part)
@@ -153,7 +155,7 @@ static int site_open(struct site *site, const struct site_plan *plan)
 					});
 }
 
-int site_create(struct site **out, const struct site_plan *plan)
+int site_create(struct site **created, const struct site_plan *plan)
 {
 	struct site *site = calloc(1, sizeof(*site));
 	if (!site)
@@ -163,7 +165,7 @@ int site_create(struct site **out, const struct site_plan *plan)
 		site_destroy(site);
 		return rc;
 	}
-	*out = site;
+	*created = site;
 	return 0;
 }
 

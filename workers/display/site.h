@@ -16,7 +16,7 @@ struct site_plan {
 struct site;
 
 /* What the plan points to must stay. TROUPE_E_MEMORY, TROUPE_E_IO. */
-int site_create(struct site **site, const struct site_plan *plan);
+int site_create(struct site **created, const struct site_plan *plan);
 void site_destroy(struct site *site); /* NULL is fine */
 
 /* Readable when the site has something to do. */

@@ -13,6 +13,9 @@
  */
 #define BLOCK_SIZE (64 << 10)
 
+static const char opening[] = FEED_OPENING;
+#define OPENING_SIZE (sizeof(opening) - 1)
+
 struct viewer {
 	struct viewer *next, **link; /* of all viewers */
 	struct viewers *all;
@@ -92,10 +95,10 @@ static ssize_t on_read(void *arg, uint64_t pos, char *out, size_t size)
 	struct viewer *viewer = arg;
 	if (viewer->leaving || viewer->all->dismissed)
 		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (!viewer->begun && size >= strlen(FEED_OPENING)) {
+	if (!viewer->begun && size >= OPENING_SIZE) {
 		viewer->begun = true;
-		memcpy(out, FEED_OPENING, strlen(FEED_OPENING));
-		return strlen(FEED_OPENING);
+		memcpy(out, opening, OPENING_SIZE);
+		return OPENING_SIZE;
 	}
 	for (;;) {
 		if (!viewer->part && !next_part(viewer)) {
