@@ -4,11 +4,13 @@
 
 #include "ipc/base/crc32c.h"
 #include "ipc/base/errors.h"
+#include "ipc/links/fields.h"
 #include "schemas/control.pb-c.h"
 #include "schemas/frame.pb-c.h"
 #include "schemas/life.pb-c.h"
 #include "schemas/report.pb-c.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +115,26 @@ static int check_header(const uint8_t *bytes, size_t size, const struct kind_row
 	return 0;
 }
 
+/* There is no field 0. protobuf-c knows that, but not when the 0 is written in more bytes than it
+ * needs. */
+static bool has_field_zero(const ProtobufCMessage *message)
+{
+	for (unsigned i = 0; i < message->n_unknown_fields; i++)
+		if (message->unknown_fields[i].tag == 0)
+			return true;
+	for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		for (size_t k = field_count(message, field); k > 0; k--) {
+			const void *part = field_value(message, field, k - 1);
+			if (has_field_zero(*(const ProtobufCMessage *const *)part))
+				return true;
+		}
+	}
+	return false;
+}
+
 int message_unpack(const void *bytes, size_t size, enum message_kind *kind,
 		   ProtobufCMessage **message)
 {
@@ -123,8 +145,10 @@ int message_unpack(const void *bytes, size_t size, enum message_kind *kind,
 	const uint8_t *body = (const uint8_t *)bytes + MESSAGE_HEADER_SIZE;
 	ProtobufCMessage *got =
 		protobuf_c_message_unpack(row->type, NULL, size - MESSAGE_HEADER_SIZE, body);
-	if (!got)
+	if (!got || has_field_zero(got)) {
+		message_free(got);
 		return TROUPE_E_MALFORMED;
+	}
 	*kind = row->kind;
 	*message = got;
 	return 0;

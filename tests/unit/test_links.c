@@ -1,5 +1,4 @@
-/* Links between real processes: this program starts itself again as the other side (links_stage.h).
- */
+/* Links between real processes: this program, started again, is the other side (links_stage.h). */
 #include "ipc/links/ask.h"
 #include "ipc/links/queue.h"
 

@@ -194,6 +194,10 @@ static void test_body_must_be_protobuf_to_its_end(void **state)
 			     unknown[] = {0x08, 0x01, 0xf8, 0x07, 0x05};
 	assert_int_equal(unpack_body(MESSAGE_DUMP, good, sizeof(good)), 0);
 	assert_int_equal(unpack_body(MESSAGE_DUMP, garbage, sizeof(garbage)), TROUPE_E_MALFORMED);
+	/* Field 0, in two bytes; and the same within a part of a Dumped (row {field 0: 1}). */
+	static const uint8_t zero[] = {0x80, 0x00, 0x01}, inner[] = {0x22, 0x03, 0x80, 0x00, 0x01};
+	assert_int_equal(unpack_body(MESSAGE_DUMP, zero, sizeof(zero)), TROUPE_E_MALFORMED);
+	assert_int_equal(unpack_body(MESSAGE_DUMPED, inner, sizeof(inner)), TROUPE_E_MALFORMED);
 	/* A field of a later version that this one does not know is no error. */
 	assert_int_equal(unpack_body(MESSAGE_DUMP, unknown, sizeof(unknown)), 0);
 }
