@@ -11,7 +11,8 @@ static const struct {
 	source_open_fn *open;
 } kinds[] = {
 	{"pattern:", pattern_open},
-	{"", pattern_open},
+	{"file:", file_open},
+	{"", file_open},
 };
 
 int source_open(struct source **source, const struct capture_config *config,

@@ -1,0 +1,51 @@
+/* A video file as a row of decoded frames, by libavformat and libavcodec, which stay behind this
+ * header and convert.h. Every operation ends: by a deadline, or because the file does. */
+#ifndef TROUPE_WORKERS_CAPTURE_READER_H
+#define TROUPE_WORKERS_CAPTURE_READER_H
+
+#include "workers/capture/source.h"
+
+#include <libavutil/frame.h>
+
+/* The file does not say when a frame is to be shown. */
+#define READER_NO_PTS INT64_MIN
+
+struct reader;
+
+struct reader_info {
+	uint32_t width, height; /* as the file says, not made even; 0: unknown */
+	uint32_t fps_num, fps_den;
+	uint64_t frames; /* as the file says; 0: unknown */
+};
+
+/* Opens the best video stream of a regular file. `path` and *alive are borrowed. An error is
+ * explained in `why`: TROUPE_E_NOT_FOUND, TROUPE_E_DENIED, TROUPE_E_CONFIG (not a video),
+ * TROUPE_E_IO … */
+int reader_open(struct reader **reader, const char *path, const struct source_alive *alive,
+		char *why, size_t why_size);
+void reader_close(struct reader *reader); /* NULL is fine */
+
+const struct reader_info *reader_info(const struct reader *reader);
+
+/* Decodes the next frame in order of presentation into *frame, which is the reader's and valid
+ * until the next call. TROUPE_E_ENDED; TROUPE_E_CORRUPT: one frame could not be decoded, the next
+ * may; TROUPE_E_IO, TROUPE_E_TIMEOUT, TROUPE_E_MEMORY. */
+int reader_next(struct reader *reader, const AVFrame **frame);
+
+/* When the frame is to be shown, ns from the file's first, or READER_NO_PTS. */
+int64_t reader_pts(const struct reader *reader, const AVFrame *frame);
+
+/* The highest time among all packets read so far, or READER_NO_PTS. At the end of the file it does
+ * not depend on where reading began. */
+int64_t reader_last_pts(const struct reader *reader);
+
+/* Reads to the end without decoding, for reader_last_pts. Nothing else is possible afterwards. */
+int reader_skip_all(struct reader *reader);
+
+/* Goes to a key frame safely before `pts`. TROUPE_E_UNSUPPORTED: not in this file. */
+int reader_seek(struct reader *reader, int64_t pts);
+
+/* Nominal time from one frame to the next, ns. */
+int64_t reader_step(const struct reader *reader);
+
+#endif
