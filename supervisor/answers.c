@@ -1,0 +1,192 @@
+/* State as messages. */
+#include "supervisor/answers.h"
+
+#include "ipc/base/clock.h"
+#include "supervisor/member.h"
+#include "supervisor/proc.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void fill_usage(const struct supervisor *s, const struct process *p, Troupe__Worker *out)
+{
+	const struct seat_row *row = &s->ledger.seats[p->seat];
+	struct proc_stat stat;
+	int64_t now = clock_now();
+	out->frames = atomic_load_explicit(&row->frames, memory_order_relaxed);
+	if (!proc_stat_read(p->pid, &stat))
+		return;
+	out->rss_bytes = stat.rss_bytes;
+	double seconds = (double)(now - p->before.time) / (double)NS_PER_S;
+	if (seconds <= 0)
+		return;
+	out->frames_per_second = (double)(out->frames - p->before.frames) / seconds;
+	out->cpu_percent = 100.0 * (double)(stat.cpu_ticks - p->before.cpu_ticks) /
+			   (double)sysconf(_SC_CLK_TCK) / seconds;
+}
+
+static void fill_held(const struct supervisor *s, uint8_t seat, struct arena *arena,
+		      Troupe__Worker *out)
+{
+	uint32_t n_slots = s->ledger.header->n_slots, n = 0;
+	for (uint32_t i = 0; i < n_slots; i++)
+		n += word_unpack(ledger_word(&s->ledger, i)).seat == seat;
+	out->held = arena_get(arena, n * sizeof(*out->held));
+	for (uint32_t i = 0; i < n_slots && out->held && out->n_held < n; i++)
+		if (word_unpack(ledger_word(&s->ledger, i)).seat == seat)
+			out->held[out->n_held++] = i;
+	out->slots_held = (uint32_t)out->n_held;
+}
+
+Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
+{
+	const struct supervisor *s = m->supervisor;
+	const struct part *part = m->lead;
+	const struct process *p = &part->process;
+	Troupe__Worker *out = arena_get(arena, sizeof(*out));
+	if (!out)
+		return NULL;
+	troupe__worker__init(out);
+	out->name = arena_text(arena, "%s", m->name);
+	out->state = arena_text(arena, "%s", life_state_text(part->life.state));
+	out->pid = p->pid;
+	out->seat = p->seat;
+	out->incarnation = p->incarnation;
+	out->restarts = m->restarts;
+	out->program = arena_text(arena, "%s", part->program);
+	out->version = arena_text(arena, "%s", part->version);
+	out->since = part->life.since;
+	if (m->role->shape == ROLE_STREAM)
+		out->stream = arena_text(arena, "%s", m->section->title);
+	if (m->n_exits) {
+		const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
+		out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
+					    (long long)((clock_now() - last->time) / NS_PER_S));
+	}
+	if (p->pid) {
+		fill_usage(s, p, out);
+		fill_held(s, p->seat, arena, out);
+	}
+	return out;
+}
+
+void answer_workers(struct supervisor *s, struct arena *arena, Troupe__Reply *reply)
+{
+	reply->worker = arena_get(arena, s->n_members * sizeof(void *));
+	for (size_t i = 0; i < s->n_members && reply->worker; i++) {
+		struct member *m = s->members[i];
+		Troupe__Worker *worker =
+			m->wanted || member_lives(m) ? answer_worker(m, arena) : NULL;
+		if (worker)
+			reply->worker[reply->n_worker++] = worker;
+	}
+}
+
+static void fill_drops(const struct stream_row *row, struct arena *arena, Troupe__Stream *out)
+{
+	static const char *const texts[] = {
+#define DROP_TEXT(name, text) [DROP_##name] = (text),
+		DROP_REASONS(DROP_TEXT)
+#undef DROP_TEXT
+	};
+	out->drop = arena_get(arena, N_DROP_REASONS * sizeof(void *));
+	for (int i = 0; i < N_DROP_REASONS && out->drop; i++) {
+		uint64_t count = atomic_load(&row->drops[i]);
+		Troupe__Drop *drop = count ? arena_get(arena, sizeof(*drop)) : NULL;
+		if (!drop)
+			continue;
+		troupe__drop__init(drop);
+		drop->reason = arena_text(arena, "%s", texts[i]);
+		drop->count = count;
+		out->drop[out->n_drop++] = drop;
+	}
+}
+
+static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number,
+				     struct arena *arena)
+{
+	const struct stream_row *row = &s->ledger.streams[number];
+	Troupe__Stream *out = arena_get(arena, sizeof(*out));
+	if (!out)
+		return NULL;
+	troupe__stream__init(out);
+	out->name = arena_text(arena, "%s", row->name);
+	out->captured = ledger_last_seq(&s->ledger, number, NULL) - row->first_seq;
+	out->stored = atomic_load(&row->stored);
+	out->bypassed = atomic_load(&row->stored_bypassed);
+	out->quarantined = atomic_load(&row->stored_quarantined);
+	for (uint32_t i = row->first_slot; i < row->first_slot + row->n_slots; i++)
+		out->owed += word_unpack(ledger_word(&s->ledger, i)).owed & 1;
+	fill_drops(row, arena, out);
+	out->slots = row->n_slots;
+	out->slots_free = ledger_count(&s->ledger, number, PHASE_FREE);
+	out->ended = atomic_load(&row->ended) != 0;
+	out->recording = atomic_load(&row->taps_on) & 1;
+	uint32_t label = (uint32_t)atomic_load(&row->label);
+	if (label > 0 && label < atomic_load(&s->ledger.header->n_labels))
+		out->label = arena_text(arena, "%s", s->ledger.header->labels[label]);
+	out->width = row->width;
+	out->height = row->height;
+	out->fps = (double)row->fps_num / row->fps_den;
+	out->live = row->live;
+	out->expected = s->expected[number];
+	return out;
+}
+
+static const char *stage_text(enum stage stage)
+{
+	static const char *const texts[] = {
+		[STAGE_TAKERS] = "starting", [STAGE_SOURCES] = "starting",
+		[STAGE_RUNNING] = "running", [STAGE_STOPPING] = "draining",
+		[STAGE_ENDED] = "ended",
+	};
+	return texts[stage];
+}
+
+void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *reply)
+{
+	Troupe__Pipeline *out = arena_get(arena, sizeof(*out));
+	if (!out)
+		return;
+	troupe__pipeline__init(out);
+	out->name = arena_text(arena, "%s", s->config.top.name);
+	out->state = arena_text(arena, "%s", stage_text(s->stage));
+	out->pid = (int32_t)getpid();
+	out->run = s->ledger.header->run;
+	out->since = s->started;
+	out->config = arena_text(arena, "%s/%s", s->config.folder, basename(s->config.file));
+	out->recording = arena_text(arena, "%s", s->recording);
+	out->url = arena_text(arena, "%s", s->url);
+	out->memory_bytes = s->ledger.size;
+	for (size_t i = 0; i < s->n_members; i++)
+		out->restarts += s->members[i]->restarts;
+	out->model_version = atomic_load(&s->ledger.model->current);
+	out->stream = arena_get(arena, s->ledger.header->n_streams * sizeof(void *));
+	for (uint32_t i = 0; i < s->ledger.header->n_streams && out->stream; i++) {
+		Troupe__Stream *stream = stream_answer(s, i, arena);
+		if (stream)
+			out->stream[out->n_stream++] = stream;
+	}
+	out->log_folder = arena_text(arena, "%s", s->runtime.state);
+	reply->pipeline = out;
+}
+
+void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspection *inspection)
+{
+	uint32_t n = m->n_exits < EXITS_KEPT ? m->n_exits : EXITS_KEPT;
+	inspection->exit = arena_get(arena, n * sizeof(void *));
+	for (uint32_t i = m->n_exits - n; i < m->n_exits && inspection->exit; i++) {
+		const struct exit_note *note = &m->exits[i % EXITS_KEPT];
+		Troupe__Exit *out = arena_get(arena, sizeof(*out));
+		if (!out)
+			return;
+		troupe__exit__init(out);
+		out->time_wall = note->wall;
+		out->pid = note->pid;
+		out->incarnation = note->incarnation;
+		out->cause = arena_text(arena, "%s", note->cause);
+		out->last_words = arena_text(arena, "%s", note->words);
+		out->lived = note->lived;
+		inspection->exit[inspection->n_exit++] = out;
+	}
+}

@@ -1,0 +1,162 @@
+/* troupe-supervisor: options, and which of its few modes is meant. `troupe` starts it; people
+ * rarely do. */
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "supervisor/config.h"
+#include "supervisor/runtime.h"
+#include "supervisor/setup.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXIT_USAGE     2
+#define CLEAN_PATIENCE (15 * NS_PER_S)
+#define SETS_MAX       64
+
+enum option_key { KEY_CHECK = 256, KEY_PRINT, KEY_CLEAN, KEY_SET, KEY_READY_FD, KEY_PROGRESS };
+
+enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_CLEAN };
+
+struct arguments {
+	struct supervisor_options up;
+	const char *sets[SETS_MAX];
+	enum mode mode;
+};
+
+static const struct argp_option options[] = {
+	{"config", 'c', "FILE", 0, "the pipeline's configuration", 0},
+	{"name", 'n', "NAME", 0, "its name, instead of the one in FILE", 0},
+	{"set", KEY_SET, "SECTION.KEY=VALUE", 0, "overrides FILE; may be given several times", 0},
+	{"check", KEY_CHECK, NULL, 0, "check FILE and end", 0},
+	{"print-config", KEY_PRINT, NULL, 0, "print a complete commented default and end", 0},
+	{"clean", KEY_CLEAN, NULL, 0, "clean up what a killed supervisor of NAME left, and end", 0},
+	{"ready-fd", KEY_READY_FD, "N", 0, "write \"ready\" or \"error: …\" to descriptor N", 0},
+	{"progress", KEY_PROGRESS, NULL, 0, "show a live line and a summary", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+	switch (key) {
+	case 'c':
+		a->up.file = arg;
+		return 0;
+	case 'n':
+		a->up.name = arg;
+		return 0;
+	case KEY_SET:
+		if (a->up.n_sets == SETS_MAX)
+			argp_error(state, "--set: at most %d of them", SETS_MAX);
+		else
+			a->sets[a->up.n_sets++] = arg;
+		return 0;
+	case KEY_CHECK:
+		a->mode = MODE_CHECK;
+		return 0;
+	case KEY_PRINT:
+		a->mode = MODE_PRINT;
+		return 0;
+	case KEY_CLEAN:
+		a->mode = MODE_CLEAN;
+		return 0;
+	case KEY_PROGRESS:
+		a->up.progress = true;
+		return 0;
+	case KEY_READY_FD: {
+		char *end;
+		long fd = strtol(arg, &end, 10);
+		if (*end || end == arg || fd < 3 || fd > 1 << 20)
+			argp_error(state, "--ready-fd %s: wanted a descriptor from 3 on", arg);
+		a->up.ready_fd = (int)fd;
+		return 0;
+	}
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The folder of this very program; the workers' programs lie beside it. */
+static int find_programs(char *out, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	if (n < 0)
+		return TROUPE_E_SYSTEM;
+	out[n] = '\0';
+	char *slash = strrchr(out, '/');
+	slash[slash == out] = '\0';
+	return 0;
+}
+
+static int check(const struct arguments *a)
+{
+	struct config config;
+	char why[WHY_SIZE];
+	int rc = config_load(&config, a->up.file, a->up.programs, a->up.sets, a->up.n_sets, why,
+			     sizeof(why));
+	if (rc < 0)
+		fprintf(stderr, "troupe: %s\n", why);
+	else
+		printf("%s: right\n", a->up.file);
+	config_finish(&config);
+	return rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+}
+
+static int print_config(const struct arguments *a)
+{
+	char why[WHY_SIZE];
+	int rc = config_print_default(a->up.programs, stdout, why, sizeof(why));
+	if (rc < 0)
+		fprintf(stderr, "troupe: %s\n", why);
+	return rc < 0 || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int clean(const struct arguments *a)
+{
+	char why[WHY_SIZE];
+	pid_t pid;
+	int rc = runtime_clean(a->up.name ? a->up.name : "troupe", CLEAN_PATIENCE, &pid, why,
+			       sizeof(why));
+	if (rc < 0)
+		fprintf(stderr, "troupe: %s\n", why);
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int up(struct arguments *a)
+{
+	int rc = setup_process(&a->up.ready_fd);
+	if (rc < 0) {
+		fprintf(stderr, "troupe: %s\n", error_text(rc));
+		return EXIT_FAILURE;
+	}
+	return supervisor_run(&a->up);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {.options = options,
+					 .parser = parse,
+					 .doc = "Runs one pipeline of troupe in the foreground."};
+	char programs[PROGRAM_SIZE];
+	struct arguments a = {.up = {.ready_fd = -1}};
+	a.up.sets = a.sets;
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	a.up.programs = programs;
+	if (find_programs(programs, sizeof(programs)) < 0) {
+		fprintf(stderr, "troupe: /proc/self/exe cannot be read\n");
+		return EXIT_FAILURE;
+	}
+	if (a.mode == MODE_PRINT)
+		return print_config(&a);
+	if (a.mode == MODE_CLEAN)
+		return clean(&a);
+	if (!a.up.file) {
+		fprintf(stderr, "troupe: no configuration: give one by -c FILE\n");
+		return EXIT_USAGE;
+	}
+	return a.mode == MODE_CHECK ? check(&a) : up(&a);
+}

@@ -1,0 +1,217 @@
+/* Members and what the actions of their lives do. */
+#include "supervisor/member.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "supervisor/pipes.h"
+#include "supervisor/spawn.h"
+#include "supervisor/swap.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* After SIGTERM, until SIGKILL. */
+#define TERM_TIMEOUT (2 * NS_PER_S)
+
+static void init_part(struct part *part, struct member *m)
+{
+	*part = (struct part){
+		.member = m, .life = life_new(clock_now()), .process = {.pidfd = -1, .log_fd = -1}};
+	snprintf(part->program, sizeof(part->program), "%s", m->section->program);
+}
+
+struct member *member_add(struct supervisor *s, const struct section *section, const char *title,
+			  uint32_t number)
+{
+	char name[NAME_SIZE];
+	if (roster_name(section->role, title, number, name, sizeof(name)) < 0)
+		return NULL;
+	for (size_t i = 0; i < s->n_members; i++)
+		if (strcmp(s->members[i]->name, name) == 0) {
+			s->members[i]->wanted = true;
+			return s->members[i];
+		}
+	struct member *m = s->n_members < MEMBERS_MAX ? calloc(1, sizeof(*m)) : NULL;
+	if (!m)
+		return NULL;
+	*m = (struct member){.supervisor = s,
+			     .role = section->role,
+			     .section = section,
+			     .number = number,
+			     .wanted = true,
+			     .handed_fd = -1};
+	memcpy(m->name, name, sizeof(name));
+	m->lead = &m->parts[0];
+	m->spare = &m->parts[1];
+	init_part(m->lead, m);
+	init_part(m->spare, m);
+	s->members[s->n_members++] = m;
+	return m;
+}
+
+int members_create(struct supervisor *s)
+{
+	uint32_t streams = 0;
+	for (size_t i = 0; i < s->config.n_sections; i++) {
+		const struct section *section = &s->config.sections[i];
+		bool pool = section->role->shape == ROLE_POOL;
+		bool stream = section->role->shape == ROLE_STREAM;
+		if (!section->settings.enabled)
+			continue;
+		for (uint32_t k = 1; k <= (pool ? section->settings.count : 1); k++)
+			if (!member_add(s, section, section->title, stream ? streams : k))
+				return TROUPE_E_MEMORY;
+		streams += stream;
+	}
+	return 0;
+}
+
+void members_destroy(struct supervisor *s)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct member *m = s->members[i];
+		for (int k = 0; k < 2; k++)
+			process_finish(&m->parts[k].process, s);
+		if (m->handed_fd >= 0)
+			close(m->handed_fd);
+		free(m);
+	}
+	s->n_members = 0;
+}
+
+bool member_lives(const struct member *member)
+{
+	return life_has_process(member->lead->life.state);
+}
+
+struct member *member_find(struct supervisor *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct member *m = s->members[i];
+		if (strcmp(m->name, name) == 0 && (m->wanted || member_lives(m)))
+			return m;
+	}
+	return NULL;
+}
+
+char *members_list(struct supervisor *s, char *out, size_t size)
+{
+	size_t used = 0;
+	*out = '\0';
+	for (size_t i = 0; i < s->n_members && used < size; i++)
+		if (s->members[i]->wanted)
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+						 s->members[i]->name);
+	return out;
+}
+
+/* ---- lives ---- */
+
+static double roll(void)
+{
+	uint32_t random = 0;
+	ssize_t ignored = getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	(void)ignored;
+	return random / 4294967296.0;
+}
+
+static struct life_limits limits_of(const struct member *m)
+{
+	const struct section_settings *set = &m->section->settings;
+	return (struct life_limits){.max_restarts = set->max_restarts,
+				    .restart_window = set->restart_window,
+				    .backoff = set->backoff,
+				    .backoff_max = set->backoff_max,
+				    .ready_timeout = set->ready_timeout,
+				    .drain_timeout = m->supervisor->config.top.drain_timeout,
+				    .term_timeout = TERM_TIMEOUT};
+}
+
+static void gave_up(struct member *m)
+{
+	struct supervisor *s = m->supervisor;
+	const struct exit_note *last = m->n_exits ? &m->exits[(m->n_exits - 1) % EXITS_KEPT] : NULL;
+	log_error("%s: gave up after %lld restarts within %lld s; `troupe -n %s start %s` tries "
+		  "again",
+		  m->name, (long long)m->section->settings.max_restarts,
+		  (long long)(m->section->settings.restart_window / NS_PER_S), s->config.top.name,
+		  m->name);
+	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, NULL);
+	if (s->stage < STAGE_RUNNING && !m->was_ready)
+		supervisor_fail(s, "%s: does not start: %s", m->name,
+				last ? (*last->words ? last->words : last->cause)
+				     : "cannot be spawned");
+}
+
+static void kill_group(struct part *part, const char *why)
+{
+	pid_t pid = part->process.pid;
+	if (!pid)
+		return;
+	part->process.killed_for = part->process.killed_for ? part->process.killed_for : why;
+	/* A process that still is what was spawned cannot have given its pid away: we have not
+	 * reaped it. */
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	kill(-pid, SIGCONT);
+}
+
+static void became_ready(struct part *part)
+{
+	struct member *m = part->member;
+	m->was_ready = true;
+	journal_write(&m->supervisor->journal, JOURNAL_READY, m->name,
+		      json_pack("{s:i, s:I}", "pid", (int)part->process.pid, "took",
+				(json_int_t)(clock_now() - part->process.started)));
+	swap_part_ready(part);
+}
+
+static const char *kill_reason(enum life_state before)
+{
+	static const char *const reasons[N_LIFE_STATES] = {
+		[LIFE_STARTING] = "was not ready in time",
+		[LIFE_READY] = "hung",
+		[LIFE_DRAINING] = "hung while draining",
+		[LIFE_STOPPING] = "did not end in time",
+	};
+	return reasons[before] ? reasons[before] : "killed";
+}
+
+static void step(struct part *part, const struct life_event *event)
+{
+	struct member *m = part->member;
+	struct life_limits limits = limits_of(m);
+	enum life_state before = part->life.state;
+	unsigned actions = life_step(&part->life, event, &limits, clock_now());
+	if (actions & ACTION_RESTARTED)
+		m->restarts++;
+	if (actions & (ACTION_DRAIN | ACTION_TERM))
+		part->process.asked = true;
+	if (actions & ACTION_DRAIN)
+		pipes_drain(part, part->life.again ? "restart" : "stop");
+	if ((actions & ACTION_TERM) && part->process.pid)
+		kill(part->process.pid, SIGTERM);
+	if (actions & ACTION_KILL)
+		kill_group(part, kill_reason(before));
+	if (before == LIFE_STARTING && part->life.state == LIFE_READY)
+		became_ready(part);
+	if (actions & ACTION_GIVE_UP)
+		gave_up(m);
+	if ((actions & ACTION_SPAWN) && part_spawn(part) < 0)
+		step(part, &(struct life_event){.kind = EVENT_SPAWN_FAILED, .dice = roll()});
+}
+
+void part_event(struct part *part, enum life_event_kind kind)
+{
+	step(part, &(struct life_event){.kind = kind, .dice = roll()});
+}
+
+void part_exit_event(struct part *part, bool clean, bool excused)
+{
+	step(part, &(struct life_event){
+			   .kind = EVENT_EXIT, .clean = clean, .excused = excused, .dice = roll()});
+}

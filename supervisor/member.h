@@ -1,0 +1,29 @@
+/* Members: making them from the configuration, and driving their lives. */
+#ifndef TROUPE_SUPERVISOR_MEMBER_H
+#define TROUPE_SUPERVISOR_MEMBER_H
+
+#include "supervisor/supervisor.h"
+
+/* Makes members for all enabled sections (pools as many as `count`). Streams get numbers in the
+ * order of the file. */
+int members_create(struct supervisor *s);
+void members_destroy(struct supervisor *s);
+
+/* NULL: no such worker. Those that are not wanted (any more) and do not run are not found. */
+struct member *member_find(struct supervisor *s, const char *name);
+
+/* Adds one member to a pool or revives one that was scaled away. NULL: there are too many. */
+struct member *member_add(struct supervisor *s, const struct section *section, const char *title,
+			  uint32_t number);
+
+/* One event in the life of a part, with everything that follows from it. */
+void part_event(struct part *part, enum life_event_kind kind);
+void part_exit_event(struct part *part, bool clean, bool excused);
+
+/* Whether a process plays the member right now. */
+bool member_lives(const struct member *member);
+
+/* "processor.1, processor.2, storer": what can be named. Returns `out`. */
+char *members_list(struct supervisor *s, char *out, size_t size);
+
+#endif

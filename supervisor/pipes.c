@@ -1,0 +1,120 @@
+/* Messages of workers. None is believed that does not come from the very process that was spawned.
+ */
+#include "supervisor/pipes.h"
+
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "ipc/links/queue.h"
+#include "schemas/life.pb-c.h"
+#include "schemas/report.pb-c.h"
+#include "supervisor/inspect.h"
+#include "supervisor/member.h"
+
+#include <string.h>
+
+static void on_hello(struct part *part, const ProtobufCMessage *message)
+{
+	const Troupe__Hello *hello = (const Troupe__Hello *)(const void *)message;
+	struct member *m = part->member;
+	if (hello->schema != MESSAGE_SCHEMA)
+		log_error("%s: speaks schema %u, wanted %d", m->name, hello->schema,
+			  MESSAGE_SCHEMA);
+	snprintf(part->version, sizeof(part->version), "%s %s", hello->program, hello->version);
+	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
+}
+
+static bool is_it(const struct part *part, int32_t pid, const char *what)
+{
+	if (pid == part->process.pid)
+		return true;
+	log_warn("%s: %s from pid %d, but %d was spawned: not believed", part->member->name, what,
+		 (int)pid, (int)part->process.pid);
+	return false;
+}
+
+static void on_ready(struct part *part, const ProtobufCMessage *message)
+{
+	const Troupe__Ready *ready = (const Troupe__Ready *)(const void *)message;
+	if (is_it(part, ready->pid, "ready"))
+		part_event(part, EVENT_READY);
+}
+
+static void on_finished(struct part *part, const ProtobufCMessage *message)
+{
+	const Troupe__Finished *finished = (const Troupe__Finished *)(const void *)message;
+	if (is_it(part, finished->pid, "finished"))
+		part_event(part, EVENT_FINISHED);
+}
+
+static void on_dumped(struct part *part, const ProtobufCMessage *message)
+{
+	inspect_dumped(part->member->supervisor, (const Troupe__Dumped *)(const void *)message);
+}
+
+static const struct {
+	enum message_kind kind;
+	void (*handle)(struct part *part, const ProtobufCMessage *message);
+} handlers[] = {
+	{MESSAGE_HELLO, on_hello},
+	{MESSAGE_READY, on_ready},
+	{MESSAGE_FINISHED, on_finished},
+	{MESSAGE_DUMPED, on_dumped},
+};
+
+void pipes_on_message(void *arg, struct link *link)
+{
+	struct part *part = arg;
+	enum message_kind kind;
+	ProtobufCMessage *message;
+	int rc;
+	while (part->process.pipe == link &&
+	       (rc = link_receive(link, &kind, &message)) != TROUPE_E_AGAIN &&
+	       rc != TROUPE_E_CLOSED) {
+		if (rc < 0)
+			continue; /* thrown away, counted and logged by the link */
+		for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+			if (handlers[i].kind == kind)
+				handlers[i].handle(part, message);
+		message_free(message);
+	}
+}
+
+void pipes_on_report(void *arg, struct link *link)
+{
+	struct supervisor *s = arg;
+	enum message_kind kind;
+	ProtobufCMessage *message;
+	/* A worker that reports without end gets its turn again after everybody else. */
+	for (int i = 0; i < 64; i++) {
+		int rc = link_receive(link, &kind, &message);
+		if (rc == TROUPE_E_AGAIN || rc == TROUPE_E_CLOSED)
+			return;
+		if (rc < 0)
+			continue;
+		if (kind == MESSAGE_REPORT) {
+			const Troupe__Report *report =
+				(const Troupe__Report *)(const void *)message;
+			journal_write(&s->journal, JOURNAL_REPORT, report->worker,
+				      json_pack("{s:i, s:I, s:s}", "seat", (int)report->seat, "at",
+						(json_int_t)report->time, "text", report->text));
+		}
+		message_free(message);
+	}
+}
+
+void pipes_drain(struct part *part, const char *why)
+{
+	Troupe__Drain drain = TROUPE__DRAIN__INIT;
+	char text[64];
+	snprintf(text, sizeof(text), "%s", why);
+	drain.why = text;
+	if (part->process.pipe)
+		link_send(part->process.pipe, MESSAGE_DRAIN, &drain.base);
+}
+
+int pipes_dump(struct part *part, uint64_t id)
+{
+	Troupe__Dump dump = TROUPE__DUMP__INIT;
+	dump.id = id;
+	return link_send(part->process.pipe, MESSAGE_DUMP, &dump.base);
+}

@@ -1,0 +1,46 @@
+/* /proc/PID/stat and /proc/PID/status. */
+#include "supervisor/proc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool proc_stat_read(pid_t pid, struct proc_stat *stat)
+{
+	char path[64], text[1024];
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	FILE *in = fopen(path, "re");
+	if (!in)
+		return false;
+	size_t used = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	text[used] = '\0';
+	/* Field 2 may hold anything and ends with the last ')'. */
+	const char *at = strrchr(text, ')');
+	unsigned long long user, system;
+	long long pages;
+	if (!at || sscanf(at + 1,
+			  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
+			  "%*d %*d %*u "
+			  "%*u %lld",
+			  &stat->state, &user, &system, &pages) != 4)
+		return false;
+	stat->cpu_ticks = user + system;
+	stat->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
+bool proc_traced(pid_t pid)
+{
+	char path[64], line[256];
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *in = fopen(path, "re");
+	bool traced = false;
+	while (in && fgets(line, sizeof(line), in))
+		if (strncmp(line, "TracerPid:", 10) == 0)
+			traced = strtol(line + 10, NULL, 10) != 0;
+	if (in)
+		fclose(in);
+	return traced;
+}

@@ -1,0 +1,127 @@
+/* Lines for people, on stdout. */
+#include "supervisor/progress.h"
+
+#include "ipc/base/clock.h"
+#include "supervisor/answers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TERMINAL_EVERY (NS_PER_S / 4)
+#define LINE_EVERY     (5 * NS_PER_S)
+
+struct totals {
+	uint64_t captured, stored, bypassed, quarantined, owed, dropped;
+};
+
+static struct totals totals_of(const Troupe__Pipeline *pipeline)
+{
+	struct totals t = {0};
+	for (size_t i = 0; i < pipeline->n_stream; i++) {
+		const Troupe__Stream *stream = pipeline->stream[i];
+		t.captured += stream->captured;
+		t.stored += stream->stored;
+		t.bypassed += stream->bypassed;
+		t.quarantined += stream->quarantined;
+		t.owed += stream->owed;
+		for (size_t k = 0; k < stream->n_drop; k++)
+			t.dropped += stream->drop[k]->count;
+	}
+	return t;
+}
+
+static void print_plan(const struct supervisor *s)
+{
+	printf("%s: run %" PRIu64 ", slots take %.0f MB\n", s->config.top.name,
+	       s->ledger.header->run, (double)s->ledger.size / 1e6);
+	for (uint32_t i = 0; i < s->ledger.header->n_streams; i++) {
+		const struct stream_row *row = &s->ledger.streams[i];
+		printf("  %s: %u×%u, %.4g frames/s, %u slots\n", row->name, row->width, row->height,
+		       (double)row->fps_num / row->fps_den, row->n_slots);
+	}
+	if (*s->url)
+		printf("  look at %s\n", s->url);
+	printf("  logs: %s\n", s->runtime.state);
+	fflush(stdout);
+}
+
+void progress_begin(struct progress *progress, bool wanted, struct supervisor *s)
+{
+	*progress = (struct progress){.wanted = wanted,
+				      .terminal = isatty(STDOUT_FILENO),
+				      .due = wanted ? clock_now() : CLOCK_NEVER,
+				      .time = clock_now()};
+	if (wanted)
+		print_plan(s);
+}
+
+static void print_line(struct progress *progress, const Troupe__Pipeline *pipeline, int64_t now)
+{
+	struct totals t = totals_of(pipeline);
+	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
+	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
+	printf("%s%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
+	       " under way, %" PRIu64 " dropped, %" PRIu64 " bypassed, %u restarts%s",
+	       progress->terminal ? "\r" : "", pipeline->state, t.captured, rate, t.stored, t.owed,
+	       t.dropped, t.bypassed, pipeline->restarts, progress->terminal ? "\033[K" : "\n");
+	fflush(stdout);
+	/* The rate is that of about the last seconds. */
+	if (seconds > 2 || !progress->terminal) {
+		progress->captured = t.captured;
+		progress->time = now;
+	}
+}
+
+int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t now)
+{
+	if (!progress->wanted || now < progress->due)
+		return progress->due;
+	struct arena arena = {0};
+	Troupe__Reply reply = TROUPE__REPLY__INIT;
+	answer_pipeline(s, &arena, &reply);
+	if (reply.pipeline && s->stage >= STAGE_SOURCES)
+		print_line(progress, reply.pipeline, now);
+	arena_finish(&arena);
+	progress->due = now + (progress->terminal ? TERMINAL_EVERY : LINE_EVERY);
+	return progress->due;
+}
+
+static void print_stream(const Troupe__Stream *stream)
+{
+	printf("  %s: %" PRIu64 " captured, %" PRIu64 " stored", stream->name, stream->captured,
+	       stream->stored);
+	uint64_t dropped = 0;
+	for (size_t i = 0; i < stream->n_drop; i++)
+		dropped += stream->drop[i]->count;
+	printf(", %" PRIu64 " dropped", dropped);
+	for (size_t i = 0; i < stream->n_drop; i++)
+		printf("%s%" PRIu64 ": %s", i ? ", " : " (", stream->drop[i]->count,
+		       stream->drop[i]->reason);
+	printf("%s, %" PRIu64 " bypassed", stream->n_drop ? ")" : "", stream->bypassed);
+	if (stream->quarantined)
+		printf(", %" PRIu64 " quarantined", stream->quarantined);
+	printf("\n");
+}
+
+void progress_summary(struct progress *progress, struct supervisor *s)
+{
+	struct arena arena = {0};
+	Troupe__Reply reply = TROUPE__REPLY__INIT;
+	if (!progress->wanted)
+		return;
+	answer_pipeline(s, &arena, &reply);
+	if (reply.pipeline) {
+		printf("%s%s: run %" PRIu64 " has ended after %.1f s, %u restarts\n",
+		       progress->terminal ? "\r\033[K" : "", reply.pipeline->name,
+		       reply.pipeline->run, (double)(clock_now() - s->started) / (double)NS_PER_S,
+		       reply.pipeline->restarts);
+		for (size_t i = 0; i < reply.pipeline->n_stream; i++)
+			print_stream(reply.pipeline->stream[i]);
+		if (*s->recording)
+			printf("  the recording is in %s\n", s->recording);
+	}
+	arena_finish(&arena);
+	fflush(stdout);
+}

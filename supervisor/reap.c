@@ -1,0 +1,193 @@
+/* waitid, and what follows from it. */
+#include "supervisor/reap.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/log.h"
+#include "ipc/slots/bells.h"
+#include "ipc/slots/seats.h"
+#include "ipc/worker/contract.h"
+#include "supervisor/logs.h"
+#include "supervisor/member.h"
+#include "supervisor/pipes.h"
+#include "supervisor/spawn.h"
+#include "supervisor/swap.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint64_t oom_kills(void)
+{
+	FILE *in = fopen("/proc/vmstat", "re");
+	char line[128];
+	uint64_t count = 0;
+	while (in && fgets(line, sizeof(line), in))
+		if (strncmp(line, "oom_kill ", 9) == 0)
+			count = strtoull(line + 9, NULL, 10);
+	if (in)
+		fclose(in);
+	return count;
+}
+
+static const char *exit_text(int code)
+{
+	switch (code) {
+	case CONTRACT_EXIT_CONFIG:
+		return " (configuration)";
+	case CONTRACT_EXIT_BUG:
+		return " (bug)";
+	case CONTRACT_EXIT_ENVIRONMENT:
+		return " (environment)";
+	default:
+		return "";
+	}
+}
+
+static struct ending ending_of_signal(int number, const char *killed_for, bool asked,
+				      bool out_of_memory)
+{
+	struct ending end = {.fault = true};
+	const char *name = sigabbrev_np(number);
+	if (number == SIGKILL && killed_for)
+		snprintf(end.cause, sizeof(end.cause), "%s", killed_for);
+	else if (number == SIGKILL && out_of_memory)
+		snprintf(end.cause, sizeof(end.cause), "out of memory (killed by the kernel)");
+	else if (number == SIGKILL || (asked && number == SIGTERM)) {
+		end.fault = false;
+		snprintf(end.cause, sizeof(end.cause), "killed from outside (SIG%s)", name);
+	} else
+		snprintf(end.cause, sizeof(end.cause), "died of SIG%s", name ? name : "?");
+	return end;
+}
+
+struct ending ending_of(const siginfo_t *info, const char *killed_for, bool asked,
+			bool out_of_memory)
+{
+	if (info->si_code != CLD_EXITED)
+		return ending_of_signal(info->si_status, killed_for, asked, out_of_memory);
+	struct ending end = {.clean = info->si_status == CONTRACT_EXIT_ASKED};
+	end.fault = !end.clean || !asked;
+	if (end.clean)
+		snprintf(end.cause, sizeof(end.cause), "%s",
+			 asked ? "ended as asked" : "exit 0, unasked");
+	else
+		snprintf(end.cause, sizeof(end.cause), "exit %d%s", info->si_status,
+			 exit_text(info->si_status));
+	return end;
+}
+
+static void note_exit(struct part *part, const struct ending *end, const char *words)
+{
+	struct member *m = part->member;
+	const struct process *p = &part->process;
+	int64_t now = clock_now();
+	struct exit_note *note = &m->exits[m->n_exits++ % EXITS_KEPT];
+	*note = (struct exit_note){.time = now,
+				   .wall = clock_wall(),
+				   .lived = now - p->started,
+				   .pid = p->pid,
+				   .incarnation = p->incarnation};
+	snprintf(note->cause, sizeof(note->cause), "%s", end->cause);
+	snprintf(note->words, sizeof(note->words), "%s", words);
+	journal_write(&m->supervisor->journal, JOURNAL_EXIT, m->name,
+		      json_pack("{s:i, s:i, s:i, s:s, s:b, s:I, s:s}", "pid", (int)p->pid, "seat",
+				p->seat, "incarnation", (int)p->incarnation, "cause", end->cause,
+				"fault", end->fault, "lived", (json_int_t)note->lived, "words",
+				words));
+	if (end->fault)
+		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
+			 words);
+}
+
+/* Only now, when no instruction of it can run any more, is what it held given back. */
+static void give_back(struct supervisor *s, const struct member *m, uint8_t seat, bool fault)
+{
+	struct reclaimed what;
+	seat_reclaim(&s->ledger, seat, fault, &what);
+	bells_ring_all(&s->ledger);
+	journal_write(&s->journal, JOURNAL_RECLAIM, m->name,
+		      json_pack("{s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:i}", "seat", seat, "fault",
+				fault, "filling", (int)what.filling, "held", (int)what.held,
+				"bypassed", (int)what.bypassed, "quarantined",
+				(int)what.quarantined, "streams", (int)what.streams, "taps",
+				(int)what.taps));
+}
+
+/* A source has finished if it said so, or if the ledger does: the word on the pipe may be lost. */
+static bool source_ended(const struct part *part)
+{
+	const struct member *m = part->member;
+	return m->role->source && atomic_load(&m->supervisor->ledger.streams[m->number].ended) != 0;
+}
+
+static void fail_early(struct member *m, const siginfo_t *info, const struct ending *end,
+		       const char *words)
+{
+	bool hopeless =
+		info->si_code == CLD_EXITED && (info->si_status == CONTRACT_EXIT_CONFIG ||
+						info->si_status == CONTRACT_EXIT_ENVIRONMENT);
+	if (hopeless && !m->was_ready && m->supervisor->stage < STAGE_RUNNING)
+		supervisor_fail(m->supervisor, "%s: %s", m->name, *words ? words : end->cause);
+}
+
+static void part_ended(struct part *part, const siginfo_t *info)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	char words[256], inbox[LINK_PATH_SIZE + 64];
+	uint64_t kills = oom_kills();
+	kill(-part->process.pid, SIGKILL); /* what it may have left of its group */
+	bells_ring_all(&s->ledger);
+	pipes_on_message(part, part->process.pipe);
+	logs_take_rest(part);
+	words_last(&part->process.words, words, sizeof(words));
+	bool finished = part->life.said_finished || source_ended(part);
+	struct ending end = ending_of(info, part->process.killed_for,
+				      part->process.asked || finished, kills != s->oom_kills);
+	s->oom_kills = kills;
+	if (finished && end.clean)
+		part_event(part, EVENT_FINISHED);
+	note_exit(part, &end, words);
+	fail_early(m, info, &end, words);
+	uint8_t seat = part->process.seat;
+	bool excused = !end.fault && part->life.state == LIFE_READY;
+	socket_path(s, m->name, part->process.incarnation, "in", inbox, sizeof(inbox));
+	process_finish(&part->process, s);
+	unlink(inbox);
+	/* The successor first: it starts while the seat of the dead is being cleared. */
+	if (!swap_part_ended(part, &end, words))
+		part_exit_event(part, end.clean, excused);
+	give_back(s, m, seat, end.fault);
+	remember_workers(s);
+}
+
+static struct part *find_part(struct supervisor *s, pid_t pid)
+{
+	for (size_t i = 0; i < s->n_members; i++)
+		for (int k = 0; k < 2; k++)
+			if (s->members[i]->parts[k].process.pid == pid)
+				return &s->members[i]->parts[k];
+	return NULL;
+}
+
+void reap_all(struct supervisor *s)
+{
+	siginfo_t info;
+	for (;;) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+			return;
+		/* Else an orphan of a worker that came to us as the subreaper. */
+		struct part *part = find_part(s, info.si_pid);
+		if (part)
+			part_ended(part, &info);
+	}
+}
+
+void reap_on_pidfd(void *arg, int fd, short revents)
+{
+	(void)fd;
+	(void)revents;
+	reap_all(arg);
+}

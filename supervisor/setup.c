@@ -1,0 +1,281 @@
+/* From a checked configuration to an empty stage. */
+#include "supervisor/setup.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/folders.h"
+#include "ipc/links/queue.h"
+#include "ipc/slots/bells.h"
+#include "ipc/worker/contract.h"
+#include "supervisor/control.h"
+#include "supervisor/member.h"
+#include "supervisor/pipes.h"
+#include "supervisor/reap.h"
+#include "supervisor/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* How long the workers of a killed supervisor may take to end by themselves. */
+#define ORPHAN_PATIENCE (15 * NS_PER_S)
+/* Ours lie above all numbers that mean something to a worker. */
+#define FIRST_OWN_FD	 128
+#define LAST_CONTRACT_FD (CONTRACT_FD_BELLS + SEATS_MAX - 1)
+
+static void signals_of_loop(sigset_t *set)
+{
+	static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(set, numbers[i]);
+}
+
+int setup_process(int *keep)
+{
+	sigset_t set;
+	int kept = -1;
+	if (*keep >= 0) {
+		kept = fcntl(*keep, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
+		if (kept < 0)
+			return error_from_errno(errno);
+		*keep = kept;
+	}
+	if (close_range(3, kept >= 0 ? (unsigned)kept - 1 : ~0U, 0) < 0 ||
+	    (kept >= 0 && close_range((unsigned)kept + 1, ~0U, 0) < 0))
+		return error_from_errno(errno);
+	for (int fd = 0; fd >= 0 && fd < LAST_CONTRACT_FD;) {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return error_from_errno(errno);
+		if (fd > LAST_CONTRACT_FD)
+			close(fd);
+	}
+	signals_of_loop(&set);
+	signal(SIGPIPE, SIG_IGN);
+	/* Before any thread (libzmq's) is made, so that all inherit it. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return error_from_errno(errno);
+	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? error_from_errno(errno) : 0;
+}
+
+/* ---- the ledger ---- */
+
+/* "none,person,dog": each name becomes a label of the ledger. */
+static int add_labels(struct supervisor *s, const char *names, char *why, size_t why_size)
+{
+	for (const char *at = names; *at;) {
+		char name[256];
+		size_t span = strcspn(at, ",");
+		snprintf(name, sizeof(name), "%.*s", (int)span, at);
+		at += span + (at[span] == ',');
+		int rc = strcmp(name, "none") == 0 ? 0 : control_label(s, name);
+		if (rc < 0) {
+			snprintf(why, why_size, "label \"%s\": %s", name, error_text(rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+struct planning {
+	struct stream_plan streams[STREAMS_MAX];
+	struct probed probed[STREAMS_MAX];
+	uint32_t n;
+	uint32_t processors;
+	bool recorded;
+};
+
+static void count_workers(const struct supervisor *s, struct planning *p)
+{
+	for (size_t i = 0; i < s->config.n_sections; i++) {
+		const struct section *section = &s->config.sections[i];
+		if (!section->settings.enabled)
+			continue;
+		if (section->role->shape == ROLE_POOL)
+			p->processors += (uint32_t)section->settings.count;
+		p->recorded |= section->role->tap == 0;
+	}
+}
+
+static int plan_streams(struct supervisor *s, struct planning *p, char *why, size_t why_size)
+{
+	count_workers(s, p);
+	for (size_t i = 0; i < s->config.n_sections; i++) {
+		const struct section *section = &s->config.sections[i];
+		if (section->role->shape != ROLE_STREAM || !section->settings.enabled)
+			continue;
+		int rc = stream_probe(section, &p->probed[p->n], why, why_size);
+		if (rc < 0)
+			return rc;
+		plan_stream(section, &p->probed[p->n], &s->config.top, p->processors, p->recorded,
+			    &p->streams[p->n]);
+		s->expected[p->n] = p->probed[p->n].frames;
+		p->n++;
+	}
+	return 0;
+}
+
+static int make_ledger(struct supervisor *s, char *why, size_t why_size)
+{
+	static const char *const taps[] = {"recording"};
+	const struct top_settings *top = &s->config.top;
+	struct planning p = {0};
+	int rc = plan_streams(s, &p, why, why_size);
+	if (rc < 0)
+		return rc;
+	struct ledger_plan plan = {.pipeline = top->name,
+				   .run = (uint64_t)(clock_wall() / NS_PER_MS),
+				   .hang_after = top->hang_after,
+				   .bypass_after = top->bypass_after,
+				   .low_water_percent = (uint32_t)top->low_water,
+				   .n_streams = p.n,
+				   .streams = p.streams,
+				   .n_taps = 1,
+				   .taps = taps};
+	rc = plan_check(&plan, top, memory_available(), why, why_size);
+	if (rc < 0)
+		return rc;
+	rc = ledger_create(&s->ledger, &plan);
+	if (rc < 0) {
+		snprintf(why, why_size, "memory: %.1f MB for the slots: %s",
+			 (double)ledger_plan_size(&plan) / 1e6, error_text(rc));
+		return rc;
+	}
+	for (uint32_t i = 0; i < p.n && rc == 0; i++)
+		rc = add_labels(s, p.probed[i].labels, why, why_size);
+	return rc;
+}
+
+/* ---- what outlives a worker ---- */
+
+/* Where the results of a role lie, as an absolute path for people. */
+static void note_folder(struct supervisor *s, const struct section *section)
+{
+	const char *folder = section->role->folder_row
+				     ? section_value(section, section->role->folder_row)
+				     : NULL;
+	if (!folder)
+		return;
+	if (*folder == '/')
+		snprintf(s->recording, sizeof(s->recording), "%s", folder);
+	else
+		snprintf(s->recording, sizeof(s->recording), "%.500s/%.500s", s->config.folder,
+			 folder);
+}
+
+/* Opens what the section's program wants to listen at. */
+static int open_sockets(struct supervisor *s, struct member *m, char *why, size_t why_size)
+{
+	const struct section *section = m->section;
+	note_folder(s, section);
+	for (size_t i = 0; i < section->n_rows; i++) {
+		char actual[80];
+		if (section->rows[i].type != ROW_LISTEN)
+			continue;
+		const char *address = section_value(section, section->rows[i].name);
+		if (!*address)
+			continue;
+		int fd = listen_at(address, actual, sizeof(actual), why, why_size);
+		if (fd < 0)
+			return fd;
+		m->handed_fd = fd;
+		snprintf(s->url, sizeof(s->url), "http://%s/", actual);
+		return 0;
+	}
+	return 0;
+}
+
+static int make_links(struct supervisor *s, char *why, size_t why_size)
+{
+	s->links = links_create();
+	s->loop = loop_create();
+	int rc = s->links && s->loop ? 0 : TROUPE_E_MEMORY;
+	if (rc == 0)
+		rc = answer_bind(s->links, s->runtime.control, &s->control);
+	if (rc == 0)
+		rc = inbox_bind(s->links, s->runtime.reports, &s->reports);
+	if (rc == 0)
+		rc = loop_watch_link(s->loop, s->control, control_on_request, s);
+	if (rc == 0)
+		rc = loop_watch_link(s->loop, s->reports, pipes_on_report, s);
+	sigset_t set;
+	signals_of_loop(&set);
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (rc == 0 && s->signal_fd < 0)
+		rc = error_from_errno(errno);
+	if (rc < 0)
+		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
+	return rc;
+}
+
+static int load(struct supervisor *s, const struct supervisor_options *options,
+		const char *programs, char *why, size_t why_size)
+{
+	int rc = config_load(&s->config, options->file, programs, options->sets, options->n_sets,
+			     why, why_size);
+	if (rc < 0)
+		return TROUPE_E_CONFIG;
+	if (options->name && !folder_name_valid(options->name)) {
+		snprintf(why, why_size,
+			 "-n %s: letters, digits, '-', '_' and '.', at most %d of them",
+			 options->name, PIPELINE_NAME_MAX);
+		return TROUPE_E_CONFIG;
+	}
+	if (options->name)
+		snprintf(s->config.top.name, sizeof(s->config.top.name), "%s", options->name);
+	if (chdir(s->config.folder) < 0) {
+		snprintf(why, why_size, "%s: %s", s->config.folder, strerror(errno));
+		return TROUPE_E_CONFIG;
+	}
+	return 0;
+}
+
+int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
+	  size_t why_size)
+{
+	int rc = load(s, options, options->programs, why, why_size);
+	if (rc == 0)
+		rc = runtime_open(&s->runtime, s->config.top.name, ORPHAN_PATIENCE, why, why_size);
+	if (rc == 0)
+		rc = make_ledger(s, why, why_size);
+	if (rc == 0 && (rc = bells_create(&s->ledger, CONTRACT_FD_BELLS)) < 0)
+		snprintf(why, why_size, "bells: %s", error_text(rc));
+	if (rc == 0 && (rc = members_create(s)) < 0)
+		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
+	for (size_t i = 0; i < s->n_members && rc == 0; i++)
+		rc = open_sockets(s, s->members[i], why, why_size);
+	if (rc == 0)
+		rc = make_links(s, why, why_size);
+	if (rc == 0 &&
+	    (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run)) < 0)
+		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
+	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
+		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
+	s->oom_kills = oom_kills();
+	return rc;
+}
+
+void setup_finish(struct supervisor *s)
+{
+	members_destroy(s);
+	if (s->control)
+		link_close(s->control);
+	if (s->reports)
+		link_close(s->reports);
+	loop_destroy(s->loop);
+	/* The answer to `down` may still be on its way. */
+	links_destroy(s->links, 200);
+	if (s->signal_fd >= 0)
+		close(s->signal_fd);
+	if (s->ledger.header)
+		bells_destroy(&s->ledger);
+	ledger_finish(&s->ledger);
+	journal_close(&s->journal);
+	runtime_close(&s->runtime);
+	config_finish(&s->config);
+}

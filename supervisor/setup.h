@@ -1,0 +1,17 @@
+/* Everything that must be there before the first worker: folders, ledger, sockets, links. */
+#ifndef TROUPE_SUPERVISOR_SETUP_H
+#define TROUPE_SUPERVISOR_SETUP_H
+
+#include "supervisor/supervisor.h"
+
+/* Before anything else in main(): closes what was inherited by accident, keeps the numbers of the
+ * contract's descriptors free of ours, blocks the signals that the loop takes. *keep (may hold -1)
+ * is moved out of the way. */
+int setup_process(int *keep);
+
+/* 0, or an error; then `why` is one line. Half-made things are for setup_finish. */
+int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
+	  size_t why_size);
+void setup_finish(struct supervisor *s);
+
+#endif

@@ -1,0 +1,227 @@
+/* From a part to a process. */
+#include "supervisor/spawn.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "ipc/links/pipe.h"
+#include "ipc/slots/seats.h"
+#include "ipc/worker/contract.h"
+#include "supervisor/launch.h"
+#include "supervisor/logs.h"
+#include "supervisor/pipes.h"
+#include "supervisor/reap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ENVIRONMENT_MAX 16
+
+void socket_path(const struct supervisor *s, const char *worker, uint32_t incarnation,
+		 const char *kind, char *out, size_t size)
+{
+	snprintf(out, size, "%s/%s.%u.%s", s->runtime.folder, worker, incarnation, kind);
+}
+
+struct environment {
+	char *all[ENVIRONMENT_MAX];
+	size_t n;
+	bool failed;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct environment *e, const char *name,
+						      const char *format, ...)
+{
+	char *value, *entry;
+	va_list args;
+	va_start(args, format);
+	int length = vasprintf(&value, format, args);
+	va_end(args);
+	if (length < 0 || asprintf(&entry, "%s=%s", name, value) < 0) {
+		e->failed = true;
+		entry = NULL;
+	}
+	if (length >= 0)
+		free(value);
+	if (entry)
+		e->all[e->n++] = entry;
+}
+
+static void number_or_none(struct environment *e, const char *name, bool is_set, uint32_t number)
+{
+	if (is_set)
+		add(e, name, "%u", number);
+	else
+		add(e, name, "%s", "");
+}
+
+static void fill_environment(struct environment *e, const struct part *part)
+{
+	const struct member *m = part->member;
+	const struct supervisor *s = m->supervisor;
+	const struct process *p = &part->process;
+	char path[LINK_PATH_SIZE + 64];
+	char *lines = section_lines(m->section);
+	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));
+	add(e, CONTRACT_ENV_PIPELINE, "%s", s->config.top.name);
+	add(e, CONTRACT_ENV_WORKER, "%s", m->name);
+	add(e, CONTRACT_ENV_SEAT, "%u", p->seat);
+	number_or_none(e, CONTRACT_ENV_STREAM, m->role->shape == ROLE_STREAM, m->number);
+	number_or_none(e, CONTRACT_ENV_TAP, m->role->tap >= 0, (uint32_t)m->role->tap);
+	add(e, CONTRACT_ENV_RUNTIME, "%s", s->runtime.folder);
+	add(e, CONTRACT_ENV_STATE, "%s", s->runtime.state);
+	add(e, CONTRACT_ENV_PIPE, "%s", path);
+	add(e, CONTRACT_ENV_CONTROL, "%s", s->runtime.control);
+	add(e, CONTRACT_ENV_REPORTS, "%s", s->runtime.reports);
+	add(e, CONTRACT_ENV_CONFIG, "%s", lines ? lines : "");
+	add(e, CONTRACT_ENV_SUPERVISOR, "%d", (int)getpid());
+	e->failed |= !lines;
+	free(lines);
+}
+
+static int start_program(struct part *part, int log)
+{
+	const struct member *m = part->member;
+	const struct supervisor *s = m->supervisor;
+	struct environment e = {0};
+	char title[2 * NAME_SIZE + 16];
+	snprintf(title, sizeof(title), "troupe: %s %s", s->config.top.name, m->name);
+	fill_environment(&e, part);
+	struct launch what = {.program = part->program,
+			      .title = title,
+			      .environment = (const char *const *)e.all,
+			      .n_environment = e.n,
+			      .out = log,
+			      .err = log,
+			      .fds = {{s->ledger.fd, CONTRACT_FD_LEDGER},
+				      {s->runtime.lock, CONTRACT_FD_LIFE},
+				      {m->handed_fd, CONTRACT_FD_HANDED}},
+			      .n_fds = m->handed_fd >= 0 ? 3 : 2,
+			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX};
+	int rc = e.failed ? TROUPE_E_MEMORY : launch(&what, &part->process.pid);
+	for (size_t i = 0; i < e.n; i++)
+		free(e.all[i]);
+	return rc;
+}
+
+void process_finish(struct process *process, struct supervisor *s)
+{
+	if (process->pipe) {
+		loop_forget_link(s->loop, process->pipe);
+		link_close(process->pipe);
+	}
+	int *const fds[] = {&process->pidfd, &process->log_fd};
+	for (int i = 0; i < 2; i++)
+		if (*fds[i] >= 0) {
+			loop_watch_fd(s->loop, *fds[i], 0, NULL, NULL);
+			close(*fds[i]);
+		}
+	*process = (struct process){.pidfd = -1, .log_fd = -1};
+}
+
+/* Seat, pipe and log. *log is the end that the worker gets. */
+static int prepare(struct part *part, int *log)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	struct process *p = &part->process;
+	char path[LINK_PATH_SIZE + 64];
+	*p = (struct process){.pidfd = -1, .log_fd = -1, .incarnation = ++m->incarnations};
+	int seat = seat_assign(&s->ledger, m->name, p->incarnation);
+	if (seat < 0)
+		return seat;
+	p->seat = (uint8_t)seat;
+	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));
+	int rc = pipe_bind(s->links, path, &p->pipe);
+	int fds[2];
+	if (rc < 0)
+		return rc;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return error_from_errno(errno);
+	p->log_fd = fds[0];
+	*log = fds[1];
+	return 0;
+}
+
+static int watch_process(struct part *part)
+{
+	struct supervisor *s = part->member->supervisor;
+	struct process *p = &part->process;
+	int rc = loop_watch_link(s->loop, p->pipe, pipes_on_message, part);
+	if (rc == 0)
+		rc = loop_watch_fd(s->loop, p->log_fd, POLLIN, logs_on_output, part);
+	/* Without a pidfd SIGCHLD alone tells of the end. */
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (rc == 0 && p->pidfd >= 0)
+		rc = loop_watch_fd(s->loop, p->pidfd, POLLIN, reap_on_pidfd, s);
+	return rc;
+}
+
+static void introduce(struct part *part)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	struct process *p = &part->process;
+	p->start_time = process_start_time(p->pid);
+	p->started = clock_now();
+	p->before = p->last = (struct usage){.time = p->started};
+	atomic_store(&s->ledger.seats[p->seat].pid, p->pid);
+	if (m->section->settings.nice > 0)
+		setpriority(PRIO_PROCESS, (id_t)p->pid, (int)m->section->settings.nice);
+	remember_workers(s);
+	journal_write(&s->journal, JOURNAL_SPAWN, m->name,
+		      json_pack("{s:i, s:i, s:i, s:s}", "pid", (int)p->pid, "seat", p->seat,
+				"incarnation", (int)p->incarnation, "program", part->program));
+}
+
+int part_spawn(struct part *part)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	struct process *p = &part->process;
+	int log = -1;
+	int rc = prepare(part, &log);
+	if (rc == 0)
+		rc = start_program(part, log);
+	if (log >= 0)
+		close(log);
+	if (rc == 0) {
+		introduce(part);
+		rc = watch_process(part);
+		if (rc == 0)
+			return 0;
+		/* It runs, but could not be watched: its end comes by SIGCHLD. */
+		kill(-p->pid, SIGKILL);
+		return 0;
+	}
+	log_error("%s: %s: cannot be started: %s", m->name, part->program, error_text(rc));
+	words_add(&p->words, "cannot be started\n", 18);
+	if (p->seat) {
+		struct reclaimed what;
+		seat_reclaim(&s->ledger, p->seat, false, &what);
+	}
+	process_finish(p, s);
+	return rc;
+}
+
+void remember_workers(struct supervisor *s)
+{
+	struct remembered all[2 * MEMBERS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < s->n_members; i++)
+		for (int k = 0; k < 2; k++) {
+			const struct process *p = &s->members[i]->parts[k].process;
+			if (p->pid)
+				all[n++] = (struct remembered){.pid = p->pid,
+							       .start_time = p->start_time};
+		}
+	int rc = runtime_remember(&s->runtime, all, n);
+	if (rc < 0)
+		log_warn("%s/workers: %s", s->runtime.folder, error_text(rc));
+}

@@ -1,0 +1,152 @@
+/* The loop: everything that happens to a pipeline comes by here. */
+#include "supervisor/supervisor.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "supervisor/inspect.h"
+#include "supervisor/member.h"
+#include "supervisor/progress.h"
+#include "supervisor/reap.h"
+#include "supervisor/setup.h"
+#include "supervisor/stages.h"
+#include "supervisor/watch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+void supervisor_fail(struct supervisor *s, const char *format, ...)
+{
+	if (*s->failure)
+		return;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(s->failure, sizeof(s->failure), format, args);
+	va_end(args);
+	s->exit_code = EXIT_FAILURE;
+	log_error("%s", s->failure);
+}
+
+static void on_signal(void *arg, int fd, short revents)
+{
+	struct supervisor *s = arg;
+	struct signalfd_siginfo info;
+	(void)revents;
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap_all(s);
+		else if (s->stage >= STAGE_STOPPING)
+			stages_hurry(s);
+		else
+			stages_stop(s, strsignal((int)info.ssi_signo));
+	}
+}
+
+static void earlier(int64_t *due, int64_t at)
+{
+	if (at < *due)
+		*due = at;
+}
+
+/* Fires the timers of lives; returns when the next is due. */
+static int64_t run_timers(struct supervisor *s, int64_t now)
+{
+	int64_t next = CLOCK_NEVER;
+	for (size_t i = 0; i < s->n_members; i++)
+		for (int k = 0; k < 2; k++) {
+			struct part *part = &s->members[i]->parts[k];
+			if (part->life.until <= now)
+				part_event(part, EVENT_TIMER);
+			earlier(&next, part->life.until);
+		}
+	return next;
+}
+
+static void run_loop(struct supervisor *s, struct progress *progress)
+{
+	while (s->stage != STAGE_ENDED) {
+		int64_t now = clock_now();
+		int64_t due = run_timers(s, now);
+		if (now >= s->watch_due || s->watch_due == CLOCK_NEVER)
+			s->watch_due = watch_look(s, now);
+		earlier(&due, s->watch_due);
+		earlier(&due, inspect_expire(s, now));
+		earlier(&due, progress_tick(progress, s, now));
+		/* Last: what came before may have changed what it decides by. */
+		earlier(&due, stages_advance(s, now));
+		if (s->stage != STAGE_ENDED)
+			loop_wait(s->loop, due);
+	}
+}
+
+/* From here on log lines go to STATE/supervisor.log. Returns where errors for people go. */
+static int divert_log(const struct supervisor *s)
+{
+	char path[600];
+	int console = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	snprintf(path, sizeof(path), "%s/supervisor.log", s->runtime.state);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log >= 0) {
+		dup2(log, STDERR_FILENO);
+		close(log);
+	}
+	return console;
+}
+
+static void report_failure(const struct supervisor *s, int console, const char *why)
+{
+	dprintf(console >= 0 ? console : STDERR_FILENO, "troupe: %s\n", why);
+	if (s->ready_fd >= 0)
+		dprintf(s->ready_fd, "error: %s\n", why);
+}
+
+static void play(struct supervisor *s, bool show)
+{
+	struct progress progress;
+	loop_watch_fd(s->loop, s->signal_fd, POLLIN, on_signal, s);
+	progress_begin(&progress, show, s);
+	journal_write(&s->journal, JOURNAL_UP, NULL,
+		      json_pack("{s:i, s:s}", "pid", (int)getpid(), "config", s->config.file));
+	stages_begin(s);
+	run_loop(s, &progress);
+	progress_summary(&progress, s);
+}
+
+int supervisor_run(const struct supervisor_options *options)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	char why[WHY_SIZE] = "out of memory";
+	int console = -1;
+	if (!s)
+		return EXIT_FAILURE;
+	s->signal_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
+	s->ledger.bell_base = -1;
+	s->ready_fd = options->ready_fd;
+	s->started = clock_now();
+	s->watch_due = CLOCK_NEVER;
+	int rc = setup(s, options, why, sizeof(why));
+	if (rc < 0) {
+		s->exit_code = rc == TROUPE_E_CONFIG ? EXIT_USAGE : EXIT_FAILURE;
+		report_failure(s, -1, why);
+	} else {
+		console = divert_log(s);
+		play(s, options->progress);
+		if (*s->failure)
+			report_failure(s, console, s->failure);
+	}
+	int code = s->exit_code;
+	setup_finish(s);
+	if (console >= 0)
+		close(console);
+	if (options->ready_fd >= 0 && s->ready_fd >= 0)
+		close(s->ready_fd);
+	free(s);
+	return code;
+}

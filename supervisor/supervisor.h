@@ -1,0 +1,163 @@
+/* What the supervisor knows: the pipeline, its members (the workers of the roster), and for each
+ * member the process that plays it. All of it belongs to the one thread; everything happens in
+ * callbacks of one loop. */
+#ifndef TROUPE_SUPERVISOR_SUPERVISOR_H
+#define TROUPE_SUPERVISOR_SUPERVISOR_H
+
+#include "ipc/links/ask.h"
+#include "ipc/links/link.h"
+#include "ipc/links/loop.h"
+#include "ipc/slots/ledger.h"
+#include "supervisor/config.h"
+#include "supervisor/journal.h"
+#include "supervisor/life.h"
+#include "supervisor/plan.h"
+#include "supervisor/runtime.h"
+#include "supervisor/words.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MEMBERS_MAX 128
+#define EXITS_KEPT  8
+#define PENDING_MAX 16
+#define CAUSE_SIZE  96
+
+/* What a process has used, looked at now and then; rates are the difference of two looks. */
+struct usage {
+	int64_t time;
+	uint64_t frames;
+	uint64_t cpu_ticks;
+};
+
+/* One incarnation while it runs, and until its end is dealt with. */
+struct process {
+	pid_t pid; /* 0: none */
+	int pidfd, log_fd;
+	uint8_t seat;
+	uint32_t incarnation;
+	struct link *pipe;
+	uint64_t start_time;
+	int64_t started;
+	struct words words;
+	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
+	bool asked;		/* it was told to end (drain, term) */
+	uint64_t progress;	/* as last seen, and … */
+	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
+	struct usage before, last;
+};
+
+/* A life and the process in it. A member has two, so that a newcomer can overlap. */
+struct part {
+	struct member *member;
+	struct life life;
+	struct process process;
+	char program[PROGRAM_SIZE];
+	char version[64];
+	char takes[16];
+};
+
+struct exit_note {
+	int64_t time, wall, lived;
+	pid_t pid;
+	uint32_t incarnation;
+	char cause[CAUSE_SIZE];
+	char words[256];
+};
+
+enum swap_stage { SWAP_NONE, SWAP_DRAINING, SWAP_TRIAL };
+
+/* A swap that is under way and who waits for its outcome. */
+struct swap {
+	enum swap_stage stage;
+	char before[PROGRAM_SIZE]; /* what to go back to */
+	struct asker asker;
+	uint64_t id;
+};
+
+struct member {
+	struct supervisor *supervisor;
+	const struct role *role;
+	const struct section *section;
+	char name[NAME_SIZE];
+	uint32_t number; /* in a pool from 1; of the stream */
+	bool wanted;	 /* false: disabled, or scaled away */
+	bool was_ready;
+	struct part parts[2];
+	struct part *lead, *spare;
+	uint32_t incarnations, restarts;
+	struct swap swap;
+	int handed_fd;			    /* listening socket, -1 */
+	struct exit_note exits[EXITS_KEPT]; /* the newest is exits[(n_exits - 1) % EXITS_KEPT] */
+	uint32_t n_exits;
+};
+
+/* An inspection that waits for the worker's own words. */
+struct pending {
+	bool used;
+	struct asker asker;
+	uint64_t id, dump_id;
+	struct member *member;
+	int64_t deadline;
+};
+
+enum stage {
+	STAGE_TAKERS,  /* those who take frames are starting */
+	STAGE_SOURCES, /* … are ready, and the sources are starting */
+	STAGE_RUNNING,
+	STAGE_STOPPING, /* rank by rank, see stopping */
+	STAGE_ENDED
+};
+
+struct stopping {
+	int rank;
+	int64_t until; /* for the wait between the ranks */
+	int tries;     /* starts of a tap that died while something was owed to it */
+	bool hurried;
+};
+
+struct supervisor {
+	struct config config;
+	struct runtime runtime;
+	struct ledger ledger;
+	struct journal journal;
+	struct links *links;
+	struct loop *loop;
+	struct link *control, *reports;
+	int signal_fd;
+	struct member *members[MEMBERS_MAX];
+	size_t n_members;
+	uint64_t expected[STREAMS_MAX]; /* frames a source has in all */
+	char url[96];
+	char recording[PROGRAM_SIZE];
+	enum stage stage;
+	struct stopping stopping;
+	int64_t started;
+	int64_t watch_due;
+	uint64_t oom_kills; /* of /proc/vmstat when a worker last died */
+	struct pending pending[PENDING_MAX];
+	uint64_t last_dump;
+	int ready_fd;
+	int exit_code;
+	char failure[WHY_SIZE]; /* "" unless exit_code is not 0 */
+};
+
+struct supervisor_options {
+	const char *file, *name; /* name NULL: the file's */
+	const char *programs;	 /* folder of the programs that come with troupe */
+	const char *const *sets;
+	size_t n_sets;
+	int ready_fd; /* -1 */
+	bool progress;
+};
+
+/* The whole life of a pipeline in the foreground. Returns the exit code of the process: 0 ended
+ * well, 1 failed, 2 bad configuration; what went wrong is one line on stderr. */
+int supervisor_run(const struct supervisor_options *options);
+
+/* The pipeline shall end with exit code 1 and that reason. Only the first reason counts. */
+void supervisor_fail(struct supervisor *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,99 @@
+/* Hang detection. */
+#include "supervisor/watch.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/log.h"
+#include "ipc/slots/seats.h"
+#include "supervisor/member.h"
+#include "supervisor/proc.h"
+
+#include <poll.h>
+
+bool watch_should_move(const struct sight *sight, int64_t now)
+{
+	return sight->stopped || sight->bell || sight->due <= now ||
+	       (sight->holds && sight->due == CLOCK_NEVER);
+}
+
+static bool is_rung(const struct ledger *ledger, uint8_t seat)
+{
+	struct pollfd bell = {.fd = ledger->bell_base + seat, .events = POLLIN};
+	return poll(&bell, 1, 0) > 0;
+}
+
+static struct sight look(const struct supervisor *s, const struct process *p,
+			 const struct proc_stat *stat)
+{
+	const struct seat_row *row = &s->ledger.seats[p->seat];
+	return (struct sight){
+		.progress = atomic_load_explicit(&row->progress, memory_order_relaxed),
+		.due = atomic_load_explicit(&row->due, memory_order_relaxed),
+		.bell = is_rung(&s->ledger, p->seat),
+		.holds = seat_holds(&s->ledger, p->seat),
+		.stopped = stat->state == 'T',
+	};
+}
+
+static void note_usage(const struct supervisor *s, struct process *p, const struct proc_stat *stat,
+		       int64_t now)
+{
+	if (now - p->last.time < NS_PER_S)
+		return;
+	p->before = p->last;
+	p->last = (struct usage){.time = now,
+				 .frames = atomic_load_explicit(&s->ledger.seats[p->seat].frames,
+								memory_order_relaxed),
+				 .cpu_ticks = stat->cpu_ticks};
+}
+
+static void hangs(struct part *part, int64_t now)
+{
+	struct member *m = part->member;
+	struct process *p = &part->process;
+	if (proc_traced(p->pid)) {
+		p->still_since =
+			now; /* somebody looks at it with a debugger: it has all the time */
+		return;
+	}
+	log_warn("%s: pid %d hangs, killing it", m->name, (int)p->pid);
+	journal_write(&m->supervisor->journal, JOURNAL_HUNG, m->name,
+		      json_pack("{s:i, s:I}", "pid", (int)p->pid, "still",
+				(json_int_t)(now - p->still_since)));
+	part_event(part, EVENT_KILL);
+}
+
+/* Returns whether there is something to watch. */
+static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
+{
+	struct process *p = &part->process;
+	struct proc_stat stat;
+	if (part->life.state != LIFE_READY || !p->pid || !proc_stat_read(p->pid, &stat))
+		return false;
+	note_usage(s, p, &stat, now);
+	struct sight sight = look(s, p, &stat);
+	bool suspicious = watch_should_move(&sight, now);
+	bool moved = sight.progress != p->progress;
+	p->progress = sight.progress;
+	if (!suspicious || moved)
+		p->still_since = 0;
+	else if (!p->still_since)
+		p->still_since = now;
+	else if (now - p->still_since >= s->config.top.hang_after)
+		hangs(part, now);
+	/* A source that flows moves again and again without ever holding a slot for long. */
+	bool flows = part->member->role->source &&
+		     !atomic_load(&s->ledger.streams[part->member->number].ended);
+	return suspicious || sight.holds || flows;
+}
+
+int64_t watch_look(struct supervisor *s, int64_t now)
+{
+	bool any = false;
+	for (size_t i = 0; i < s->n_members; i++)
+		for (int k = 0; k < 2; k++)
+			any |= watch_part(s, &s->members[i]->parts[k], now);
+	if (!any)
+		return CLOCK_NEVER;
+	int64_t period = s->config.top.hang_after / 4;
+	return now + (period > NS_PER_S ? NS_PER_S : period);
+}
