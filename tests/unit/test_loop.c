@@ -4,6 +4,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/links/link_private.h"
 #include "ipc/links/pipe.h"
 #include "schemas/life.pb-c.h"
 
@@ -337,6 +338,42 @@ static void test_sending_hides_no_message(void **state)
 	pair_end(&pair);
 }
 
+/* Until the descriptor tells that something came, without a look at the socket itself. */
+static void await_descriptor(struct link *link)
+{
+	struct pollfd item = {.fd = link->fd, .events = POLLIN};
+	assert_int_equal(poll(&item, 1, (int)(LONG / NS_PER_MS)), 1);
+}
+
+/* The same by hand: a send, or a receive outside the loop, empties the descriptor of a link that
+ * was dry. */
+static void test_a_link_used_outside_the_loop_hides_no_message(void **state)
+{
+	struct pair pair;
+	pair_make(&pair, *state);
+	loop_watch_link(pair.loop, pair.end[0], on_link, &pair);
+	for (int turn = 0; turn < 20; turn++) {
+		assert_int_equal(loop_wait(pair.loop, 0), 0);
+		assert_true(pair.end[0]->dry);
+		send_dump(pair.end[1], (uint64_t)pair.received);
+		await_descriptor(pair.end[0]);
+		/* libzmq looks at commands at most once a millisecond when it sends. */
+		assert_int_equal(poll(NULL, 0, 2), 0);
+		Troupe__Look look = TROUPE__LOOK__INIT;
+		link_send(pair.end[0], MESSAGE_LOOK, &look.base);
+		receive_all(&pair, pair.received + 1);
+	}
+	assert_int_equal(loop_wait(pair.loop, 0), 0);
+	for (uint64_t i = 0; i < 2; i++)
+		send_dump(pair.end[1], (uint64_t)pair.received + i);
+	await_descriptor(pair.end[0]);
+	assert_int_equal(poll(NULL, 0, 2), 0);
+	on_link(&pair, pair.end[0]);
+	receive_all(&pair, pair.received + 1);
+	loop_forget_link(pair.loop, pair.end[0]);
+	pair_end(&pair);
+}
+
 static void close_link(void *arg, int fd, short revents)
 {
 	struct pair *pair = arg;
@@ -377,6 +414,7 @@ int main(void)
 		LOOP_TEST(test_a_signal_ends_the_wait),
 		LOOP_TEST(test_a_link_is_ready_while_it_has_messages),
 		LOOP_TEST(test_sending_hides_no_message),
+		LOOP_TEST(test_a_link_used_outside_the_loop_hides_no_message),
 		LOOP_TEST(test_a_link_closed_by_a_callback_does_not_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
