@@ -109,10 +109,13 @@ int worker_destroy(struct worker *w)
 		return 0;
 	int rc = 0;
 	w->draining = true;
-	if (w->in_charge && w->table->drain)
-		do
-			rc = w->table->drain(w, w->self);
-		while (rc > 0);
+	while (w->in_charge && w->table->drain && (rc = w->table->drain(w, w->self)) > 0) {
+		int turned = worker_turn(w, NULL);
+		if (turned < 0 && turned != TROUPE_E_ENDED) {
+			rc = turned;
+			break;
+		}
+	}
 	worker_leave(w);
 	free(w);
 	return rc;

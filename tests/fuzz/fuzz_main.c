@@ -105,6 +105,8 @@ static int write_seeds(const char *folder, size_t seeds)
 int main(int argc, char **argv)
 {
 	size_t seeds = count_seeds();
+	if (seeds == 0)
+		return 1;
 	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
 		return write_seeds(argv[2], seeds);
 	uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : ROUNDS;

@@ -11,6 +11,7 @@
 #define RECORD_MAGIC 0x43455254u /* "TREC" */
 #define CRC_SIZE     4u
 #define ALIGNMENT    8u
+#define RESERVED_AT  220u
 
 enum field_kind { FIELD_U32, FIELD_U64, FIELD_TEXT };
 
@@ -96,6 +97,16 @@ static void put_field(const struct field *field, const struct record *record, ui
 	}
 }
 
+/* Nothing in a record is free: what is not used is zero, so that each record has one encoding only.
+ */
+static bool is_zero(const uint8_t *data, uint32_t from, uint32_t to)
+{
+	while (from < to)
+		if (data[from++] != 0)
+			return false;
+	return true;
+}
+
 static int get_field(const struct field *field, struct record *record, const uint8_t *header)
 {
 	uint8_t *member = (uint8_t *)record + field->member;
@@ -114,7 +125,8 @@ static int get_field(const struct field *field, struct record *record, const uin
 		memcpy(member, &u64, sizeof(u64));
 		break;
 	case FIELD_TEXT:
-		if (at[NAME_SIZE - 1] != 0)
+		if (at[NAME_SIZE - 1] != 0 ||
+		    !is_zero(at, (uint32_t)strlen((const char *)at), NAME_SIZE))
 			return TROUPE_E_CORRUPT;
 		memcpy(member, at, NAME_SIZE);
 		break;
@@ -154,19 +166,13 @@ int record_decode_header(const uint8_t *data, struct record *record, uint32_t *l
 	for (size_t i = 0; i < n_fields; i++)
 		if (get_field(&fields[i], record, data) < 0)
 			return TROUPE_E_CORRUPT;
+	if ((record->marks & ~(uint32_t)(MARK_BYPASSED | MARK_QUARANTINED)) != 0 ||
+	    !is_zero(data, RESERVED_AT, RESERVED_AT + 4))
+		return TROUPE_E_CORRUPT;
 	*length = get_u32(data + 8);
 	if (*length == 0 || *length != record_length(record->coded_bytes))
 		return TROUPE_E_CORRUPT;
 	return 0;
-}
-
-/* Behind the coded bytes nothing is free either: a flipped bit anywhere in a segment is found. */
-static bool padding_is_zero(const uint8_t *data, uint32_t from, uint32_t to)
-{
-	while (from < to)
-		if (data[from++] != 0)
-			return false;
-	return true;
 }
 
 int record_decode(const uint8_t *data, size_t size, struct record *record, const uint8_t **coded)
@@ -181,7 +187,7 @@ int record_decode(const uint8_t *data, size_t size, struct record *record, const
 		return TROUPE_E_TRUNCATED;
 	crc_at = RECORD_HEADER + record->coded_bytes;
 	if (crc32c(0, data, crc_at) != get_u32(data + crc_at) ||
-	    !padding_is_zero(data, crc_at + CRC_SIZE, length))
+	    !is_zero(data, crc_at + CRC_SIZE, length))
 		return TROUPE_E_CORRUPT;
 	if (coded != NULL)
 		*coded = data + RECORD_HEADER;
