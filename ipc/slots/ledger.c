@@ -2,6 +2,7 @@
 #include "ipc/slots/ledger.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/slots/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +19,10 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) / unit * unit;
 }
 
-static uint32_t image_size(const struct stream_plan *plan)
+/* Bytes of an I420 image; width and height are within limits. */
+static uint32_t image_size(uint32_t width, uint32_t height)
 {
-	return plan->width * plan->height * 3 / 2;
+	return width * height * 3 / 2;
 }
 
 static uint64_t area_stride(uint32_t image, uint32_t view, uint32_t coded)
@@ -34,26 +36,32 @@ struct shape {
 	uint32_t n_slots;
 };
 
-static struct shape plan_shape(const struct ledger_plan *plan)
+static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixels)
 {
-	struct shape at = {0};
-	uint64_t pixels = 0;
-	for (uint32_t i = 0; i < plan->n_streams; i++) {
-		const struct stream_plan *s = &plan->streams[i];
-		at.n_slots += s->n_slots;
-		pixels +=
-			s->n_slots * area_stride(image_size(s), s->view_width * s->view_height * 3,
-						 image_size(s));
-	}
+	struct shape at = {.n_slots = n_slots};
 	at.streams = round_up(sizeof(struct ledger_header), 64);
-	at.seats = round_up(at.streams + plan->n_streams * sizeof(struct stream_row), 64);
+	at.seats = round_up(at.streams + n_streams * sizeof(struct stream_row), 64);
 	at.taps = round_up(at.seats + SEATS_MAX * sizeof(struct seat_row), 64);
 	at.words = round_up(at.taps + TAPS_MAX * sizeof(struct tap_row), 64);
-	at.records = round_up(at.words + at.n_slots * sizeof(uint64_t), 64);
-	at.model = round_up(at.records + at.n_slots * sizeof(struct slot_record), 64);
+	at.records = round_up(at.words + n_slots * sizeof(uint64_t), 64);
+	at.model = round_up(at.records + n_slots * sizeof(struct slot_record), 64);
 	at.areas = round_up(at.model + sizeof(struct model_board), PAGE);
 	at.size = at.areas + pixels;
 	return at;
+}
+
+static struct shape plan_shape(const struct ledger_plan *plan)
+{
+	uint32_t n_slots = 0;
+	uint64_t pixels = 0;
+	for (uint32_t i = 0; i < plan->n_streams; i++) {
+		const struct stream_plan *s = &plan->streams[i];
+		uint32_t image = image_size(s->width, s->height);
+		n_slots += s->n_slots;
+		pixels +=
+			s->n_slots * area_stride(image, s->view_width * s->view_height * 3, image);
+	}
+	return shape_of(plan->n_streams, n_slots, pixels);
 }
 
 uint64_t ledger_plan_size(const struct ledger_plan *plan)
@@ -61,16 +69,23 @@ uint64_t ledger_plan_size(const struct ledger_plan *plan)
 	return plan_shape(plan).size;
 }
 
+static bool geometry_makes_sense(uint32_t width, uint32_t height, uint32_t view_width,
+				 uint32_t view_height)
+{
+	return width >= 2 && height >= 2 && width <= 16384 && height <= 16384 &&
+	       (width | height) % 2 == 0 && view_width >= 2 && view_height >= 2 &&
+	       view_width <= width && view_height <= height;
+}
+
 static bool plan_makes_sense(const struct ledger_plan *plan)
 {
-	if (plan->n_streams < 1 || plan->n_streams > STREAMS_MAX || plan->n_taps > TAPS_MAX)
+	if (plan->n_streams < 1 || plan->n_streams > STREAMS_MAX || plan->n_taps > TAPS_MAX ||
+	    plan->low_water_percent > 100)
 		return false;
 	for (uint32_t i = 0; i < plan->n_streams; i++) {
 		const struct stream_plan *s = &plan->streams[i];
-		if (s->n_slots < 4 || s->n_slots > STREAM_SLOTS_MAX || s->width < 2 ||
-		    s->height < 2 || s->width > 16384 || s->height > 16384 ||
-		    (s->width | s->height) % 2 || s->view_width < 2 || s->view_height < 2 ||
-		    s->view_width > s->width || s->view_height > s->height ||
+		if (s->n_slots < 4 || s->n_slots > STREAM_SLOTS_MAX ||
+		    !geometry_makes_sense(s->width, s->height, s->view_width, s->view_height) ||
 		    s->first_seq > SEQ_MAX / 2)
 			return false;
 	}
@@ -111,9 +126,9 @@ static void fill_stream(struct stream_row *row, const struct stream_plan *plan, 
 		.fps_den = plan->fps_den,
 		.quality = plan->quality,
 		.live = plan->live,
-		.image_size = image_size(plan),
+		.image_size = image_size(plan->width, plan->height),
 		.view_size = plan->view_width * plan->view_height * 3,
-		.coded_size = image_size(plan),
+		.coded_size = image_size(plan->width, plan->height),
 		.first_seq = plan->first_seq,
 		.taps_on = plan->taps_on,
 	};
@@ -181,6 +196,8 @@ int ledger_create(struct ledger *ledger, const struct ledger_plan *plan)
 	if (!plan_makes_sense(plan))
 		return TROUPE_E_ARGUMENT;
 	uint64_t size = ledger_plan_size(plan);
+	if (size > room_in_memory())
+		return TROUPE_E_MEMORY;
 	int fd = memfd_create("troupe-ledger", MFD_CLOEXEC);
 	if (fd < 0)
 		return error_from_errno(errno);
@@ -201,33 +218,47 @@ int ledger_create(struct ledger *ledger, const struct ledger_plan *plan)
 	return 0;
 }
 
-/* Whether offsets and sizes of a header that may be anything stay within `size`. */
-static bool header_fits(const struct ledger_header *h, uint64_t size)
+static bool name_ends(const char name[NAME_SIZE])
 {
-	return h->size == size && h->n_streams >= 1 && h->n_streams <= STREAMS_MAX &&
-	       h->n_taps <= TAPS_MAX && h->n_slots <= STREAMS_MAX * STREAM_SLOTS_MAX &&
-	       h->streams_at < size && h->seats_at < size && h->taps_at < size &&
-	       h->words_at < size && h->records_at < size && h->model_at < size &&
-	       h->streams_at + h->n_streams * sizeof(struct stream_row) <= size &&
-	       h->seats_at + SEATS_MAX * sizeof(struct seat_row) <= size &&
-	       h->taps_at + TAPS_MAX * sizeof(struct tap_row) <= size &&
-	       h->words_at + h->n_slots * sizeof(uint64_t) <= size &&
-	       h->records_at + h->n_slots * sizeof(struct slot_record) <= size &&
-	       h->model_at + sizeof(struct model_board) <= h->areas_at && h->areas_at <= size &&
-	       (h->streams_at | h->seats_at | h->taps_at | h->words_at | h->records_at) % 64 == 0;
+	return memchr(name, 0, NAME_SIZE) != NULL;
 }
 
-static bool streams_fit(const struct ledger *ledger)
+/* A header may be anything. Where its parts lie follows from two counts, so nothing else that it
+ * says about them is believed. */
+static bool header_fits(const struct ledger_header *h, uint64_t size)
+{
+	if (h->size != size || h->n_streams < 1 || h->n_streams > STREAMS_MAX ||
+	    h->n_taps > TAPS_MAX || h->n_slots > STREAMS_MAX * STREAM_SLOTS_MAX)
+		return false;
+	struct shape at = shape_of(h->n_streams, h->n_slots, 0);
+	return at.size <= size && h->streams_at == at.streams && h->seats_at == at.seats &&
+	       h->taps_at == at.taps && h->words_at == at.words && h->records_at == at.records &&
+	       h->model_at == at.model && h->areas_at == at.areas && h->low_water_percent <= 100 &&
+	       h->last_seat < SEATS_MAX && h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
+}
+
+static bool stream_fits(const struct stream_row *s)
+{
+	return s->n_slots >= 4 && s->n_slots <= STREAM_SLOTS_MAX && name_ends(s->name) &&
+	       geometry_makes_sense(s->width, s->height, s->view_width, s->view_height) &&
+	       s->image_size == image_size(s->width, s->height) &&
+	       s->view_size == s->view_width * s->view_height * 3 && s->coded_size == s->image_size;
+}
+
+static bool rows_fit(const struct ledger *ledger)
 {
 	const struct ledger_header *h = ledger->header;
 	uint64_t slots = 0, pixels = 0;
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		const struct stream_row *s = &ledger->streams[i];
-		if (s->first_slot != slots || s->n_slots > STREAM_SLOTS_MAX)
+		if (s->first_slot != slots || !stream_fits(s))
 			return false;
 		slots += s->n_slots;
 		pixels += s->n_slots * ledger->area_stride[i];
 	}
+	for (uint32_t t = 0; t < h->n_taps; t++)
+		if (!name_ends(ledger->taps[t].name))
+			return false;
 	return slots == h->n_slots && h->areas_at + pixels == h->size;
 }
 
@@ -251,7 +282,7 @@ int ledger_attach(struct ledger *ledger, int fd, bool writable)
 						: 0;
 	if (rc == 0) {
 		find_parts(ledger, base);
-		rc = streams_fit(ledger) ? 0 : TROUPE_E_CORRUPT;
+		rc = rows_fit(ledger) ? 0 : TROUPE_E_CORRUPT;
 	}
 	if (rc < 0) {
 		munmap(base, size);
