@@ -188,7 +188,8 @@ static void supervise(struct rig *rig)
 	struct asker asker;
 	Troupe__Request *request;
 	while (answer_receive(rig->link, &asker, &request) == 0) {
-		Troupe__Reply reply = TROUPE__REPLY__INIT;
+		Troupe__Reply reply;
+		troupe__reply__init(&reply);
 		reply.id = request->id;
 		rig->questions++;
 		if (rig->answer) {

@@ -289,7 +289,7 @@ function showTotals(pipeline) {
   document.title = pipeline.name ? `${pipeline.name} – troupe` : 'troupe';
 }
 
-const CELLS = ['state', 'pid', 'incarnation', 'restarts', 'fps', 'slots', 'cpu', 'rss', 'exit', 'program'];
+const CELLS = ['state', 'actions', 'pid', 'incarnation', 'restarts', 'fps', 'slots', 'cpu', 'rss', 'exit', 'program'];
 const NUMBERS = new Set(['pid', 'incarnation', 'restarts', 'fps', 'slots', 'cpu', 'rss']);
 
 async function command(worker, verb, button) {
@@ -309,13 +309,12 @@ async function command(worker, verb, button) {
 function workerRow(name) {
   const row = make('tr', {'data-worker': name}, make('th', {scope: 'row'}, name));
   for (const cell of CELLS) row.append(make('td', {class: `${cell}${NUMBERS.has(cell) ? ' number' : ''}`}));
-  const actions = make('td');
+  const actions = row.querySelector('.actions');
   for (const verb of ['kill', 'restart']) {
     const button = make('button', {type: 'button', class: verb, 'aria-label': `${verb} ${name}`}, verb);
     button.addEventListener('click', () => command(name, verb, button));
     actions.append(button);
   }
-  row.append(actions);
   row.querySelector('.state').append(make('span', {class: 'pill'}));
   return row;
 }
