@@ -8,18 +8,33 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Makes the bell of one seat at descriptor `at`. */
+static int make_bell(int at)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+	if (fd < 0)
+		return error_from_errno(errno);
+	if (fd == at)
+		return 0;
+	int rc = dup2(fd, at) < 0 ? error_from_errno(errno) : 0;
+	close(fd);
+	return rc;
+}
+
+static void close_bells(int base, int count)
+{
+	for (int seat = 0; seat < count; seat++)
+		close(base + seat);
+}
+
 int bells_create(struct ledger *ledger, int base)
 {
 	for (int seat = 0; seat < SEATS_MAX; seat++) {
-		int fd = eventfd(0, EFD_NONBLOCK);
-		if (fd < 0)
-			return error_from_errno(errno);
-		if (fd == base + seat)
-			continue;
-		int rc = dup2(fd, base + seat);
-		close(fd);
-		if (rc < 0)
-			return error_from_errno(errno);
+		int rc = make_bell(base + seat);
+		if (rc < 0) {
+			close_bells(base, seat);
+			return rc;
+		}
 	}
 	ledger->bell_base = base;
 	return 0;
@@ -29,8 +44,7 @@ void bells_destroy(struct ledger *ledger)
 {
 	if (ledger->bell_base < 0)
 		return;
-	for (int seat = 0; seat < SEATS_MAX; seat++)
-		close(ledger->bell_base + seat);
+	close_bells(ledger->bell_base, SEATS_MAX);
 	ledger->bell_base = -1;
 }
 

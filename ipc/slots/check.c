@@ -64,6 +64,28 @@ static void check_stream(struct checker *c, uint32_t stream)
 		check_unique(c, s, i);
 }
 
+/* Who is gone sleeps nowhere and is rung by nobody. */
+static void check_bits(struct checker *c, const _Atomic uint64_t *set, const char *name)
+{
+	for (uint64_t bits = atomic_load(set); bits; bits &= bits - 1) {
+		unsigned seat = (unsigned)__builtin_ctzll(bits);
+		char line[96];
+		if (seat_is_live(c->ledger, seat))
+			continue;
+		snprintf(line, sizeof(line), "seat %u is not live and has a bit in %s", seat, name);
+		say(c, SLOT_NONE, line);
+	}
+}
+
+static void check_all_bits(struct checker *c)
+{
+	const struct ledger_header *h = c->ledger->header;
+	check_bits(c, &h->idle, "idle");
+	check_bits(c, &h->asked, "asked");
+	check_bits(c, &h->waiting, "waiting");
+	check_bits(c, &h->bells_all, "bells_all");
+}
+
 int ledger_check(const struct ledger *ledger, bool still, ledger_fault_fn *fault, void *arg)
 {
 	struct checker c = {.ledger = ledger, .fault = fault, .arg = arg};
@@ -76,5 +98,7 @@ int ledger_check(const struct ledger *ledger, bool still, ledger_fault_fn *fault
 		if (owner && !seat_is_live(ledger, owner))
 			say(&c, SLOT_NONE, "a tap is owned by a seat that is not live");
 	}
+	if (still)
+		check_all_bits(&c);
 	return c.faults;
 }

@@ -89,6 +89,8 @@ static bool tap_is_owed(const struct ledger *ledger, uint32_t tap)
 
 bool seat_holds(const struct ledger *ledger, uint8_t seat)
 {
+	if (seat == 0)
+		return false; /* nobody */
 	for (uint32_t i = 0; i < ledger->header->n_slots; i++)
 		if (word_unpack(ledger_word(ledger, i)).seat == seat)
 			return true;
