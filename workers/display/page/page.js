@@ -85,15 +85,20 @@ class Live {
     this.facts = {};
     const facts = make('div', {class: 'facts'});
     for (const [key, title] of [['seq', 'frame'], ['label', 'label'], ['motion', 'motion'],
-      ['delay', 'shown after'], ['drops', 'dropped before'], ['mark', '']]) {
+      ['delay', 'shown after'], ['drops', 'dropped before'], ['mark', ''], ['state', '']]) {
       this.facts[key] = make('b', {class: key});
-      facts.append(make('span', {class: key === 'mark' ? 'mark' : ''}, title ? `${title} ` : '', this.facts[key]));
+      facts.append(make('span', {class: title ? '' : 'mark'}, title ? `${title} ` : '', this.facts[key]));
     }
     this.figure = make('figure', {'data-stream': name}, this.canvas, make('figcaption', {},
       make('div', {class: 'guess'}, this.guess, this.meter, this.percent), facts));
     this.waiting = null; // the newest part that is not drawn yet
     this.drawing = false;
     this.frames = 0;
+  }
+
+  // What the supervisor says of the stream.
+  setState({ended, recording}) {
+    setText(this.facts.state, ended ? 'source has ended' : recording ? '' : 'not recorded');
   }
 
   setStale(stale) {
@@ -274,6 +279,7 @@ function showTotals(pipeline) {
     for (const drop of stream.drop || [])
       drops.set(drop.reason, (drops.get(drop.reason) || 0) + Number(drop.count));
   const dropped = [...drops.values()].reduce((total, n) => total + n, 0);
+  for (const stream of streams) liveOf(stream.name).setState(stream);
   for (const key of ['captured', 'stored', 'owed', 'bypassed', 'quarantined']) setText(byId(key), number(sum(key)));
   setText(byId('dropped'), number(dropped));
   byId('dropped').classList.toggle('bad', dropped > 0);
@@ -328,10 +334,10 @@ function showWorker(row, worker) {
     pid: worker.pid || '–', incarnation: worker.incarnation || 0, restarts: worker.restarts || 0,
     fps: Number(worker.frames_per_second || 0).toFixed(1), slots: worker.slots_held || 0,
     cpu: `${Number(worker.cpu_percent || 0).toFixed(1)} %`, rss: bytes(Number(worker.rss_bytes || 0)),
-    exit: worker.last_exit || '', program: `${program.split('/').pop()} ${worker.version || ''}`.trim(),
+    exit: worker.last_exit || '', program: program.split('/').pop(),
   };
   for (const [cell, value] of Object.entries(values)) setText(row.querySelector(`.${cell}`), value);
-  row.querySelector('.program').title = program;
+  row.querySelector('.program').title = `${program}, version ${worker.version || 'unknown'}`;
   row.querySelector('.kill').disabled = !worker.pid;
 }
 
