@@ -12,11 +12,11 @@
 #include <string.h>
 
 static const struct {
-	enum message_kind kind;
 	const ProtobufCMessageDescriptor *type;
+	enum message_kind kind;
 	uint32_t limit;
 } kinds[] = {
-#define SAMPLE_ROW(name, number, type, limit) {MESSAGE_##name, &type##__descriptor, (limit)},
+#define SAMPLE_ROW(name, number, type, limit) {&type##__descriptor, MESSAGE_##name, (limit)},
 	MESSAGE_KINDS(SAMPLE_ROW)
 #undef SAMPLE_ROW
 };

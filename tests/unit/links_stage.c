@@ -16,8 +16,6 @@
 
 #include <cmocka.h>
 
-extern char **environ;
-
 static void on_link(void *arg, struct link *link)
 {
 	(void)arg;

@@ -13,8 +13,8 @@ static void test_published_values(void **state)
 	(void)state;
 	uint8_t zeros[32] = {0}, ones[32], rising[32];
 	memset(ones, 0xff, sizeof(ones));
-	for (uint8_t i = 0; i < sizeof(rising); i++)
-		rising[i] = i;
+	for (size_t i = 0; i < sizeof(rising); i++)
+		rising[i] = (uint8_t)i;
 	assert_int_equal(crc32c(0, "123456789", 9), 0xe3069283);
 	assert_int_equal(crc32c(0, zeros, sizeof(zeros)), 0x8a9136aa);
 	assert_int_equal(crc32c(0, ones, sizeof(ones)), 0x62a8ab43);
@@ -29,7 +29,7 @@ static void test_both_agree_at_any_start_length_and_cut(void **state)
 	uint8_t bytes[300];
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)sample_random(&random);
-	for (size_t start = 0; start < 9; start++)
+	for (size_t start = 0; start < 9; start++) {
 		for (size_t length = 0; length < sizeof(bytes) - 9; length++) {
 			uint32_t whole = crc32c(0, bytes + start, length);
 			size_t cut = sample_random(&random) % (length + 1);
@@ -37,6 +37,7 @@ static void test_both_agree_at_any_start_length_and_cut(void **state)
 			assert_int_equal(whole, crc32c_portable(0, bytes + start, length));
 			assert_int_equal(whole, crc32c(first, bytes + start + cut, length - cut));
 		}
+	}
 }
 
 int main(void)

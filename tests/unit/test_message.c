@@ -152,10 +152,11 @@ static void test_one_byte_too_many(void **state)
 /* A header that is right, with any body behind it. */
 static int unpack_body(enum message_kind kind, const uint8_t *body, size_t length)
 {
+	static const uint8_t start[] = {'t', 'r', 'p', '1', MESSAGE_SCHEMA};
 	uint32_t sum = crc32c(0, body, length);
 	uint8_t *bytes = calloc(1, MESSAGE_HEADER_SIZE + length);
 	assert_non_null(bytes);
-	memcpy(bytes, "trp1\1", 5);
+	memcpy(bytes, start, sizeof(start));
 	bytes[6] = (uint8_t)kind;
 	for (unsigned i = 0; i < 4; i++) {
 		bytes[8 + i] = (uint8_t)(length >> 8 * i);
