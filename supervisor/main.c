@@ -5,6 +5,7 @@
 #include "supervisor/config.h"
 #include "supervisor/runtime.h"
 #include "supervisor/setup.h"
+#include "supervisor/streams.h"
 
 #include <argp.h>
 #include <signal.h>
@@ -16,9 +17,17 @@
 #define CLEAN_PATIENCE (15 * NS_PER_S)
 #define SETS_MAX       64
 
-enum option_key { KEY_CHECK = 256, KEY_PRINT, KEY_CLEAN, KEY_SET, KEY_READY_FD, KEY_PROGRESS };
+enum option_key {
+	KEY_CHECK = 256,
+	KEY_PRINT,
+	KEY_PLAN,
+	KEY_CLEAN,
+	KEY_SET,
+	KEY_READY_FD,
+	KEY_PROGRESS
+};
 
-enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_CLEAN };
+enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_PLAN, MODE_CLEAN };
 
 struct arguments {
 	struct supervisor_options up;
@@ -32,6 +41,7 @@ static const struct argp_option options[] = {
 	{"set", KEY_SET, "SECTION.KEY=VALUE", 0, "overrides FILE; may be given several times", 0},
 	{"check", KEY_CHECK, NULL, 0, "check FILE and end", 0},
 	{"print-config", KEY_PRINT, NULL, 0, "print a complete commented default and end", 0},
+	{"plan", KEY_PLAN, NULL, 0, "print what FILE would run, resolved, and end", 0},
 	{"clean", KEY_CLEAN, NULL, 0, "clean up what a killed supervisor of NAME left, and end", 0},
 	{"ready-fd", KEY_READY_FD, "N", 0, "write \"ready\" or \"error: …\" to descriptor N", 0},
 	{"progress", KEY_PROGRESS, NULL, 0, "show a live line and a summary", 0},
@@ -59,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PRINT:
 		a->mode = MODE_PRINT;
+		return 0;
+	case KEY_PLAN:
+		a->mode = MODE_PLAN;
 		return 0;
 	case KEY_CLEAN:
 		a->mode = MODE_CLEAN;
@@ -158,5 +171,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "troupe: no configuration: give one by -c FILE\n");
 		return EXIT_USAGE;
 	}
+	if (a.mode == MODE_PLAN)
+		return streams_print(&a.up, stdout);
 	return a.mode == MODE_CHECK ? check(&a) : up(&a);
 }

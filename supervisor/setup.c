@@ -3,7 +3,6 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
-#include "ipc/base/folders.h"
 #include "ipc/links/queue.h"
 #include "ipc/slots/bells.h"
 #include "ipc/worker/contract.h"
@@ -12,6 +11,7 @@
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
 #include "supervisor/spawn.h"
+#include "supervisor/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,59 +82,23 @@ static int add_labels(struct supervisor *s, const char *names, char *why, size_t
 	return 0;
 }
 
-struct planning {
-	struct stream_plan streams[STREAMS_MAX];
-	struct probed probed[STREAMS_MAX];
-	uint32_t n;
-	uint32_t processors;
-	bool recorded;
-};
-
-static void count_workers(const struct supervisor *s, struct planning *p)
-{
-	for (size_t i = 0; i < s->config.n_sections; i++) {
-		const struct section *section = &s->config.sections[i];
-		if (!section->settings.enabled)
-			continue;
-		if (section->role->shape == ROLE_POOL)
-			p->processors += (uint32_t)section->settings.count;
-		p->recorded |= section->role->tap == 0;
-	}
-}
-
-static int plan_streams(struct supervisor *s, struct planning *p, char *why, size_t why_size)
-{
-	count_workers(s, p);
-	for (size_t i = 0; i < s->config.n_sections; i++) {
-		const struct section *section = &s->config.sections[i];
-		if (section->role->shape != ROLE_STREAM || !section->settings.enabled)
-			continue;
-		int rc = stream_probe(section, &p->probed[p->n], why, why_size);
-		if (rc < 0)
-			return rc;
-		plan_stream(section, &p->probed[p->n], &s->config.top, p->processors, p->recorded,
-			    &p->streams[p->n]);
-		s->expected[p->n] = p->probed[p->n].frames;
-		p->n++;
-	}
-	return 0;
-}
-
 static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 {
 	static const char *const taps[] = {"recording"};
 	const struct top_settings *top = &s->config.top;
-	struct planning p = {0};
-	int rc = plan_streams(s, &p, why, why_size);
+	struct planned_streams p;
+	int rc = streams_plan(&s->config, &p, why, why_size);
 	if (rc < 0)
 		return rc;
+	for (uint32_t i = 0; i < p.n; i++)
+		s->expected[i] = p.probed[i].frames;
 	struct ledger_plan plan = {.pipeline = top->name,
 				   .run = (uint64_t)(clock_wall() / NS_PER_MS),
 				   .hang_after = top->hang_after,
 				   .bypass_after = top->bypass_after,
 				   .low_water_percent = (uint32_t)top->low_water,
 				   .n_streams = p.n,
-				   .streams = p.streams,
+				   .streams = p.plan,
 				   .n_taps = 1,
 				   .taps = taps};
 	rc = plan_check(&plan, top, memory_available(), why, why_size);
@@ -213,32 +177,10 @@ static int make_links(struct supervisor *s, char *why, size_t why_size)
 	return rc;
 }
 
-static int load(struct supervisor *s, const struct supervisor_options *options,
-		const char *programs, char *why, size_t why_size)
-{
-	int rc = config_load(&s->config, options->file, programs, options->sets, options->n_sets,
-			     why, why_size);
-	if (rc < 0)
-		return TROUPE_E_CONFIG;
-	if (options->name && !folder_name_valid(options->name)) {
-		snprintf(why, why_size,
-			 "-n %s: letters, digits, '-', '_' and '.', at most %d of them",
-			 options->name, PIPELINE_NAME_MAX);
-		return TROUPE_E_CONFIG;
-	}
-	if (options->name)
-		snprintf(s->config.top.name, sizeof(s->config.top.name), "%s", options->name);
-	if (chdir(s->config.folder) < 0) {
-		snprintf(why, why_size, "%s: %s", s->config.folder, strerror(errno));
-		return TROUPE_E_CONFIG;
-	}
-	return 0;
-}
-
 int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
 	  size_t why_size)
 {
-	int rc = load(s, options, options->programs, why, why_size);
+	int rc = setup_config(&s->config, options, why, why_size);
 	if (rc == 0)
 		rc = runtime_open(&s->runtime, s->config.top.name, ORPHAN_PATIENCE, why, why_size);
 	if (rc == 0)

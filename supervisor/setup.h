@@ -9,6 +9,10 @@
  * is moved out of the way. */
 int setup_process(int *keep);
 
+/* Loads the configuration and goes to the folder of its file. An error is one line in `why`. */
+int setup_config(struct config *config, const struct supervisor_options *options, char *why,
+		 size_t why_size);
+
 /* 0, or an error; then `why` is one line. Half-made things are for setup_finish. */
 int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
 	  size_t why_size);

@@ -12,9 +12,12 @@
 #include "workers/storer/storer.h"
 #include "workers/trainer/trainer.h"
 
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct {
 	const char *role;
@@ -196,27 +199,62 @@ static int finish(struct reference *r)
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* ---- the plan: from `troupe-supervisor --plan`, or from standard input ---- */
+
+#define ARGUMENTS_MAX 130
+
+/* The supervisor's program lies beside this one. */
+static int supervisor_path(char *out, size_t size)
 {
-	char why[512] = "";
-	if (argc > 1) {
-		printf("usage: %s < PLAN\n\nRuns a pipeline's workers one after another in one "
-		       "process, the "
-		       "reference for\nwhat it must store. PLAN is what `troupe-supervisor --plan "
-		       "-c FILE` "
-		       "prints;\n`troupe run --sequential -c FILE` does both.\n",
-		       argv[0]);
-		return strcmp(argv[1], "--help") == 0 ? 0 : 2;
-	}
-	struct reference *r = calloc(1, sizeof(*r));
-	if (!r)
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	if (n < 0)
+		return TROUPE_E_SYSTEM;
+	out[n] = '\0';
+	char *slash = strrchr(out, '/');
+	if (!slash || (size_t)(slash - out) + sizeof("/troupe-supervisor") > size)
+		return TROUPE_E_OVERSIZED;
+	strcpy(slash, "/troupe-supervisor");
+	return 0;
+}
+
+/* Asks the supervisor's program for the plan of what our arguments name. Returns an exit code. */
+static int ask_for_plan(struct plan *plan, char **arguments, int n, char *why, size_t why_size)
+{
+	char path[1024];
+	char *argv[ARGUMENTS_MAX + 3] = {path, (char *)(uintptr_t) "--plan"};
+	int ends[2], status = 1;
+	pid_t pid;
+	if (n > ARGUMENTS_MAX || supervisor_path(path, sizeof(path)) < 0 || pipe(ends) < 0)
 		return 1;
-	r->ledger.fd = -1;
-	int rc = plan_read(&r->plan, stdin, why, sizeof(why));
-	if (rc < 0)
-		fprintf(stderr, "%s\n", why);
-	if (rc == 0)
-		rc = make_ledger(r);
+	memcpy(&argv[2], arguments, (size_t)n * sizeof(*argv));
+	posix_spawn_file_actions_t actions;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	posix_spawn_file_actions_addclose(&actions, ends[0]);
+	posix_spawn_file_actions_addclose(&actions, ends[1]);
+	int failed = posix_spawn(&pid, path, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	FILE *in = fdopen(ends[0], "r");
+	int rc = failed || !in ? TROUPE_E_SYSTEM : plan_read(plan, in, why, why_size);
+	if (in)
+		fclose(in);
+	if (!failed)
+		waitpid(pid, &status, 0);
+	if (status != 0) {
+		*why = '\0'; /* it has said why */
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	}
+	return rc < 0;
+}
+
+static int run_plan(struct reference *r)
+{
+	if (*r->plan.folder && chdir(r->plan.folder) < 0) {
+		log_error("%s: %m", r->plan.folder);
+		return TROUPE_E_NOT_FOUND;
+	}
+	int rc = make_ledger(r);
 	for (size_t part = 0; rc == 0 && part < N_PARTS; part++)
 		rc = start_part(r, part);
 	if (rc == 0)
@@ -224,6 +262,36 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		summarise(r);
 	int end = finish(r);
+	return rc < 0 ? rc : end;
+}
+
+static void print_help(const char *program)
+{
+	printf("usage: %s [-c FILE [-n NAME] [--set SECTION.KEY=VALUE]...]\n\n"
+	       "Runs a pipeline's workers one after another in one process: the reference for what "
+	       "it\n"
+	       "must store. Without arguments it reads from standard input what\n"
+	       "`troupe-supervisor --plan -c FILE` prints.\n",
+	       program);
+}
+
+int main(int argc, char **argv)
+{
+	char why[512] = "";
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		print_help(argv[0]);
+		return 0;
+	}
+	struct reference *r = calloc(1, sizeof(*r));
+	if (!r)
+		return 1;
+	r->ledger.fd = -1;
+	int code = argc > 1 ? ask_for_plan(&r->plan, argv + 1, argc - 1, why, sizeof(why))
+			    : plan_read(&r->plan, stdin, why, sizeof(why)) < 0;
+	if (*why)
+		fprintf(stderr, "%s\n", why);
+	if (code == 0)
+		code = run_plan(r) < 0;
 	free(r);
-	return rc < 0 || end < 0;
+	return code;
 }

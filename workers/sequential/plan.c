@@ -13,11 +13,19 @@ static void copy_name(char *out, const char *value)
 	snprintf(out, NAME_SIZE, "%.*s", NAME_SIZE - 1, value);
 }
 
+static bool has_label(const struct plan *plan, const char *name, size_t length)
+{
+	for (uint32_t i = 0; i < plan->n_labels; i++)
+		if (strlen(plan->labels[i]) == length && memcmp(plan->labels[i], name, length) == 0)
+			return true;
+	return false;
+}
+
 static void read_labels(struct plan *plan, const char *value)
 {
 	while (*value && plan->n_labels < LABELS_MAX) {
 		size_t span = strcspn(value, ",");
-		if (span)
+		if (span && !has_label(plan, value, span))
 			snprintf(plan->labels[plan->n_labels++], NAME_SIZE, "%.*s",
 				 (int)(span < NAME_SIZE ? span : NAME_SIZE - 1), value);
 		value += span + (value[span] == ',');
@@ -28,6 +36,8 @@ static void pipeline_key(struct plan *plan, const char *key, const char *value)
 {
 	if (strcmp(key, "name") == 0)
 		copy_name(plan->name, value);
+	else if (strcmp(key, "folder") == 0)
+		snprintf(plan->folder, sizeof(plan->folder), "%s", value);
 	else if (strcmp(key, "hang_after") == 0)
 		plan->hang_after = strtoll(value, NULL, 10);
 	else if (strcmp(key, "bypass_after") == 0)

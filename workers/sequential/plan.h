@@ -1,7 +1,7 @@
 /* The plan of a pipeline as `troupe-supervisor --plan` prints it, read back: what the supervisor
  * would spawn, with every row resolved.
  *
- *     [pipeline]              name, hang_after, bypass_after (ns), low_water, labels
+ *     [pipeline]              name, folder, hang_after, bypass_after (ns), low_water, labels
  * (comma-separated) [stream]                name, slots, width, height, view_width, view_height,
  * fps_num, fps_den, quality, live, taps_on, tap_every_0 (ns) [worker]                name, role
  * ("capture", "storer", …), number (of its stream or tap), and each config row that was set as
@@ -27,6 +27,7 @@ struct plan_worker {
 
 struct plan {
 	char name[NAME_SIZE];
+	char folder[1024]; /* relative paths in rows count from here; "": from where we are */
 	int64_t hang_after, bypass_after;
 	uint32_t low_water;
 	char labels[LABELS_MAX][NAME_SIZE];
