@@ -68,7 +68,7 @@ static int set_up(void **state)
 	    predictor_create(&stage->predictor) < 0)
 		return -1;
 	for (int i = 0; i < 4; i++)
-		strcpy(stage->ledger.header->labels[i], names[i]);
+		snprintf(stage->ledger.header->labels[i], NAME_SIZE, "%s", names[i]);
 	atomic_store(&stage->ledger.header->n_labels, 4);
 	start_trainer(stage);
 	*state = stage;
@@ -89,11 +89,11 @@ static int tear_down(void **state)
 static void draw(uint8_t *view, uint32_t number, int32_t label)
 {
 	uint32_t at = number * 7 % (WIDTH - 16);
-	for (uint32_t y = 0; y < HEIGHT; y++)
-		for (uint32_t x = 0; x < WIDTH; x++) {
-			bool spot = x >= at && x < at + 16 && y >= 16 && y < 32;
-			memcpy(view + ((size_t)y * WIDTH + x) * 3, colours[spot ? label : 0], 3);
-		}
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++) {
+		uint32_t x = i % WIDTH, y = i / WIDTH;
+		bool spot = x >= at && x < at + 16 && y >= 16 && y < 32;
+		memcpy(view + (size_t)i * 3, colours[spot ? label : 0], 3);
+	}
 }
 
 /* One frame through capture and processor, as it looks to the trainer in the end. */

@@ -5,7 +5,6 @@
 #include "ipc/slots/layout.h"
 
 #include <math.h>
-#include <string.h>
 
 #define GRID_WIDTH  96
 #define GRID_HEIGHT 72
@@ -113,7 +112,8 @@ static uint32_t orientation(int32_t dx, int32_t dy)
 static void shape_features(const struct grid *grid, float *out)
 {
 	float total = 0;
-	memset(out, 0, FEATURE_CELLS * FEATURE_ORIENTATIONS * sizeof(*out));
+	for (uint32_t i = 0; i < FEATURE_CELLS * FEATURE_ORIENTATIONS; i++)
+		out[i] = 0;
 	for (uint32_t y = 1; y + 1 < GRID_HEIGHT; y++) {
 		for (uint32_t x = 1; x + 1 < GRID_WIDTH; x++) {
 			const uint8_t *at = &grid->y[y * GRID_WIDTH + x];
@@ -157,21 +157,24 @@ static void colour_features(const struct grid *grid, float *out)
 		bins[u.bin][v.bin + 1] += (BIN_WIDTH - u.upper) * v.upper;
 		bins[u.bin + 1][v.bin + 1] += u.upper * v.upper;
 	}
-	const float whole = (float)GRID_SIZE * BIN_WEIGHT;
-	for (uint32_t u = 0; u < FEATURE_CHROMA_BINS; u++)
+	const uint32_t whole = GRID_SIZE * BIN_WEIGHT;
+	for (uint32_t u = 0; u < FEATURE_CHROMA_BINS; u++) {
 		for (uint32_t v = 0; v < FEATURE_CHROMA_BINS; v++)
-			*out++ = sqrtf((float)bins[u][v] / whole);
+			*out++ = sqrtf((float)bins[u][v] / (float)whole);
+	}
 }
 
 static void light_features(const struct grid *grid, float *out)
 {
 	uint32_t sum[FEATURE_CELLS] = {0};
-	for (uint32_t y = 0; y < GRID_HEIGHT; y++)
+	for (uint32_t y = 0; y < GRID_HEIGHT; y++) {
+		uint32_t *cells = sum + (size_t)(y / CELL_HEIGHT * FEATURE_COLUMNS);
 		for (uint32_t x = 0; x < GRID_WIDTH; x++)
-			sum[y / CELL_HEIGHT * FEATURE_COLUMNS + x / CELL_WIDTH] +=
-				grid->y[y * GRID_WIDTH + x];
+			cells[x / CELL_WIDTH] += grid->y[y * GRID_WIDTH + x];
+	}
+	const uint32_t white = 255 * CELL_WIDTH * CELL_HEIGHT;
 	for (uint32_t i = 0; i < FEATURE_CELLS; i++)
-		out[i] = (float)sum[i] / (255.0F * CELL_WIDTH * CELL_HEIGHT);
+		out[i] = (float)sum[i] / (float)white;
 }
 
 void features_of_view(const uint8_t *view, uint32_t width, uint32_t height,

@@ -95,8 +95,6 @@ static size_t encode(const struct model_file *file, uint8_t out[FILE_MAX])
  */
 static int check_head(const struct file_head *head)
 {
-	if (memcmp(head->magic, magic, sizeof(magic)) != 0)
-		return TROUPE_E_MALFORMED;
 	if (le32toh(head->file_version) != FILE_VERSION)
 		return TROUPE_E_SCHEMA;
 	if (le32toh(head->classes) > LABELS_MAX)
@@ -124,10 +122,10 @@ static int decode_rows(const uint8_t *at, struct model_file *file)
 static int decode(const uint8_t *bytes, size_t size, struct model_file *file)
 {
 	struct file_head head;
+	if (size < sizeof(magic) || memcmp(bytes, magic, sizeof(magic)) != 0)
+		return TROUPE_E_MALFORMED;
 	if (size < sizeof(head))
-		return size >= sizeof(magic) && memcmp(bytes, magic, sizeof(magic)) == 0
-			       ? TROUPE_E_TRUNCATED
-			       : TROUPE_E_MALFORMED;
+		return TROUPE_E_TRUNCATED;
 	memcpy(&head, bytes, sizeof(head));
 	int rc = check_head(&head);
 	if (rc < 0)

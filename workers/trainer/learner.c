@@ -105,7 +105,7 @@ void learner_add(struct learner *learner, uint32_t class, const float *features)
 static uint32_t active_classes(const struct learner *learner)
 {
 	uint32_t active = 0;
-	for (uint32_t c = 0; c < learner->model.classes; c++)
+	for (uint32_t c = 0; c < LABELS_MAX; c++)
 		active |= (uint32_t)(learner->class[c].kept.count > 0) << c;
 	return active;
 }

@@ -58,10 +58,10 @@ struct batch_result softmax_gradient(const struct softmax *model, struct batch *
 		    (int)model->features, (int)batch->size, 1.0F / (float)batch->size,
 		    &batch->score[0][0], LABELS_MAX, &batch->x[0][0], MODEL_FEATURES_MAX, 0.0F,
 		    &gradient[0][0], MODEL_FEATURES_MAX);
+	int weights = (int)model->features - 1;
 	for (uint32_t c = 0; c < model->classes; c++)
 		if (active >> c & 1)
-			cblas_saxpy((int)model->features - 1, l2, model->weight[c], 1, gradient[c],
-				    1);
+			cblas_saxpy(weights, l2, model->weight[c], 1, gradient[c], 1);
 	return result;
 }
 

@@ -246,6 +246,17 @@ static void trainer_close(struct worker *w, void *self)
 	free(t);
 }
 
+static void dump_checkpoint(const struct trainer *t, FILE *out)
+{
+	const char *failing = t->checkpoint.failing ? ", saving fails" : "";
+	double ago = (double)(clock_now() - t->saved) / NS_PER_S;
+	if (t->saved) {
+		fprintf(out, "checkpoint: %s, %.0f s ago%s\n", t->checkpoint.path, ago, failing);
+		return;
+	}
+	fprintf(out, "checkpoint: none saved yet%s\n", failing);
+}
+
 static void trainer_dump(struct worker *w, void *self, FILE *out)
 {
 	struct trainer *t = self;
@@ -264,13 +275,7 @@ static void trainer_dump(struct worker *w, void *self, FILE *out)
 		learner_loss(t->learner));
 	fprintf(out, "model: version %" PRIu64 "%s\n", t->version,
 		t->unpublished ? ", a newer one is about to be published" : "");
-	if (t->saved)
-		fprintf(out, "checkpoint: %s, %.0f s ago%s\n", t->checkpoint.path,
-			(double)(clock_now() - t->saved) / NS_PER_S,
-			t->checkpoint.failing ? ", saving fails since" : "");
-	else
-		fprintf(out, "checkpoint: %s\n",
-			t->checkpoint.failing ? "saving fails" : "none saved yet");
+	dump_checkpoint(t, out);
 	fprintf(out,
 		"passed over: %" PRIu64 " frames gone too early, %" PRIu64
 		" with an unnamed label\n",
