@@ -53,7 +53,8 @@ static void take_mended(const uint8_t *bytes, size_t size)
 
 	REQUIRE(copy != NULL);
 	memcpy(copy, bytes, whole);
-	memcpy(copy, "TREC\xf0\0\0\0", 8);
+	put_u32(copy, 0x43455254); /* "TREC" */
+	put_u32(copy + 4, RECORD_HEADER);
 	put_u32(copy + 8, (uint32_t)whole);
 	put_u32(copy + 12, coded);
 	put_u32(copy + RECORD_HEADER + coded, crc32c(0, copy, RECORD_HEADER + coded));

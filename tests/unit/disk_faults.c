@@ -5,10 +5,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* The names are the linker's. NOLINTBEGIN(bugprone-reserved-identifier) */
 ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
 int __real_fdatasync(int fd);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
 int __wrap_fdatasync(int fd);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 struct disk_faults *disk_faults(void)
 {

@@ -151,10 +151,11 @@ static int check_schema(struct index *index, bool writable, bool *made)
 	*made = rc == 0 && value == 0 && writable;
 	if (*made)
 		return make_schema(index);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = select_number(
 			index, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'",
 			&value);
+	}
 	if (rc == 0 && value == 0) {
 		snprintf(index->text, sizeof(index->text), "not the index of a recording");
 		return TROUPE_E_CORRUPT;

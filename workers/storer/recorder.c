@@ -74,10 +74,11 @@ static int open_index(struct recorder *recorder)
 	bool made = false;
 	int rc = index_open(&recorder->index, options->folder, true, &made);
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = recovery_run(recorder->index, made, recorder->folder.segments,
 				  &recorder->writer, &recorder->state.recovery, options->waiting,
 				  options->arg);
+	}
 	if (rc < 0) {
 		fail(recorder, rc, INDEX_FILE,
 		     recorder->index != NULL ? index_error(recorder->index) : "");
@@ -91,12 +92,13 @@ static void tell_recovery(const struct recorder *recorder)
 {
 	const struct recovery *done = &recorder->state.recovery;
 
-	if (done->rows_added + done->rows_removed + done->bytes_cut + done->damaged > 0)
+	if (done->rows_added + done->rows_removed + done->bytes_cut + done->damaged > 0) {
 		log_info("recovered '%s': %" PRIu64 " frames entered into the index, %" PRIu64
 			 " rows removed, %" PRIu64 " bytes of half a record cut off, %" PRIu32
 			 " damaged places left",
 			 recorder->options.folder, done->rows_added, done->rows_removed,
 			 done->bytes_cut, done->damaged);
+	}
 }
 
 static int open_all(struct recorder *recorder)
@@ -105,10 +107,11 @@ static int open_all(struct recorder *recorder)
 	int rc = folder_open(&recorder->folder, options->folder, recorder->error,
 			     sizeof(recorder->error));
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = folder_lock(&recorder->folder, options->folder, options->lock_wait,
 				 options->waiting, options->arg, recorder->error,
 				 sizeof(recorder->error));
+	}
 	if (rc < 0)
 		return rc;
 	rc = open_index(recorder);
@@ -209,20 +212,20 @@ static int make_room(struct recorder *recorder)
 	return 0;
 }
 
-int recorder_append(struct recorder *recorder, int number, struct record *record,
+int recorder_append(struct recorder *recorder, int stream, struct record *record,
 		    const uint8_t *coded)
 {
-	struct recorder_stream *stream = &recorder->streams[number];
+	struct recorder_stream *into = &recorder->streams[stream];
 	struct index_row *row;
 	int rc;
 
-	if (record->seq <= stream->appended)
-		return fail(recorder, TROUPE_E_EXISTS, stream->name, "");
+	if (record->seq <= into->appended)
+		return fail(recorder, TROUPE_E_EXISTS, into->name, "");
 	rc = make_room(recorder);
 	if (rc < 0)
-		return fail(recorder, rc, stream->name, "");
+		return fail(recorder, rc, into->name, "");
 	record->run = recorder->options.run;
-	memcpy(record->stream, stream->name, NAME_SIZE);
+	memcpy(record->stream, into->name, NAME_SIZE);
 	row = &recorder->pending[recorder->n_pending];
 	*row = (struct index_row){.record = *record};
 	rc = segment_writer_append(&recorder->writer, record, coded, &row->offset, &row->length);
@@ -231,7 +234,7 @@ int recorder_append(struct recorder *recorder, int number, struct record *record
 	row->segment = recorder->writer.number;
 	recorder->n_pending++;
 	recorder->pending_bytes += row->length;
-	stream->appended = record->seq;
+	into->appended = record->seq;
 	return 0;
 }
 

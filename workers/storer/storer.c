@@ -158,12 +158,13 @@ static int start_stream(struct worker *w, struct storer *storer, uint32_t stream
 	}
 	storer->streams[stream] = number;
 	recorder_tally(storer->recorder, number, &tally);
-	if (settled > tally.last)
+	if (settled > tally.last) {
 		log_warn("%s: the recording ends with frame %" PRIu64 ", but frames up to %" PRIu64
 			 " were in it: somebody took them away",
 			 row->name, tally.last, settled);
-	else
+	} else {
 		settled = tally.last;
+	}
 	publish_tally(w, stream, &tally);
 	storer->floor[stream] = storer->taken[stream] = settled;
 	worker_tap_start(w, stream, settled);
@@ -470,13 +471,14 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "pending: %" PRIu32 " frames, %" PRIu64 " bytes\n", pending, bytes);
 	fprintf(out, "commits: %" PRIu64 ", %.1f frames each\n", state.commits,
 		state.commits > 0 ? (double)state.committed / (double)state.commits : 0.0);
-	if (state.last_commit > 0)
+	if (state.last_commit > 0) {
 		fprintf(out,
 			"last commit: %" PRIu32 " frames, %" PRIu64
 			" bytes, took %.1f ms, %.1f s ago\n",
 			state.last_frames, state.last_bytes,
 			(double)state.last_duration / (double)NS_PER_MS,
 			(double)(clock_now() - state.last_commit) / (double)NS_PER_S);
+	}
 	fprintf(out,
 		"recovered: %" PRIu64 " frames entered, %" PRIu64 " rows removed, %" PRIu64
 		" bytes cut, %" PRIu32 " damaged places\n",

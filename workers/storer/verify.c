@@ -68,13 +68,14 @@ static int look_twice(struct verify *verify, const struct look *look, const stru
 	struct index_row other;
 	int rc = index_find(index_of(verify), record->run, record->stream, record->seq, &other);
 
-	if (rc == 0)
+	if (rc == 0) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64
 			   ": stored twice, in segment %06" PRIu32 " offset %" PRIu64
 			   " and in segment %06" PRIu32 " offset %" PRIu64,
 			   record->stream, record->seq, record->run, other.segment, other.offset,
 			   look->number, look->at);
+	}
 	return rc == TROUPE_E_NOT_FOUND ? 1 : rc;
 }
 
@@ -82,11 +83,12 @@ static int no_row(struct verify *verify, const struct look *look, const struct r
 {
 	int rc = look_twice(verify, look, record);
 
-	if (rc > 0)
+	if (rc > 0) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64 ": in segment %06" PRIu32
 			   " offset %" PRIu64 ", but not in the index",
 			   record->stream, record->seq, record->run, look->number, look->at);
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -308,22 +310,25 @@ static int check_row(struct verify *verify, const struct index_row *row,
 
 	if (rc < 0 && rc != TROUPE_E_NOT_FOUND)
 		return rc;
-	if (rc == TROUPE_E_NOT_FOUND)
+	if (rc == TROUPE_E_NOT_FOUND) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64
 			   ": its row points to segment %06" PRIu32 ", which does not exist",
 			   record->stream, record->seq, record->run, row->segment);
-	if (record->ordinal != before->record.ordinal + 1)
+	}
+	if (record->ordinal != before->record.ordinal + 1) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64
 			   ": is the stream's number %" PRIu64
 			   ", but the one before it is %" PRIu64,
 			   record->stream, record->seq, record->run, record->ordinal,
 			   before->record.ordinal);
-	if (before->record.seq > 0 && !lies_behind(row, before))
+	}
+	if (before->record.seq > 0 && !lies_behind(row, before)) {
 		verify_say(verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64 ": lies before frame %" PRIu64,
 			   record->stream, record->seq, record->run, before->record.seq);
+	}
 	verify->report->rows++;
 	verify->report->bypassed += (record->marks & MARK_BYPASSED) != 0;
 	verify->report->quarantined += (record->marks & MARK_QUARANTINED) != 0;
