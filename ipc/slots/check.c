@@ -43,13 +43,14 @@ static void check_word(struct checker *c, uint32_t slot, bool still)
 static void check_unique(struct checker *c, const struct stream_row *s, uint32_t slot)
 {
 	uint64_t seq = word_unpack(ledger_word(c->ledger, slot)).seq;
-	for (uint32_t i = s->first_slot; seq && i < slot; i++)
+	for (uint32_t i = s->first_slot; seq && i < slot; i++) {
 		if (word_unpack(ledger_word(c->ledger, i)).seq == seq) {
 			char line[96];
 			snprintf(line, sizeof(line), "number %llu stands in slot %u too",
 				 (unsigned long long)seq, i);
 			say(c, slot, line);
 		}
+	}
 }
 
 static void check_stream(struct checker *c, uint32_t stream)

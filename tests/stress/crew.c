@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Words of a player's command line, after the program's name. */
 enum play_arg {
 	ARG_PLAY = 1,
@@ -183,10 +181,11 @@ uint32_t crew_bury(struct crew *crew, int ms)
 {
 	struct pollfd fds[PROCESSES_MAX];
 	uint32_t lives = 0;
-	for (uint32_t i = 0; i < PROCESSES_MAX; i++)
+	for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
 		fds[i] = (struct pollfd){.fd = crew->processes[i].pid ? crew->processes[i].pidfd
 								      : -1,
 					 .events = POLLIN};
+	}
 	poll(fds, PROCESSES_MAX, ms);
 	for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
 		/* Some dead are buried late: their successors may already be there, and wait. */

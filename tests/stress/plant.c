@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The linker gives these names. NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_word_step(uint64_t from, enum word_cause cause, const struct word_args *args,
 		     uint64_t *to);
 int __wrap_word_step(uint64_t from, enum word_cause cause, const struct word_args *args,
 		     uint64_t *to);
+
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 typedef void plant_fn(enum word_cause cause, const struct slot_word *was, struct slot_word *is);
 

@@ -21,7 +21,7 @@ int stress_ledger_create(struct ledger *ledger)
 {
 	static const char *const taps[STRESS_TAPS] = {"every", "some"};
 	struct stream_plan streams[STRESS_STREAMS];
-	for (uint32_t i = 0; i < STRESS_STREAMS; i++)
+	for (uint32_t i = 0; i < STRESS_STREAMS; i++) {
 		streams[i] = (struct stream_plan){
 			.name = i == 0 ? "live" : "patient",
 			.n_slots = 12,
@@ -37,6 +37,7 @@ int stress_ledger_create(struct ledger *ledger)
 			/* pts go up by 1 ms a frame: tap 1 is owed two frames of five */
 			.tap_every_ns = {0, 5 * NS_PER_MS / 2},
 		};
+	}
 	struct ledger_plan plan = {
 		.pipeline = "stress",
 		.run = 1,
@@ -137,12 +138,11 @@ static void fill_frame(struct player *p, uint32_t slot)
 {
 	uint32_t before;
 	uint64_t seq = ledger_last_seq(p->ledger, p->number, &before) + 1;
-	const struct slot_record *last = before == SLOT_NONE ? NULL : &p->ledger->records[before];
-	struct slot_record *record = &p->ledger->records[slot];
-	if (last && (last->seq != seq - 1 || last->source_index != seq - 2))
+	struct slot_record *records = p->ledger->records, *record = &records[slot];
+	uint64_t index = before == SLOT_NONE ? 0 : records[before].source_index + 1;
+	if (before != SLOT_NONE && (records[before].seq != seq - 1 || index != seq - 1))
 		stage_wrong(p->stage, "stream %u: the record of the last frame is not there",
 			    p->number);
-	uint64_t index = last ? last->source_index + 1 : 0;
 	pattern_write_image(ledger_image(p->ledger, slot), p->number, seq, 0, IMAGE_WORDS / 2);
 	player_hesitate(p);
 	record->source_index = index;
@@ -228,15 +228,16 @@ static void finish_frame(struct player *p, uint32_t slot)
 	int rc = back ? ledger_hand_back(p->ledger, slot, p->seat)
 		      : ledger_finish_frame(p->ledger, slot, p->seat);
 	player_hesitate(p);
-	if (rc < 0)
+	if (rc < 0) {
 		stage_wrong(p->stage, "processor, seat %u: its slot %u is not its own: %s", p->seat,
 			    slot, error_name(rc));
-	else if (rc == 1)
+	} else if (rc == 1) {
 		bells_freed(p->ledger);
-	else if (back)
+	} else if (back) {
 		bells_published(p->ledger);
-	else
+	} else {
 		bells_done(p->ledger, ledger_word(p->ledger, slot));
+	}
 	atomic_fetch_add(rc == 1 ? &p->stage->let_go
 			 : back	 ? &p->stage->handed_back
 				 : &p->stage->processed,

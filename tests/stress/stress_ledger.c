@@ -155,11 +155,12 @@ static void judge(struct crew *crew)
 	struct ledger *ledger = crew->ledger;
 	const struct ledger_header *h = ledger->header;
 	ledger_check(ledger, true, judge_fault, crew->stage);
-	if (h->idle || h->asked || h->waiting || h->bells_all)
+	if (h->idle || h->asked || h->waiting || h->bells_all) {
 		stage_wrong(crew->stage,
 			    "the dead have left bits: idle %llx asked %llx waiting %llx",
 			    (unsigned long long)h->idle, (unsigned long long)h->asked,
 			    (unsigned long long)h->waiting);
+	}
 	for (uint32_t i = 0; i < STRESS_STREAMS; i++) {
 		uint32_t slot;
 		uint64_t last = ledger_last_seq(ledger, i, &slot);

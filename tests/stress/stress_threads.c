@@ -49,7 +49,7 @@ static int start(struct run *run)
 	    !mkdtemp(run->folder))
 		return -1;
 	/* All seats first: seat_assign belongs to one thread. */
-	for (size_t i = 0; i < N_CAST; i++)
+	for (size_t i = 0; i < N_CAST; i++) {
 		run->players[i] = (struct player){
 			.ledger = &run->ledger,
 			.stage = &run->stage,
@@ -61,6 +61,7 @@ static int start(struct run *run)
 			.folder = run->folder,
 			.plant = "",
 		};
+	}
 	for (size_t i = 0; i < N_CAST; i++)
 		if (pthread_create(&run->threads[i], NULL, play, &run->players[i]) != 0)
 			return -1;

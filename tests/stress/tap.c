@@ -90,11 +90,12 @@ static void take(struct player *p, struct intake *in, uint32_t stream, uint32_t 
 	if (!sound)
 		stage_wrong(p->stage, "tap %u: what it took is not frame %u/%llu", p->number,
 			    stream, (unsigned long long)w.seq);
-	if (record->ordinal[p->number] != in->ordinal + 1 || w.seq != in->last + 1)
+	if (record->ordinal[p->number] != in->ordinal + 1 || w.seq != in->last + 1) {
 		stage_wrong(p->stage, "tap %u: frame %u/%llu is its number %llu, after number %llu",
 			    p->number, stream, (unsigned long long)w.seq,
 			    (unsigned long long)record->ordinal[p->number],
 			    (unsigned long long)in->ordinal);
+	}
 	in->ordinal = record->ordinal[p->number];
 	in->last = w.seq;
 	in->batch[in->n_batch++] = (struct taken){
@@ -150,10 +151,11 @@ static void judge_one(struct stage *stage, uint32_t tap, const struct taken *was
 {
 	bool quarantined = is->marks & MARK_QUARANTINED, bypassed = is->marks & MARK_BYPASSED;
 	unsigned long long seq = is->seq;
-	if (is->ordinal != was->ordinal + 1 || is->seq <= was->seq)
+	if (is->ordinal != was->ordinal + 1 || is->seq <= was->seq) {
 		stage_wrong(stage, "log of tap %u: %llu (its %llu) follows %llu (its %llu)", tap,
 			    seq, (unsigned long long)is->ordinal, (unsigned long long)was->seq,
 			    (unsigned long long)was->ordinal);
+	}
 	if (tap == 0 && is->seq != was->seq + 1)
 		stage_wrong(stage, "log of tap 0: %llu is not the next number", seq);
 	if (is->source_index != is->seq - 1)

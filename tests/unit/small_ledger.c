@@ -10,7 +10,7 @@
 struct ledger_plan small_plan(struct stream_plan *streams)
 {
 	static const char *const taps[] = {"storer", "second"};
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		streams[i] = (struct stream_plan){
 			.name = i == LIVE_STREAM ? "live" : "other",
 			.n_slots = i == LIVE_STREAM ? 8 : 4,
@@ -24,6 +24,7 @@ struct ledger_plan small_plan(struct stream_plan *streams)
 			.live = i == LIVE_STREAM,
 			.taps_on = 3,
 		};
+	}
 	return (struct ledger_plan){
 		.pipeline = "small",
 		.run = 1,

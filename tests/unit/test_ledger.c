@@ -77,10 +77,9 @@ static void test_attached_ledger_is_the_same_memory(void **state)
 struct damage {
 	const char *name;
 	size_t at, size; /* in the header; of the first stream's row when `in_stream` */
-	bool in_stream;
 	uint64_t value;
-	bool relative; /* added to what is there */
 	int says;
+	bool in_stream, relative; /* relative: added to what is there */
 };
 
 #define IN_HEADER(field)                                                                           \

@@ -111,7 +111,7 @@ static void test_full(void **state)
 static void test_numbers_are_dense_and_per_stream(void **state)
 {
 	struct ledger *l = *state;
-	for (uint64_t i = 1; i <= 3; i++)
+	for (uint64_t i = 1; i <= 3; i++) {
 		for (uint32_t stream = 0; stream < 2; stream++) {
 			uint32_t slot, where;
 			assert_int_equal(ledger_take(l, stream, CAPTURE, &slot), 0);
@@ -121,6 +121,7 @@ static void test_numbers_are_dense_and_per_stream(void **state)
 			assert_int_equal(ledger_last_seq(l, stream, &where), i);
 			assert_int_equal(where, slot);
 		}
+	}
 }
 
 static void test_numbers_go_on_behind_a_recording(void **state)

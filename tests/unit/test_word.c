@@ -22,29 +22,29 @@ enum goal { TO_FREE, TO_FILLING, TO_QUEUED, TO_HELD, DONE_OR_FREE };
 struct rule {
 	enum word_cause cause;
 	enum phase from;
-	bool mine; /* only for the seat in the word */
 	enum goal to;
 	enum field seat;
 	uint8_t marks; /* added */
+	bool mine;     /* only for the seat in the word */
 };
 
 static const struct rule rules[] = {
-	{CAUSE_TAKE, PHASE_FREE, false, TO_FILLING, GIVEN, MARK_SPOILED},
-	{CAUSE_PUBLISH, PHASE_FILLING, true, TO_QUEUED, CLEAR, 0},
-	{CAUSE_ABANDON, PHASE_FILLING, true, TO_FREE, CLEAR, MARK_SPOILED},
-	{CAUSE_CLAIM, PHASE_QUEUED, false, TO_HELD, GIVEN, 0},
-	{CAUSE_FINISH, PHASE_HELD, true, DONE_OR_FREE, CLEAR, 0},
-	{CAUSE_HAND_BACK, PHASE_HELD, true, TO_QUEUED, CLEAR, 0},
-	{CAUSE_BYPASS, PHASE_QUEUED, false, DONE_OR_FREE, KEEP, MARK_BYPASSED},
-	{CAUSE_BYPASS, PHASE_HELD, false, DONE_OR_FREE, KEEP, MARK_BYPASSED},
-	{CAUSE_LET_GO, PHASE_DONE, true, DONE_OR_FREE, CLEAR, 0},
-	{CAUSE_SETTLE, PHASE_DONE, false, DONE_OR_FREE, KEEP, 0},
-	{CAUSE_RECLAIM, PHASE_FILLING, true, TO_FREE, CLEAR, MARK_SPOILED},
-	{CAUSE_RECLAIM, PHASE_HELD, true, TO_QUEUED, CLEAR, 0},
-	{CAUSE_RECLAIM, PHASE_DONE, true, DONE_OR_FREE, CLEAR, 0},
-	{CAUSE_BLAME, PHASE_FILLING, true, TO_FREE, CLEAR, MARK_SPOILED},
-	{CAUSE_BLAME, PHASE_HELD, true, TO_QUEUED, CLEAR, 0},
-	{CAUSE_BLAME, PHASE_DONE, true, DONE_OR_FREE, CLEAR, 0},
+	{CAUSE_TAKE, PHASE_FREE, TO_FILLING, GIVEN, MARK_SPOILED, false},
+	{CAUSE_PUBLISH, PHASE_FILLING, TO_QUEUED, CLEAR, 0, true},
+	{CAUSE_ABANDON, PHASE_FILLING, TO_FREE, CLEAR, MARK_SPOILED, true},
+	{CAUSE_CLAIM, PHASE_QUEUED, TO_HELD, GIVEN, 0, false},
+	{CAUSE_FINISH, PHASE_HELD, DONE_OR_FREE, CLEAR, 0, true},
+	{CAUSE_HAND_BACK, PHASE_HELD, TO_QUEUED, CLEAR, 0, true},
+	{CAUSE_BYPASS, PHASE_QUEUED, DONE_OR_FREE, KEEP, MARK_BYPASSED, false},
+	{CAUSE_BYPASS, PHASE_HELD, DONE_OR_FREE, KEEP, MARK_BYPASSED, false},
+	{CAUSE_LET_GO, PHASE_DONE, DONE_OR_FREE, CLEAR, 0, true},
+	{CAUSE_SETTLE, PHASE_DONE, DONE_OR_FREE, KEEP, 0, false},
+	{CAUSE_RECLAIM, PHASE_FILLING, TO_FREE, CLEAR, MARK_SPOILED, true},
+	{CAUSE_RECLAIM, PHASE_HELD, TO_QUEUED, CLEAR, 0, true},
+	{CAUSE_RECLAIM, PHASE_DONE, DONE_OR_FREE, CLEAR, 0, true},
+	{CAUSE_BLAME, PHASE_FILLING, TO_FREE, CLEAR, MARK_SPOILED, true},
+	{CAUSE_BLAME, PHASE_HELD, TO_QUEUED, CLEAR, 0, true},
+	{CAUSE_BLAME, PHASE_DONE, DONE_OR_FREE, CLEAR, 0, true},
 };
 
 static const uint8_t seats[] = {0, 1, 2, 63, 64, 255};
@@ -179,19 +179,20 @@ static void try_all_steps(struct tally *tally, uint64_t from)
 	for (int cause = 0; cause < N_CAUSES; cause++) {
 		for (size_t i = 0; i < N_OF(seats); i++) {
 			struct word_args args = {.seat = seats[i]};
-			if (cause == CAUSE_SETTLE)
+			if (cause == CAUSE_SETTLE) {
 				for (size_t t = 0; t < N_OF(taps); t++) {
 					args.tap = taps[t];
 					try_step(tally, from, (enum word_cause)cause, &args);
 				}
-			else if (cause == CAUSE_PUBLISH)
+			} else if (cause == CAUSE_PUBLISH) {
 				for (size_t k = 0; k < N_OF(seqs) * N_OF(owed_sets); k++) {
 					args.seq = seqs[k % N_OF(seqs)];
 					args.owed = owed_sets[k / N_OF(seqs)];
 					try_step(tally, from, (enum word_cause)cause, &args);
 				}
-			else
+			} else {
 				try_step(tally, from, (enum word_cause)cause, &args);
+			}
 		}
 	}
 }
@@ -201,8 +202,8 @@ typedef void word_fn(struct tally *tally, const struct slot_word *w);
 /* Calls `fn` for every phase x marks x owed x attempts (all 16 values each) x seats x numbers. */
 static void each_word(struct tally *tally, word_fn *fn)
 {
-	for (uint32_t bits = 0; bits < 1U << 16; bits++)
-		for (size_t s = 0; s < N_OF(seats); s++)
+	for (uint32_t bits = 0; bits < 1U << 16; bits++) {
+		for (size_t s = 0; s < N_OF(seats); s++) {
 			for (size_t q = 0; q < N_OF(seqs); q++) {
 				struct slot_word w = {
 					.seq = seqs[q],
@@ -214,6 +215,8 @@ static void each_word(struct tally *tally, word_fn *fn)
 				};
 				fn(tally, &w);
 			}
+		}
+	}
 }
 
 static void check_one_word(struct tally *tally, const struct slot_word *w)
