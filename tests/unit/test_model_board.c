@@ -219,6 +219,42 @@ static void test_publisher_dies_half_way(void **state)
 	board_close(&ledger);
 }
 
+/* What the reader below is overtaken by, in the middle of its copy. */
+static struct ledger *overtaken;
+
+static void overtake(int signal)
+{
+	(void)signal;
+	static struct model_bank model;
+	mprotect(overtaken->model, sizeof(struct model_board), PROT_READ | PROT_WRITE);
+	for (uint32_t tag = 3; tag <= 4; tag++) {
+		make_model(&model, tag);
+		model_publish(overtaken, &model);
+	}
+}
+
+/* A reader that has copied half of version 2 when version 4 is written over it. */
+static void test_reader_is_overtaken(void **state)
+{
+	(void)state;
+	struct ledger ledger;
+	static struct model_bank model, copy;
+	board_open(&ledger);
+	for (uint32_t tag = 1; tag <= 2; tag++) {
+		make_model(&model, tag);
+		assert_int_equal(model_publish(&ledger, &model), 0);
+	}
+	overtaken = &ledger;
+	void (*before)(int) = signal(SIGSEGV, overtake);
+	assert_int_equal(mprotect((uint8_t *)ledger.model + 4 * 4096, 4096, PROT_NONE), 0);
+	int rc = model_read(&ledger, 0, &copy);
+	signal(SIGSEGV, before);
+	assert_int_equal(rc, 0);
+	assert_int_equal(copy.version, 4);
+	assert_int_equal(model_tag(&copy), 4);
+	board_close(&ledger);
+}
+
 /* A process that publishes without end, killed at any instruction, and its successor after it. */
 static void test_killed_publishers(void **state)
 {
@@ -257,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_impossible_models),
 		cmocka_unit_test(test_damage_is_refused),
 		cmocka_unit_test(test_readers_beside_a_publisher),
+		cmocka_unit_test(test_reader_is_overtaken),
 		cmocka_unit_test(test_publisher_dies_half_way),
 		cmocka_unit_test(test_killed_publishers),
 	};
