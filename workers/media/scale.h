@@ -14,8 +14,8 @@ struct scaler *scaler_create(void); /* NULL: out of memory */
 void scaler_destroy(struct scaler *scaler);
 
 /* Writes an I420 image of width x height (both even) as tight R, G, B rows of out_width x
- * out_height (any size), each output pixel the mean of what it covers. TROUPE_E_ARGUMENT,
- * TROUPE_E_MEMORY. */
+ * out_height (any size), each output pixel the mean of what it covers (within 1 %).
+ * TROUPE_E_ARGUMENT, TROUPE_E_MEMORY. */
 int scale_i420_to_rgb(struct scaler *scaler, const uint8_t *i420, uint32_t width, uint32_t height,
 		      uint8_t *rgb, uint32_t out_width, uint32_t out_height);
 

@@ -1,0 +1,2 @@
+# Pixel code: JPEG, scaling, drawing, the barcode.
+troupe_unit_test(test_media SOURCES test_media.c LINK troupe_media)
