@@ -126,6 +126,21 @@ static void test_reclaim_gives_back_everything(void **state)
 	assert_int_equal(small_word(l, others).seat, other);
 }
 
+/* Also of who held nothing, so that no step on a slot has rung and taken them. */
+static void test_reclaim_clears_all_bits(void **state)
+{
+	struct ledger *l = *state;
+	struct ledger_header *h = l->header;
+	struct reclaimed what;
+	h->idle = h->asked = h->waiting = h->bells_all = BIT(4) | BIT(5);
+	l->seats[4].state = SEAT_LIVE;
+	seat_reclaim(l, 4, false, &what);
+	assert_int_equal(h->idle, BIT(5));
+	assert_int_equal(h->asked, BIT(5));
+	assert_int_equal(h->waiting, BIT(5));
+	assert_int_equal(h->bells_all, BIT(5));
+}
+
 /* Which phase its process died in decides what comes of a slot; a death in FILLING blames no frame.
  */
 static void test_blame_in_each_phase(void **state)
@@ -197,6 +212,7 @@ int main(void)
 		ON_SMALL(test_round_robin),
 		ON_SMALL(test_no_seat_before_it_is_given_back),
 		ON_SMALL(test_reclaim_gives_back_everything),
+		ON_SMALL(test_reclaim_clears_all_bits),
 		ON_SMALL(test_blame_in_each_phase),
 		ON_SMALL(test_a_second_reclaim_does_nothing),
 		ON_SMALL(test_who_holds_something),
