@@ -14,7 +14,7 @@
 #define RIG_PATH      64
 #define RIG_TEXT      8192
 
-/* A new empty folder below /tmp; removed again by rig_remove with all that is in it. */
+/* A new empty folder; removed again by rig_remove with all that is in it. */
 void rig_folder(char path[RIG_PATH]);
 void rig_remove(const char *path);
 void rig_copy(const char *from, const char *to);

@@ -352,7 +352,7 @@ static void results_differ(void **state)
 		record_all(twins->two, RIG_RUN + i, plants[i].change);
 		expect_fault(twins->one, twins->two, plants[i].words);
 	}
-	expect_fault(twins->two, twins->one, "cam1 frame 40: in '/tmp");
+	expect_fault(twins->two, twins->one, "cam1 frame 40: in '/");
 }
 
 static void lose_prediction(struct record *record, uint8_t *coded)
