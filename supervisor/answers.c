@@ -51,7 +51,7 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 	out->state = arena_text(arena, "%s", life_state_text(part->life.state));
 	out->pid = p->pid;
 	out->seat = p->seat;
-	out->incarnation = p->incarnation;
+	out->incarnation = p->pid ? p->incarnation : m->incarnations;
 	out->restarts = m->restarts;
 	out->program = arena_text(arena, "%s", part->program);
 	out->version = arena_text(arena, "%s", part->version);

@@ -31,6 +31,7 @@ static unsigned spawn(struct life *life, const struct step *step)
 {
 	life->again = true;
 	life->said_finished = false;
+	life->ready_since = 0;
 	enter(life, LIFE_STARTING, step, step->limits->ready_timeout);
 	return ACTION_SPAWN;
 }
@@ -45,6 +46,7 @@ static unsigned start(struct life *life, const struct step *step)
 
 static unsigned now_ready(struct life *life, const struct step *step)
 {
+	life->ready_since = step->now;
 	enter(life, LIFE_READY, step, CLOCK_NEVER);
 	return 0;
 }
@@ -123,7 +125,7 @@ static unsigned died(struct life *life, const struct step *step)
 		life->window_start = step->now;
 		life->restarts = 0;
 	}
-	if (life->state == LIFE_READY && step->now - life->since >= limits->restart_window)
+	if (life->ready_since && step->now - life->ready_since >= limits->restart_window)
 		life->streak = 0;
 	if (++life->restarts > limits->max_restarts)
 		return give_up(life, step);
@@ -140,7 +142,7 @@ static unsigned exited(struct life *life, const struct step *step)
 		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
 		return 0;
 	}
-	return step->event->excused ? spawn(life, step) : died(life, step);
+	return step->event->excused ? spawn(life, step) | ACTION_RESTARTED : died(life, step);
 }
 
 /* The end of a process that was told to end: in a restart it comes again, and costs nothing. */

@@ -67,6 +67,7 @@ struct life {
 	bool said_finished;
 	int64_t since;	      /* of the state */
 	int64_t until;	      /* when TIMER is due, CLOCK_NEVER */
+	int64_t ready_since;  /* 0: not yet ready */
 	int64_t window_start; /* of the window in which restarts are counted */
 	int64_t restarts;     /* in the window */
 	int64_t streak;	      /* restarts without a healthy spell between them: what backs off */

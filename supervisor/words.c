@@ -17,31 +17,39 @@ void words_add(struct words *words, const char *bytes, size_t size)
 	words->used += size;
 }
 
-/* Where the message of a line "TIME error text" begins; NULL: not such a line. */
-static const char *error_of(const char *line, size_t length)
+/* What a line is worth, and where its text begins: our own lines are "TIME level text". */
+static int worth(const char *line, size_t length, const char **text)
 {
-	static const char mark[] = "Z error ";
-	const char *at = memmem(line, length, mark, sizeof(mark) - 1);
-	return at && at - line < 32 ? at + sizeof(mark) - 1 : NULL;
+	static const struct {
+		const char *mark;
+		int worth;
+	} levels[] = {{"Z error ", 3}, {"Z warn  ", 1}, {"Z info  ", 0}, {"Z debug ", 0}};
+	*text = line;
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		const char *at = memmem(line, length, levels[i].mark, 8);
+		if (!at || at - line > 30)
+			continue;
+		*text = at + 8;
+		return levels[i].worth;
+	}
+	return length > 0 ? 2 : 0;
 }
 
 char *words_last(const struct words *words, char *out, size_t size)
 {
-	const char *text = words->text, *end = text + words->used, *best = end, *best_end = end;
-	for (const char *line = text; line < end;) {
-		const char *stop = memchr(line, '\n', (size_t)(end - line));
+	const char *end = words->text + words->used, *best = end, *best_end = end;
+	int best_worth = 1;
+	for (const char *line = words->text; line < end;) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line)), *text;
 		stop = stop ? stop : end;
-		const char *message = error_of(line, (size_t)(stop - line));
-		if (message || (stop > line && !error_of(best, (size_t)(best_end - best)))) {
-			best = line;
+		int its = worth(line, (size_t)(stop - line), &text);
+		if (its >= best_worth) {
+			best = text;
 			best_end = stop;
+			best_worth = its;
 		}
 		line = stop + 1;
 	}
-	const char *message = error_of(best, (size_t)(best_end - best));
-	best = message ? message : best;
-	while (best < best_end && *best == ' ')
-		best++;
 	snprintf(out, size, "%.*s", (int)(best_end - best), best);
 	return out;
 }

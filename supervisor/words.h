@@ -15,8 +15,8 @@ struct words {
 /* Adds what was written and forgets what is too old to fit. */
 void words_add(struct words *words, const char *bytes, size_t size);
 
-/* The line that tells most: the last one that log_error() wrote, without its time, else the last
- * one. Returns `out`, "" when nothing was said. */
+/* The line that tells most: the last one by log_error(), else the last that is no log line (an
+ * assertion, a sanitizer), else the last warning. Returns `out`, "" when there is none. */
 char *words_last(const struct words *words, char *out, size_t size);
 
 #endif
