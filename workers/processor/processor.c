@@ -101,11 +101,14 @@ static int open_model(struct processor *p, const char *model)
 	if (!p->pinned)
 		return TROUPE_E_MEMORY;
 	int rc = model_file_load(model, p->pinned);
-	if (rc < 0)
-		log_error("processor: cannot use model %s: %s (valid: live, none, or a "
-			  "checkpoint's path)",
-			  model, error_text(rc));
-	return rc;
+	if (rc >= 0)
+		return 0;
+	log_error("processor: cannot use model %s: %s (valid: live, none, or a checkpoint's path)",
+		  model, rc == TROUPE_E_MALFORMED ? "it is no model file" : error_text(rc));
+	/* What is wrong with the file itself, starting again will not mend. */
+	bool around = rc == TROUPE_E_NOT_FOUND || rc == TROUPE_E_DENIED || rc == TROUPE_E_IO ||
+		      rc == TROUPE_E_MEMORY;
+	return around ? rc : TROUPE_E_CONFIG;
 }
 
 static int processor_open(struct worker *w, void **self)
