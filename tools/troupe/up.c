@@ -44,7 +44,7 @@ static int become_background(const struct call *call, int ready, int log)
 	return program_become("troupe-supervisor", &arguments);
 }
 
-/* Reads the one line that says "ready"; false: the other side ended without it. */
+/* Reads the one line that says "ready" or "error: …"; false: the other side ended without it. */
 static bool read_line(int fd, char *line, size_t size)
 {
 	size_t used = 0;
@@ -69,13 +69,35 @@ static void show_log(int log)
 		fwrite(piece, 1, (size_t)n, stderr);
 }
 
-static int say_ready(const struct call *call, pid_t pid, const char *line)
+/* Gives the log its place in the pipeline's state folder. */
+static void place_log(const char *path, const struct pipeline *pipeline)
 {
-	if (!call->json) {
-		puts(line);
+	char folder[256], place[320];
+	if (folder_state(pipeline->name, folder, sizeof(folder)) < 0)
+		return;
+	snprintf(place, sizeof(place), "%s/supervisor.log", folder);
+	if (rename(path, place) < 0)
+		unlink(path);
+}
+
+/* The supervisor knows what the config calls the pipeline; the rest is known by its pid. */
+static int say_ready(const struct call *call, pid_t pid, const char *path)
+{
+	struct pipeline found[PIPELINES_MAX];
+	size_t n = pipelines_find(found, PIPELINES_MAX), i = 0;
+	while (i < n && found[i].pid != pid)
+		i++;
+	if (i == n) { /* it has ended already: a short source */
+		unlink(path);
 		return EXIT_DONE;
 	}
-	json_t *json = json_pack("{s:i, s:i, s:s}", "code", 0, "pid", (int)pid, "text", line);
+	place_log(path, &found[i]);
+	if (!call->json) {
+		printf("%s is up, supervisor %d\n", found[i].name, (int)pid);
+		return EXIT_DONE;
+	}
+	json_t *json =
+		json_pack("{s:i, s:s, s:i}", "code", 0, "name", found[i].name, "pid", (int)pid);
 	int rc = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(json);
@@ -111,32 +133,14 @@ static int open_log(char *path, size_t size)
 	return rc;
 }
 
-/* Gives the log its place in the pipeline's state folder. */
-static void place_log(const char *path, pid_t pid)
-{
-	char folder[256], place[320];
-	struct pipeline found[PIPELINES_MAX];
-	size_t n = pipelines_find(found, PIPELINES_MAX);
-	for (size_t i = 0; i < n; i++) {
-		if (found[i].pid != pid || folder_state(found[i].name, folder, sizeof folder) < 0)
-			continue;
-		snprintf(place, sizeof place, "%s/supervisor.log", folder);
-		if (rename(path, place) == 0)
-			return;
-	}
-	unlink(path);
-}
-
 /* Waits until the supervisor says that all is ready, or ends. */
 static int wait_until_ready(const struct call *call, pid_t pid, int ready, int log,
 			    const char *path)
 {
 	char line[512];
 	int status = 0;
-	if (read_line(ready, line, sizeof line)) {
-		place_log(path, pid);
-		return say_ready(call, pid, line);
-	}
+	if (read_line(ready, line, sizeof(line)) && strcmp(line, "ready") == 0)
+		return say_ready(call, pid, path);
 	waitpid(pid, &status, 0);
 	show_log(log);
 	unlink(path);
