@@ -57,6 +57,7 @@ int setup_process(int *keep)
 	}
 	signals_of_loop(&set);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of a call, not our death */
 	/* Before any thread (libzmq's) is made, so that all inherit it. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return error_from_errno(errno);

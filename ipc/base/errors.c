@@ -56,6 +56,7 @@ int error_from_errno(int errnum)
 	case ECONNRESET:
 		return TROUPE_E_CLOSED;
 	case ENOSPC:
+	case EFBIG:
 	case EDQUOT:
 		return TROUPE_E_NO_SPACE;
 	case EACCES:

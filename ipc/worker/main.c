@@ -33,6 +33,7 @@ static int exit_code(int rc)
 	case TROUPE_E_DENIED:
 	case TROUPE_E_NO_SPACE:
 	case TROUPE_E_BUSY:
+	case TROUPE_E_EXISTS:
 	case TROUPE_E_MEMORY:
 		return CONTRACT_EXIT_ENVIRONMENT;
 	default:
@@ -200,6 +201,7 @@ static int watch_signals(struct worker *w)
 	/* Before the first thread exists, so that no thread of a library takes them. */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of write(), not a death */
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return w->signal_fd < 0 ? error_from_errno(errno) : 0;
 }
@@ -352,8 +354,8 @@ static int live_as_worker(struct worker *w)
 	if (rc == 0) {
 		pipe_side_hello(w);
 		rc = run(w);
-		if (rc < 0)
-			log_error("%s ends: %s", w->name, error_text(rc));
+		if (rc < 0) /* a warning: the last words are the callback's own, if it had any */
+			log_warn("%s ends: %s", w->name, error_text(rc));
 	}
 	finish(w);
 	ledger_finish(&ledger);

@@ -1,0 +1,382 @@
+"""A pipeline as a test sees it: real processes, a real recording, and the ledger read through its memfd.
+
+Nothing here links troupe's code: the ledger is read by the layout in ipc/slots/layout.h, the catalogue by
+Python's own SQLite, processes through /proc. Waiting is always for a condition, with a time limit.
+"""
+
+import json
+import mmap
+import os
+import select
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BIN = os.environ.get("TROUPE_BIN", os.path.join(os.getcwd(), "bin"))
+PHASES = ["FREE", "FILLING", "QUEUED", "HELD", "DONE"]
+BYPASSED, QUARANTINED, SPOILED = 1, 2, 4
+# Sanitized programs are slower; every limit is stretched, none is a measurement.
+PATIENCE = float(os.environ.get("TROUPE_PATIENCE", "1"))
+
+
+class Failed(AssertionError):
+    pass
+
+
+def check(condition, text):
+    if not condition:
+        raise Failed(text)
+
+
+def await_(condition, what, limit=20.0):
+    """Returns the first true value of condition(), or fails naming what did not come."""
+    deadline = time.monotonic() + limit * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed("waited %.0f s in vain for: %s" % (limit * PATIENCE, what))
+        time.sleep(0.005)
+
+
+class Word:
+    def __init__(self, raw):
+        self.seq = raw >> 24
+        self.owed = raw >> 20 & 0xF
+        self.attempts = raw >> 16 & 0xF
+        self.seat = raw >> 8 & 0xFF
+        self.marks = raw >> 4 & 0xF
+        self.phase = PHASES[raw & 0xF]
+
+    def __repr__(self):
+        return "%d %s seat %d owed %x marks %x attempts %d" % (
+            self.seq, self.phase, self.seat, self.owed, self.marks, self.attempts)
+
+
+class Ledger:
+    """The slots of a running pipeline, through /proc/PID/fd/N; stays readable after the pipeline is gone."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        (_, _, self.n_streams, self.n_slots, _, _, self.run, _, self.seats_at, _, self.words_at,
+         *_) = struct.unpack_from("<QIIIIQQQQQQQQQ", self.memory)
+
+    def words(self):
+        raw = struct.unpack_from("<%dQ" % self.n_slots, self.memory, self.words_at)
+        return [Word(w) for w in raw]
+
+    def held_by(self, seat):
+        return [w for w in self.words() if w.seat == seat]
+
+    def quiet(self):
+        return all(w.phase == "FREE" for w in self.words())
+
+    def last(self):
+        return max(w.seq for w in self.words())
+
+
+CONFIG = """
+name = "{name}"
+hang_after = "{hang_after}"
+bypass_after = "{bypass_after}"
+stream "cam1" {{
+  source = "pattern:"
+  pattern_size = "{size}"
+  pattern_fps = {fps}
+  pattern_frames = {frames}
+  pace = "{pace}"
+  slots = {slots}
+  {stream}
+}}
+processor {{ count = {processors}  model = "none"  {processor} }}
+storer {{ folder = "{folder}"  {storer} }}
+trainer {{ {trainer} }}
+display {{ listen = "{listen}"  {display} }}
+{extra}
+"""
+
+DEFAULTS = dict(hang_after="3s", bypass_after="2s", size="320x240", fps=50, frames=200, pace="real",
+                slots=32, stream="", processors=2, processor="", storer="", trainer="",
+                listen="127.0.0.1:0", display="", extra="")
+
+
+class Pipeline:
+    def __init__(self, folder, name, **settings):
+        self.folder, self.name = folder, name
+        self.settings = dict(DEFAULTS, **settings)
+        self.recording = os.path.join(folder, "recording")
+        self.env = dict(os.environ, TROUPE_RUNTIME_DIR=os.path.join(folder, "run"),
+                        TROUPE_STATE_DIR=os.path.join(folder, "state"))
+        self.runtime = os.path.join(folder, "run", name)
+        self.process = self.ledger = None
+        self.expect_reports = False
+
+    def write_config(self, path="pipeline.conf", **changes):
+        text = CONFIG.format(name=self.name, **dict(self.settings, folder=self.recording, **changes))
+        path = os.path.join(self.folder, path)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def troupe(self, *args, code=0, limit=30, input=None):
+        done = subprocess.run([os.path.join(BIN, "troupe"), *args], env=self.env, text=True,
+                              capture_output=True, timeout=limit * PATIENCE, input=input)
+        if code is not None:
+            check(done.returncode == code, "troupe %s: exit %d, not %d: %s%s" % (
+                " ".join(args), done.returncode, code, done.stdout[-500:], done.stderr[-1500:]))
+        return done
+
+    def start(self):
+        """Starts the supervisor as a child and returns what it says once it is ready or has failed."""
+        reader, writer = os.pipe()
+        os.set_inheritable(writer, True)
+        self.errors = open(os.path.join(self.folder, "stderr"), "w+")
+        self.process = subprocess.Popen(
+            [os.path.join(BIN, "troupe-supervisor"), "-c", self.write_config(), "-n", self.name,
+             "--ready-fd", str(writer)], env=self.env, stdin=subprocess.DEVNULL,
+            stdout=self.errors, stderr=self.errors, close_fds=True, pass_fds=[writer])
+        os.close(writer)
+        told = b""
+        deadline = time.monotonic() + 30 * PATIENCE
+        while not told.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            check(left > 0, "the supervisor did not say in time whether it is ready")
+            if not select.select([reader], [], [], left)[0]:
+                continue
+            chunk = os.read(reader, 4096)
+            if not chunk:
+                break
+            told += chunk
+        os.close(reader)
+        return told.decode().strip()
+
+    def up(self):
+        told = self.start()
+        check(told == "ready", "up failed: %s %s" % (told, self.said()))
+        self.ledger = Ledger(os.path.join(self.runtime, "ledger"))
+        return self
+
+    def said(self):
+        with open(os.path.join(self.folder, "stderr")) as file:
+            return file.read()[-3000:]
+
+    def log(self, worker):
+        try:
+            with open(os.path.join(self.folder, "state", self.name, worker + ".log")) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def sanitizer_reports(self):
+        """What a sanitizer said in the log of any process: a test that leaves some has failed."""
+        state = os.path.join(self.folder, "state", self.name)
+        told = self.said() if self.process else ""
+        for log in sorted(os.listdir(state)) if os.path.isdir(state) else []:
+            if log.endswith(".log"):
+                with open(os.path.join(state, log), errors="replace") as file:
+                    told += file.read()
+        lines = [l for l in told.split("\n") if "Sanitizer" in l or "runtime error:" in l]
+        return "\n".join(lines)
+
+    def ps(self):
+        return json.loads(self.troupe("ps", "--json", "-n", self.name).stdout)
+
+    def worker(self, name):
+        for worker in self.ps()["worker"]:
+            if worker["name"] == name:
+                return worker
+        raise Failed("ps does not know %s" % name)
+
+    def status(self):
+        return json.loads(self.troupe("status", "--json", "-n", self.name).stdout)
+
+    def names(self):
+        return [w["name"] for w in self.ps()["worker"]]
+
+    def wait_end(self, code=0, limit=60):
+        try:
+            got = self.process.wait(limit * PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failed("the pipeline does not end; words: %s" % [
+                w for w in self.ledger.words() if w.phase != "FREE"])
+        check(got == code, "the pipeline ended with %d, not %d: %s" % (got, code, self.said()))
+
+    def kill_holding(self, name, sig=signal.SIGKILL, owed=False):
+        """Kills a worker at a moment when it holds a slot (or, a tap, is owed one); returns its words.
+
+        It is stopped to look: a stopped process cannot let go before the signal comes.
+        """
+        def attempt():
+            worker = self.worker(name)
+            pid, seat = worker["pid"], worker["seat"]
+            if pid <= 0 or worker["state"] != "ready":
+                return None
+            try:
+                for _ in range(400):
+                    os.kill(pid, signal.SIGSTOP)
+                    wait_stopped(pid)
+                    held = self.ledger.held_by(seat)
+                    if owed:
+                        held = [w for w in self.ledger.words() if w.phase == "DONE" and w.owed]
+                    if held:
+                        os.kill(pid, sig)
+                        return held
+                    os.kill(pid, signal.SIGCONT)
+                    time.sleep(0.001)
+            except ProcessLookupError:
+                pass
+            return None
+        return await_(attempt, "%s to hold a slot" % name)
+
+    def back(self, name, after):
+        """Waits until a later incarnation of the worker is ready."""
+        def is_back():
+            worker = self.worker(name)
+            return worker["incarnation"] > after and worker["state"] == "ready" and worker
+        return await_(is_back, "%s to be back" % name)
+
+    def pids(self):
+        """Every process of this pipeline, by its title."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as file:
+                    title = file.read().split(b"\0")[0].decode(errors="replace")
+            except OSError:
+                continue
+            if title.startswith("troupe: %s " % self.name):
+                found[int(pid)] = title
+        if self.process and self.process.poll() is None:
+            found[self.process.pid] = "supervisor"
+        return found
+
+    def check_nothing_left(self):
+        await_(lambda: not self.pids(), "all processes to be gone: %s" % self.pids())
+        check(not os.path.exists(self.runtime), "the runtime folder is still there: %s" % (
+            os.path.exists(self.runtime) and os.listdir(self.runtime)))
+
+    def check_quiet(self):
+        check(self.ledger.quiet(), "slots are not FREE: %s" % [
+            w for w in self.ledger.words() if w.phase != "FREE"])
+
+    # ---- the recording, by readers that are not troupe's ----
+
+    def frames(self, folder=None):
+        path = os.path.join(folder or self.recording, "recording.sqlite")
+        with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as catalogue:
+            catalogue.row_factory = sqlite3.Row
+            return [dict(r) for r in catalogue.execute("SELECT * FROM frames ORDER BY run, stream, seq")]
+
+    def check_numbers(self, count, folder=None):
+        """Exactly 1..count, each once, by SQLite; and each JPEG shows its own number in its pixels."""
+        seqs = [f["seq"] for f in self.frames(folder)]
+        check(seqs == list(range(1, count + 1)), "the catalogue has not 1..%d once each: %s" % (
+            count, describe(seqs, count)))
+        for frame, number in zip(self.frames(folder), self.pixel_numbers(folder)):
+            check(number == frame["source_index"], "frame %d shows the number %d, its source says %d" % (
+                frame["seq"], number, frame["source_index"]))
+
+    def pixel_numbers(self, folder=None):
+        """The number in the pixels of each stored JPEG, found by the catalogue alone."""
+        segments = os.path.join(folder or self.recording, "segments")
+        jpegs = b""
+        for f in self.frames(folder):
+            with open(os.path.join(segments, "%06d.seg" % f["segment"]), "rb") as file:
+                file.seek(f["offset"] + 240)
+                jpeg = file.read(f["coded_bytes"])
+            jpegs += struct.pack("<I", len(jpeg)) + jpeg
+        done = subprocess.run([os.path.join(BIN, "read-numbers")], input=jpegs, capture_output=True,
+                              timeout=60 * PATIENCE)
+        check(done.returncode == 0, "read-numbers failed")
+        return [int(line) for line in done.stdout.split()]
+
+    def verify(self, against=None, code=0):
+        args = ["verify", self.recording] + (["--against", against] if against else [])
+        return self.troupe(*args, code=code, limit=60)
+
+    def reference(self):
+        """Runs the same config one after another into a recording of its own; returns its folder."""
+        folder = os.path.join(self.folder, "reference")
+        if not os.path.exists(folder):
+            keep, self.recording = self.recording, folder
+            path = self.write_config("reference.conf")
+            self.recording = keep
+            self.troupe("run", "--sequential", "-c", path, limit=120)
+        return folder
+
+    def check_equals_reference(self):
+        self.verify(against=self.reference())
+
+    def end(self):
+        """Whatever state a test left: nothing of it survives."""
+        for pid in self.pids():
+            for sig in (signal.SIGCONT, signal.SIGKILL):
+                try:
+                    os.kill(pid, sig)
+                except ProcessLookupError:
+                    pass
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def describe(seqs, count):
+    missing = sorted(set(range(1, count + 1)) - set(seqs))
+    double = sorted({s for s in seqs if seqs.count(s) > 1}) if len(seqs) < 5000 else []
+    return "%d rows, missing %s, double %s, last %s" % (len(seqs), missing[:10], double[:10], seqs[-1:])
+
+
+def process_state(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+def wait_stopped(pid):
+    while process_state(pid) not in "TtZX":
+        pass
+
+
+def main(tests):
+    """Runs the tests named on the command line (all without a name), each in a folder of its own."""
+    wanted = sys.argv[1:] or list(tests)
+    failed = 0
+    for name in wanted:
+        folder = tempfile.mkdtemp(prefix="trp-")
+        begun = time.monotonic()
+        pipelines = []
+
+        def make(pipeline=name, **settings):
+            sub = os.path.join(folder, str(len(pipelines)))
+            os.mkdir(sub)
+            pipelines.append(Pipeline(sub, "t%d-%s" % (os.getpid() % 10000, pipeline[:9].rstrip("_")), **settings))
+            return pipelines[-1]
+        try:
+            tests[name](make)
+            for p in pipelines:
+                check(p.expect_reports or not p.sanitizer_reports(),
+                      "a sanitizer reported: " + p.sanitizer_reports())
+            print("ok   %s (%.1f s)" % (name, time.monotonic() - begun), flush=True)
+        except (Failed, subprocess.TimeoutExpired, OSError, sqlite3.Error, ValueError, KeyError) as fault:
+            failed += 1
+            print("FAIL %s: %s" % (name, fault), flush=True)
+            traceback.print_exc()
+            for p in pipelines:
+                print("--- said:\n" + (p.said() if p.process else ""))
+                state = os.path.join(p.folder, "state", p.name)
+                for log in sorted(os.listdir(state)) if os.path.isdir(state) else []:
+                    if log.endswith(".log"):
+                        print("--- %s:\n%s" % (log, open(os.path.join(state, log)).read()[-1500:]))
+        finally:
+            for p in pipelines:
+                p.end()
+            if not os.environ.get("TROUPE_KEEP"):
+                shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if failed else 0)

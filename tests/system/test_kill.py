@@ -1,0 +1,166 @@
+"""kill -9 and SIGSTOP of every worker while it holds a slot: nothing is lost, nothing leaks."""
+
+import os
+import signal
+import threading
+import urllib.request
+
+import harness
+from harness import await_, check
+
+
+def watch(p):
+    """A viewer, so that display peeks into slots; reads until the display dies."""
+    url = p.status()["pipeline"]["url"].rstrip("/") + "/stream/cam1"
+    try:
+        stream = urllib.request.urlopen(url, timeout=10)
+    except OSError:
+        return None
+
+    def read():
+        try:
+            while stream.read1(65536):
+                pass
+        except (OSError, ValueError):
+            pass
+    threading.Thread(target=read, daemon=True).start()
+    return stream
+
+
+def finish_and_compare(p, frames, limit=90):
+    p.wait_end(0, limit)
+    p.check_quiet()
+    p.check_nothing_left()
+    p.check_numbers(frames)
+    p.verify()
+    p.check_equals_reference()
+
+
+def kill_one(make, name, owed=False):
+    frames = 600
+    p = make("kill-" + name.split(".")[0], frames=frames, fps=60, size="1280x720", processors=1).up()
+    for _ in range(3):
+        before = p.worker(name)["incarnation"]
+        p.kill_holding(name, owed=owed)
+        after = p.back(name, before)
+        check("SIGKILL" in after["last_exit"], "the cause of the exit is %r" % after["last_exit"])
+    finish_and_compare(p, frames)
+
+
+def processor(make):
+    kill_one(make, "processor.1")
+
+
+def capture(make):
+    kill_one(make, "capture.cam1")
+
+
+def storer(make):
+    kill_one(make, "storer", owed=True)
+
+
+def peekers(make):
+    frames = 300
+    p = make(frames=frames, fps=100).up()
+    for name in ("display", "trainer", "display", "trainer"):
+        watch(p)
+        worker = p.worker(name)
+        start = worker["frames"]
+        await_(lambda: p.worker(name)["frames"] > start, "%s to peek" % name)
+        os.kill(worker["pid"], signal.SIGKILL)
+        p.back(name, worker["incarnation"])
+    finish_and_compare(p, frames)
+
+
+def all_at_once(make):
+    frames = 400
+    p = make(frames=frames, fps=100).up()
+    for _ in range(3):
+        await_(lambda: any(w.phase == "HELD" for w in p.ledger.words()), "a slot to be HELD")
+        workers = p.ps()["worker"]
+        for worker in workers:
+            os.kill(worker["pid"], signal.SIGKILL)
+        for worker in workers:
+            p.back(worker["name"], worker["incarnation"])
+    finish_and_compare(p, frames)
+
+
+def stopped_processor_is_bypassed(make):
+    frames = 300
+    p = make(frames=frames, fps=50, hang_after="3s", bypass_after="500ms", slots=200).up()
+    worker = p.worker("processor.1")
+    held = p.kill_holding("processor.1", signal.SIGSTOP)
+    # The recording goes past the frame that the stopped one holds while it is still stopped.
+    await_(lambda: p.ledger and p.status()["pipeline"]["stream"][0]["stored"] > held[0].seq,
+           "the recording to pass frame %d" % held[0].seq)
+    check(harness.process_state(worker["pid"]) == "T", "it was replaced before the bypass came")
+    after = p.back("processor.1", worker["incarnation"])
+    check("hung" in after["last_exit"], "the cause is %r" % after["last_exit"])
+    p.wait_end(0)
+    p.check_quiet()
+    p.check_numbers(frames)
+    p.verify()
+    marked = [f["seq"] for f in p.frames() if f["bypassed"]]
+    check(held[0].seq in marked, "frame %d is marked bypassed: %s" % (held[0].seq, marked))
+    p.check_equals_reference()
+
+
+def stopped_is_found_and_replaced(make):
+    frames = 700
+    p = make(frames=frames, fps=50, hang_after="1s", bypass_after="500ms", slots=200).up()
+    for name in ("storer", "capture.cam1", "trainer", "display"):
+        worker = p.worker(name)
+        os.kill(worker["pid"], signal.SIGSTOP)
+        after = p.back(name, worker["incarnation"])
+        check("hung" in after["last_exit"], "%s: the cause is %r" % (name, after["last_exit"]))
+    finish_and_compare(p, frames)
+
+
+def stopped_peekers_delay_nothing(make):
+    p = make(frames=0, fps=50, hang_after="20s").up()
+    watch(p)
+    for name in ("display", "trainer"):
+        pid = p.worker(name)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        harness.wait_stopped(pid)
+    start = p.status()["pipeline"]["stream"][0]["stored"]
+    await_(lambda: p.status()["pipeline"]["stream"][0]["stored"] > start + 100, "frames to be stored")
+    for name in ("display", "trainer"):
+        check(harness.process_state(p.worker(name)["pid"]) == "T", "%s is still stopped" % name)
+        os.kill(p.worker(name)["pid"], signal.SIGCONT)
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    check(not [f for f in p.frames() if f["bypassed"]], "no frame was bypassed for a peeker")
+    p.verify()
+
+
+def one_holds_the_other_goes_on(make):
+    p = make(frames=0, fps=50, hang_after="20s", bypass_after="15s", slots=200, processor='hold = "30:3s"').up()
+    held = await_(lambda: [w for w in p.ledger.words() if w.phase == "HELD" and w.seq == 30],
+                  "frame 30 to be HELD")[0]
+    await_(lambda: [w for w in p.ledger.words() if w.seq > 60 and w.phase == "DONE"],
+           "frames after 30 to be DONE")
+    still = [w for w in p.ledger.words() if w.seq == 30]
+    check(still and still[0].phase == "HELD" and still[0].seat == held.seat,
+          "frame 30 is still held: %s" % still)
+    await_(lambda: p.status()["pipeline"]["stream"][0]["stored"] > 60, "the held frame to be stored")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.check_numbers(p.ledger.last())
+    p.verify()
+
+
+def crashing_frame_is_quarantined(make):
+    p = make(frames=120, fps=100, processor="crash_on = 40", extra="").up()
+    p.wait_end(0)
+    p.check_quiet()
+    p.check_numbers(120)
+    p.verify()
+    marked = [f["seq"] for f in p.frames() if f["quarantined"]]
+    check(marked == [40], "frame 40 alone is quarantined: %s" % marked)
+
+
+harness.main({f.__name__: f for f in (
+    processor, capture, storer, peekers, all_at_once, stopped_processor_is_bypassed,
+    stopped_is_found_and_replaced, stopped_peekers_delay_nothing, one_holds_the_other_goes_on,
+    crashing_frame_is_quarantined)})
