@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,20 +25,21 @@ static void supervisor_arguments(const struct call *call, char *title, size_t si
 	arguments_add_config(arguments, call);
 }
 
-/* The background process: a session of its own, nothing of the terminal; what it says goes to
- * `log`. */
-static int become_background(const struct call *call, int ready, int log)
+/* The background process: a session of its own, nothing of the terminal. `ready` comes last,
+ * because the place it takes may be another's until then. */
+static int become_background(const struct call *call, int ready, int words)
 {
 	char title[64], number[16];
 	struct arguments arguments = {0};
-	supervisor_arguments(call, title, sizeof title, &arguments);
-	snprintf(number, sizeof number, "%d", READY_FD);
+	supervisor_arguments(call, title, sizeof(title), &arguments);
+	snprintf(number, sizeof(number), "%d", READY_FD);
 	arguments_add(&arguments, "--ready-fd");
 	arguments_add(&arguments, number);
 	setsid();
-	int nothing = open("/dev/null", O_RDWR);
-	if (nothing < 0 || dup2(ready, READY_FD) < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
-	    dup2(nothing, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (nothing < 0 || dup2(words, STDERR_FILENO) < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
+	    dup2(nothing, STDOUT_FILENO) < 0 || dup2(ready, READY_FD) < 0 ||
+	    fcntl(READY_FD, F_SETFD, 0) < 0)
 		return EXIT_FAILED;
 	close_range(READY_FD + 1, ~0U, 0);
 	return program_become("troupe-supervisor", &arguments);
@@ -61,37 +62,24 @@ static bool read_line(int fd, char *line, size_t size)
 }
 
 /* Shows what the supervisor said before it gave up. */
-static void show_log(int log)
+static void show_words(int words)
 {
 	char piece[4096];
-	lseek(log, 0, SEEK_SET);
-	for (ssize_t n = read(log, piece, sizeof piece); n > 0; n = read(log, piece, sizeof piece))
+	lseek(words, 0, SEEK_SET);
+	for (ssize_t n = read(words, piece, sizeof piece); n > 0;
+	     n = read(words, piece, sizeof piece))
 		fwrite(piece, 1, (size_t)n, stderr);
 }
 
-/* Gives the log its place in the pipeline's state folder. */
-static void place_log(const char *path, const struct pipeline *pipeline)
-{
-	char folder[256], place[320];
-	if (folder_state(pipeline->name, folder, sizeof(folder)) < 0)
-		return;
-	snprintf(place, sizeof(place), "%s/supervisor.log", folder);
-	if (rename(path, place) < 0)
-		unlink(path);
-}
-
 /* The supervisor knows what the config calls the pipeline; the rest is known by its pid. */
-static int say_ready(const struct call *call, pid_t pid, const char *path)
+static int say_ready(const struct call *call, pid_t pid)
 {
 	struct pipeline found[PIPELINES_MAX];
 	size_t n = pipelines_find(found, PIPELINES_MAX), i = 0;
 	while (i < n && found[i].pid != pid)
 		i++;
-	if (i == n) { /* it has ended already: a short source */
-		unlink(path);
+	if (i == n) /* it has ended already: a short source */
 		return EXIT_DONE;
-	}
-	place_log(path, &found[i]);
 	if (!call->json) {
 		printf("%s is up, supervisor %d\n", found[i].name, (int)pid);
 		return EXIT_DONE;
@@ -104,63 +92,35 @@ static int say_ready(const struct call *call, pid_t pid, const char *path)
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Makes the folder and those above it. */
-static int make_folders(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int rc = mkdir(path, 0700);
-		*slash = '/';
-		if (rc < 0 && errno != EEXIST)
-			return -1;
-	}
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
-}
-
-/* The file that takes the supervisor's words. Its name is for the time until the pipeline's is
- * known. */
-static int open_log(char *path, size_t size)
-{
-	char root[256];
-	int rc = folder_state_root(root, sizeof root);
-	if (rc == 0 && make_folders(root) == 0 &&
-	    snprintf(path, size, "%s/.starting-%d.log", root, (int)getpid()) < (int)size)
-		rc = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	else
-		rc = -1;
-	if (rc < 0)
-		out_error("cannot write a log below %s: %s", root, strerror(errno));
-	return rc;
-}
-
 /* Waits until the supervisor says that all is ready, or ends. */
-static int wait_until_ready(const struct call *call, pid_t pid, int ready, int log,
-			    const char *path)
+static int wait_until_ready(const struct call *call, pid_t pid, int ready, int words)
 {
 	char line[512];
 	int status = 0;
 	if (read_line(ready, line, sizeof(line)) && strcmp(line, "ready") == 0)
-		return say_ready(call, pid, path);
+		return say_ready(call, pid);
 	waitpid(pid, &status, 0);
-	show_log(log);
-	unlink(path);
+	show_words(words);
 	int rc = program_exit_code(status);
 	return rc == EXIT_DONE ? EXIT_FAILED : rc;
 }
 
+/* What the supervisor has to say before it opens its own log goes to a memory file, so that it can
+ * be shown here and never blocks, however long it lives. */
 static int start_background(const struct call *call)
 {
-	char path[320];
-	int ready[2], log = open_log(path, sizeof path);
-	if (log < 0 || pipe2(ready, O_CLOEXEC) < 0)
+	int ready[2], words = memfd_create("troupe-up", MFD_CLOEXEC);
+	if (words < 0 || pipe2(ready, O_CLOEXEC) < 0) {
+		out_error("up: %s", strerror(errno));
 		return EXIT_FAILED;
+	}
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(become_background(call, ready[1], log));
+		_exit(become_background(call, ready[1], words));
 	close(ready[1]);
-	int rc = pid < 0 ? EXIT_FAILED : wait_until_ready(call, pid, ready[0], log, path);
+	int rc = pid < 0 ? EXIT_FAILED : wait_until_ready(call, pid, ready[0], words);
 	close(ready[0]);
-	close(log);
+	close(words);
 	return rc;
 }
 
