@@ -12,10 +12,14 @@
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* How long at most the pipe of a source that has ended is listened to. */
+#define HEAR_OUT_MS 100
 
 uint64_t oom_kills(void)
 {
@@ -121,6 +125,20 @@ static bool source_ended(const struct part *part)
 	return m->role->source && atomic_load(&m->supervisor->ledger.streams[m->number].ended) != 0;
 }
 
+/* The last words of a source that ended by itself: they lie in the socket already, but libzmq's
+ * thread may need a moment to bring them in. */
+static void hear_out(struct part *part, const siginfo_t *info)
+{
+	bool clean = info->si_code == CLD_EXITED && info->si_status == CONTRACT_EXIT_ASKED;
+	pipes_on_message(part, part->process.pipe);
+	for (int i = 0; i < HEAR_OUT_MS && clean && part->member->role->source &&
+			!part->process.asked && !part->life.said_finished && !source_ended(part);
+	     i++) {
+		poll(NULL, 0, 1);
+		pipes_on_message(part, part->process.pipe);
+	}
+}
+
 static void fail_early(struct member *m, const siginfo_t *info, const struct ending *end,
 		       const char *words)
 {
@@ -139,7 +157,7 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	uint64_t kills = oom_kills();
 	kill(-part->process.pid, SIGKILL); /* what it may have left of its group */
 	bells_ring_all(&s->ledger);
-	pipes_on_message(part, part->process.pipe);
+	hear_out(part, info);
 	logs_take_rest(part);
 	words_last(&part->process.words, words, sizeof(words));
 	bool finished = part->life.said_finished || source_ended(part);
