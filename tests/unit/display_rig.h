@@ -27,6 +27,7 @@ struct rig {
 	int listen_fd;
 	uint16_t port;
 	struct site *site;
+	int64_t due;	     /* when the site wants its next turn, though its descriptor is quiet */
 	struct links *links; /* the supervisor's */
 	struct link *link;
 	rig_answer_fn *answer; /* NULL: it says nothing */

@@ -283,7 +283,7 @@ static void give_up(struct api *api, int64_t deadline)
 	}
 }
 
-int64_t api_turn(struct api *api, int64_t now)
+void api_turn(struct api *api, int64_t now)
 {
 	int rc = 0;
 	while (api->questions && rc != TROUPE_E_AGAIN && rc != TROUPE_E_CLOSED) {
@@ -293,6 +293,10 @@ int64_t api_turn(struct api *api, int64_t now)
 			deliver(api, reply, now);
 	}
 	give_up(api, now);
+}
+
+int64_t api_due(const struct api *api, int64_t now)
+{
 	return api->questions ? now + LOOK_EVERY : CLOCK_NEVER;
 }
 

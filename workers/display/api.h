@@ -27,7 +27,9 @@ void api_health(struct api *api, struct request *request);
 void api_kill(struct api *api, struct request *request, const char *worker);
 void api_restart(struct api *api, struct request *request, const char *worker);
 
-/* Takes answers and gives up on what is past its deadline; returns when it wants to look again. */
-int64_t api_turn(struct api *api, int64_t now);
+/* Takes answers and gives up on what is past its deadline: http_turn() has to follow. */
+void api_turn(struct api *api, int64_t now);
+/* When it wants to look again. */
+int64_t api_due(const struct api *api, int64_t now);
 
 #endif

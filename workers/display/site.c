@@ -196,12 +196,12 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t site_turn(struct site *site, int64_t now)
 {
-	/* Answers and departures first: they give the connections something to do in this very
-	 * turn. */
+	/* Answers and departures first: they resume connections, which libmicrohttpd sees only when
+	 * it is run: its descriptor does not tell. So nothing may be resumed behind http_turn. */
 	int64_t due = viewers_sweep(site->viewers, now);
 	api_turn(site->api, now);
 	due = earlier(due, http_turn(site->http, now));
-	return earlier(due, api_turn(site->api, now));
+	return earlier(due, api_due(site->api, now));
 }
 
 int site_copy(struct site *site, const struct frame *frame, struct shot **shot)

@@ -24,7 +24,7 @@ void viewers_destroy(struct viewers *viewers);
 void viewers_join(struct viewers *viewers, struct request *request, uint32_t first, uint32_t count,
 		  enum feed_kind kind);
 
-/* A stream has a newer frame: wakes who waits for it. */
+/* A stream has a newer frame: wakes who waits for it. http_turn() has to follow. */
 void viewers_wake(struct viewers *viewers, uint32_t stream);
 
 /* Ends every response; http_turn() or http_destroy() then sees them off. */
