@@ -26,7 +26,8 @@
 
 #define THUMB_WIDTH  32
 #define THUMB_HEIGHT 24
-#define THUMB_SIZE   (THUMB_WIDTH * THUMB_HEIGHT)
+#define THUMB_SIZE   768 /* their product, as a plain number */
+static_assert(THUMB_SIZE == THUMB_WIDTH * THUMB_HEIGHT, "one byte a pixel");
 
 /* Why a captured frame took no slot and so no number. X(name, text) */
 #define DROP_REASONS(X)                                                                            \

@@ -6,8 +6,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
@@ -38,7 +38,7 @@ struct ledger *rig_create(uint32_t width, uint32_t height, bool live)
 	assert_non_null(ledger);
 	assert_int_equal(ledger_create(ledger, &plan), 0);
 	for (uint32_t i = 0; i < 5; i++)
-		strcpy(ledger->header->labels[i], labels[i]);
+		snprintf(ledger->header->labels[i], NAME_SIZE, "%s", labels[i]);
 	atomic_store(&ledger->header->n_labels, 5);
 	assert_int_equal(seat_assign(ledger, "capture.cam1", 1), RIG_CAPTURE);
 	assert_int_equal(seat_assign(ledger, "processor.1", 1), RIG_PROCESSOR);

@@ -93,11 +93,12 @@ static int fill_frame(struct writer *w, uint32_t index)
 	draw(&canvas, index);
 	const uint8_t *from[] = {canvas.pixels, canvas.pixels + luma,
 				 canvas.pixels + luma + luma / 4};
-	for (int plane = 0; plane < 3; plane++)
+	for (int plane = 0; plane < 3; plane++) {
 		av_image_copy_plane(w->frame->data[plane], w->frame->linesize[plane], from[plane],
 				    plane ? canvas.width / 2 : canvas.width,
 				    plane ? (width + 1) / 2 : width,
 				    plane ? (height + 1) / 2 : height);
+	}
 	free(canvas.pixels);
 	return 0;
 }

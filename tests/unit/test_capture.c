@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #define SIDE 96
-#define I420 (SIDE * SIDE * 3 / 2)
+#define I420 13824 /* bytes of such an image */
 
 /* ---- the pattern ---- */
 
@@ -100,7 +100,7 @@ static void a_bad_pattern_is_refused(void **state)
 		struct capture_config config = {.pattern_size = "96x96", .pattern_fps = 10};
 		struct source *source = NULL;
 		char why[512] = "";
-		strcpy(config.source, bad[i]);
+		snprintf(config.source, sizeof(config.source), "%s", bad[i]);
 		assert_int_equal(
 			source_open(&source, &config, (struct source_alive){0}, why, sizeof(why)),
 			TROUPE_E_CONFIG);

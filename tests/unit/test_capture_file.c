@@ -376,10 +376,9 @@ static void what_is_no_video_is_refused(void **state)
 	expect_refusal(place->clip, TROUPE_E_CONFIG, "cannot open");
 	put(place->clip, noise, sizeof(noise));
 	expect_refusal(place->clip, TROUPE_E_CONFIG, "cannot open");
-	memcpy(noise,
-	       "RIFF\xff\xff\xff\x7f"
-	       "AVI LIST",
-	       16);
+	static const uint8_t header[] = {'R', 'I', 'F', 'F', 255, 255, 255, 127,
+					 'A', 'V', 'I', ' ', 'L', 'I', 'S', 'T'};
+	memcpy(noise, header, sizeof(header));
 	put(place->clip, noise, sizeof(noise));
 	expect_refusal(place->clip, TROUPE_E_CONFIG, "cannot open");
 }

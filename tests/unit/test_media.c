@@ -7,6 +7,7 @@
 #include "workers/media/scale.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,8 @@
 
 #define WIDTH  320
 #define HEIGHT 240
-#define LUMA   (WIDTH * HEIGHT)
-#define I420   (LUMA * 3 / 2)
+#define LUMA   76800  /* bytes of such a plane, */
+#define I420   115200 /* and of all three */
 
 static const struct colour red = {230, 20, 30}, grey = {128, 128, 128}, white = {255, 255, 255};
 
@@ -158,10 +159,10 @@ static void jpeg_refuses_what_it_cannot(void **state)
 		jpeg_decode_i420(codec->decoder, jpeg, size, back, I420 - 1, &width, &height),
 		TROUPE_E_OVERSIZED);
 	/* Cut anywhere it is damaged, never half a picture. */
-	for (size_t cut = 0; cut + 2 < size; cut += 97)
-		assert_int_equal(
-			jpeg_decode_i420(codec->decoder, jpeg, cut, back, I420, &width, &height),
-			TROUPE_E_CORRUPT);
+	for (size_t cut = 0; cut + 2 < size; cut += 97) {
+		int rc = jpeg_decode_i420(codec->decoder, jpeg, cut, back, I420, &width, &height);
+		assert_int_equal(rc, TROUPE_E_CORRUPT);
+	}
 	assert_int_equal(jpeg_size(codec->decoder, i420, I420, &width, &height), TROUPE_E_CORRUPT);
 	jpeg_encoder_destroy(NULL);
 	jpeg_decoder_destroy(NULL);
@@ -170,31 +171,37 @@ static void jpeg_refuses_what_it_cannot(void **state)
 
 /* ---- scaling ---- */
 
+static void assert_colour(const uint8_t *rgb, struct colour colour)
+{
+	assert_true(abs(rgb[0] - colour.red) <= 4);
+	assert_true(abs(rgb[1] - colour.green) <= 4);
+	assert_true(abs(rgb[2] - colour.blue) <= 4);
+}
+
 static void a_view_has_the_colours_of_the_image(void **state)
 {
 	static const uint32_t sizes[][2] = {
 		{WIDTH, HEIGHT}, {160, 120}, {101, 77}, {1, 1}, {640, 480}};
 	static const struct colour colours[] = {
 		{230, 20, 30}, {20, 200, 40}, {30, 40, 220}, {255, 255, 255}, {0, 0, 0}};
+	enum {
+		N_SIZES = sizeof(sizes) / sizeof(sizes[0]),
+		N_COLOURS = sizeof(colours) / sizeof(colours[0])
+	};
 	struct scaler *scaler = scaler_create();
 	uint8_t *i420 = malloc(I420), *rgb = malloc((size_t)640 * 480 * 3);
 	struct canvas canvas = {CANVAS_I420, i420, WIDTH, HEIGHT};
 	(void)state;
-	for (size_t c = 0; c < sizeof(colours) / sizeof(colours[0]); c++)
-		for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-			draw_box(&canvas, 0, 0, WIDTH, HEIGHT, colours[c]);
-			assert_int_equal(scale_i420_to_rgb(scaler, i420, WIDTH, HEIGHT, rgb,
-							   sizes[s][0], sizes[s][1]),
-					 0);
-			size_t last = ((size_t)sizes[s][0] * sizes[s][1] - 1) * 3;
-			for (size_t at = 0; at <= last; at += last ? last : 1) {
-				assert_true(abs(rgb[at] - colours[c].red) <= 4);
-				assert_true(abs(rgb[at + 1] - colours[c].green) <= 4);
-				assert_true(abs(rgb[at + 2] - colours[c].blue) <= 4);
-				if (last == 0)
-					break;
-			}
-		}
+	for (size_t i = 0; i < (size_t)N_COLOURS * N_SIZES; i++) {
+		struct colour colour = colours[i / N_SIZES];
+		const uint32_t *size = sizes[i % N_SIZES];
+		size_t last = ((size_t)size[0] * size[1] - 1) * 3;
+		draw_box(&canvas, 0, 0, WIDTH, HEIGHT, colour);
+		assert_int_equal(
+			scale_i420_to_rgb(scaler, i420, WIDTH, HEIGHT, rgb, size[0], size[1]), 0);
+		assert_colour(rgb, colour);
+		assert_colour(rgb + last, colour);
+	}
 	assert_int_equal(scale_i420_to_rgb(scaler, i420, 31, 24, rgb, 4, 4), TROUPE_E_ARGUMENT);
 	assert_int_equal(scale_i420_to_rgb(scaler, i420, 32, 24, rgb, 0, 4), TROUPE_E_ARGUMENT);
 	scaler_destroy(scaler);
@@ -271,14 +278,17 @@ static void text_is_written_dot_by_dot(void **state)
 	(void)state;
 	assert_int_equal(draw_text(&canvas, 1, 1, 1, white, "T!"), 2 * GLYPH_ADVANCE);
 	assert_int_equal(draw_text_width("T!", 3), 6 * GLYPH_ADVANCE);
-	for (int32_t y = 0; y < GLYPH_HEIGHT; y++)
-		for (int32_t x = 0; x < GLYPH_WIDTH; x++)
-			assert_int_equal(rgb[((y + 1) * 20 + x + 1) * 3] == 255,
-					 glyph_of('T')->rows[y][x] == '#');
+	for (size_t y = 0; y < GLYPH_HEIGHT; y++) {
+		for (size_t x = 0; x < GLYPH_WIDTH; x++) {
+			bool ink = glyph_of('T')->rows[y][x] == '#';
+			assert_int_equal(rgb[((y + 1) * 20 + x + 1) * 3] == 255, ink);
+		}
+	}
 	assert_ptr_equal(glyph_of('\n'), glyph_of('?'));
-	for (char c = '!'; c < '~'; c++)
-		for (char d = (char)(c + 1); d <= '~'; d++)
-			assert_memory_not_equal(glyph_of(c), glyph_of(d), sizeof(struct glyph));
+	for (int c = '!'; c < '~'; c++) {
+		const struct glyph *glyph = glyph_of((char)c), *next = glyph_of((char)(c + 1));
+		assert_memory_not_equal(glyph, next, sizeof(*glyph));
+	}
 }
 
 /* ---- barcode ---- */

@@ -286,10 +286,11 @@ static void capture_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "source: %s, %" PRIu32 "x%" PRIu32 " at %" PRIu32 "/%" PRIu32 " fps%s\n",
 		c->config->source, info->width, info->height, info->fps_num, info->fps_den,
 		info->live ? ", live" : "");
-	if (c->peeked)
-		fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,
-			(double)c->next.pts / (double)NS_PER_S,
-			c->next.kind == SOURCE_IS_OVER ? " (the end)" : "");
+	if (!c->peeked)
+		return;
+	fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,
+		(double)c->next.pts / (double)NS_PER_S,
+		c->next.kind == SOURCE_IS_OVER ? " (the end)" : "");
 }
 
 static int capture_probe(const void *config, FILE *out, char *why, size_t why_size)

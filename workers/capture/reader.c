@@ -158,8 +158,8 @@ static void read_info(struct reader *reader)
 	};
 }
 
-int reader_open(struct reader **out, const char *path, const struct source_alive *alive, char *why,
-		size_t why_size)
+int reader_open(struct reader **opened, const char *path, const struct source_alive *alive,
+		char *why, size_t why_size)
 {
 	int rc = check_file(path, why, why_size);
 	if (rc < 0)
@@ -179,7 +179,7 @@ int reader_open(struct reader **out, const char *path, const struct source_alive
 		return rc;
 	}
 	read_info(reader);
-	*out = reader;
+	*opened = reader;
 	return 0;
 }
 

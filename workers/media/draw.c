@@ -114,11 +114,11 @@ void draw_frame(const struct canvas *canvas, int32_t x, int32_t y, int32_t width
 static void draw_glyph(const struct canvas *canvas, int32_t x, int32_t y, int32_t scale,
 		       struct colour colour, const struct glyph *glyph)
 {
-	for (int32_t row = 0; row < GLYPH_HEIGHT; row++)
-		for (int32_t column = 0; column < GLYPH_WIDTH; column++)
-			if (glyph->rows[row][column] == '#')
-				draw_box(canvas, x + column * scale, y + row * scale, scale, scale,
-					 colour);
+	for (int32_t dot = 0; dot < GLYPH_HEIGHT * GLYPH_WIDTH; dot++) {
+		int32_t row = dot / GLYPH_WIDTH, column = dot % GLYPH_WIDTH;
+		if (glyph->rows[row][column] == '#')
+			draw_box(canvas, x + column * scale, y + row * scale, scale, scale, colour);
+	}
 }
 
 int32_t draw_text(const struct canvas *canvas, int32_t x, int32_t y, int32_t scale,

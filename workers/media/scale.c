@@ -38,36 +38,38 @@ static int reserve(struct scaler *scaler, size_t need)
 	return 0;
 }
 
-/* Three planes of one I420 image; the chroma of an odd side is rounded up. */
-struct planes {
-	uint8_t *y, *u, *v;
-	int width, height, chroma_width;
+/* How the planes of an I420 image lie; the chroma of an odd side is rounded up. */
+struct shape {
+	int width, height, chroma_width, chroma_height;
+	size_t u_at, v_at, size; /* bytes from its beginning */
 };
 
-static struct planes planes_of(uint8_t *base, uint32_t width, uint32_t height)
+static struct shape shape_of(uint32_t width, uint32_t height)
 {
 	size_t luma = (size_t)width * height;
 	size_t chroma = (size_t)((width + 1) / 2) * ((height + 1) / 2);
-	return (struct planes){
-		.y = base,
-		.u = base + luma,
-		.v = base + luma + chroma,
+	return (struct shape){
 		.width = (int)width,
 		.height = (int)height,
 		.chroma_width = (int)(width + 1) / 2,
+		.chroma_height = (int)(height + 1) / 2,
+		.u_at = luma,
+		.v_at = luma + chroma,
+		.size = luma + 2 * chroma,
 	};
 }
 
-static int to_rgb(struct planes from, uint8_t *rgb)
+static int to_rgb(const uint8_t *i420, struct shape shape, uint8_t *rgb)
 {
-	int rc = J420ToRAW(from.y, from.width, from.u, from.chroma_width, from.v, from.chroma_width,
-			   rgb, from.width * 3, from.width, from.height);
+	int rc = J420ToRAW(i420, shape.width, i420 + shape.u_at, shape.chroma_width,
+			   i420 + shape.v_at, shape.chroma_width, rgb, shape.width * 3, shape.width,
+			   shape.height);
 	return rc ? TROUPE_E_ARGUMENT : 0;
 }
 
-/* A plane to be read or written. */
+/* A plane to be read. */
 struct plane {
-	uint8_t *pixels;
+	const uint8_t *pixels;
 	uint32_t stride, width, height;
 };
 
@@ -95,15 +97,14 @@ static void box_of(uint32_t at, uint32_t from, uint32_t to, uint32_t *begin, uin
 
 /* Exact means of what output pixels cover: what libyuv's box filter is too, but for its sums in 16
  * bits, whose error grows with the box (1 % at 50 x 50 pixels, nonsense above 256 x 256). */
-static void shrink_exactly(struct plane from, struct plane to)
+static void shrink_exactly(struct plane from, uint8_t *to, uint32_t width, uint32_t height)
 {
-	for (uint32_t y = 0; y < to.height; y++) {
+	for (uint32_t y = 0; y < height; y++) {
 		uint32_t top, bottom, left, right;
-		box_of(y, from.height, to.height, &top, &bottom);
-		for (uint32_t x = 0; x < to.width; x++) {
-			box_of(x, from.width, to.width, &left, &right);
-			to.pixels[(size_t)y * to.stride + x] =
-				box_mean(from, left, right, top, bottom);
+		box_of(y, from.height, height, &top, &bottom);
+		for (uint32_t x = 0; x < width; x++) {
+			box_of(x, from.width, width, &left, &right);
+			*to++ = box_mean(from, left, right, top, bottom);
 		}
 	}
 }
@@ -111,24 +112,31 @@ static void shrink_exactly(struct plane from, struct plane to)
 /* Boxes above this many pixels are not left to libyuv. */
 #define BOX_MAX 1024
 
-static int scale_planes(struct planes from, struct planes to)
+static int scale_planes(const uint8_t *in, struct shape from, uint8_t *out, struct shape to)
 {
-	if ((int64_t)from.width * from.height <= (int64_t)to.width * to.height * BOX_MAX)
-		return I420Scale(from.y, from.width, from.u, from.chroma_width, from.v,
-				 from.chroma_width, from.width, from.height, to.y, to.width, to.u,
-				 to.chroma_width, to.v, to.chroma_width, to.width, to.height,
-				 kFilterBox)
-			       ? TROUPE_E_MEMORY
-			       : 0;
-	uint8_t *const source[] = {from.y, from.u, from.v}, *const target[] = {to.y, to.u, to.v};
-	for (int i = 0; i < 3; i++) {
-		uint32_t half = i ? 1 : 0;
-		uint32_t stride = (uint32_t)(i ? from.chroma_width : from.width);
-		uint32_t out_stride = (uint32_t)(i ? to.chroma_width : to.width);
-		shrink_exactly(
-			(struct plane){source[i], stride, stride, (uint32_t)from.height >> half},
-			(struct plane){target[i], out_stride, out_stride,
-				       ((uint32_t)to.height + half) >> half});
+	const struct {
+		size_t from, to;
+		int width, height, to_width, to_height;
+	} planes[] = {
+		{0, 0, from.width, from.height, to.width, to.height},
+		{from.u_at, to.u_at, from.chroma_width, from.chroma_height, to.chroma_width,
+		 to.chroma_height},
+		{from.v_at, to.v_at, from.chroma_width, from.chroma_height, to.chroma_width,
+		 to.chroma_height},
+	};
+	if ((int64_t)from.width * from.height <= (int64_t)to.width * to.height * BOX_MAX) {
+		int rc = I420Scale(in, from.width, in + from.u_at, from.chroma_width,
+				   in + from.v_at, from.chroma_width, from.width, from.height, out,
+				   to.width, out + to.u_at, to.chroma_width, out + to.v_at,
+				   to.chroma_width, to.width, to.height, kFilterBox);
+		return rc ? TROUPE_E_MEMORY : 0;
+	}
+	for (size_t i = 0; i < sizeof(planes) / sizeof(planes[0]); i++) {
+		uint32_t width = (uint32_t)planes[i].width;
+		shrink_exactly((struct plane){in + planes[i].from, width, width,
+					      (uint32_t)planes[i].height},
+			       out + planes[i].to, (uint32_t)planes[i].to_width,
+			       (uint32_t)planes[i].to_height);
 	}
 	return 0;
 }
@@ -139,27 +147,20 @@ int scale_i420_to_rgb(struct scaler *scaler, const uint8_t *i420, uint32_t width
 	if (!width || !height || width % 2 || height % 2 || !out_width || !out_height ||
 	    width > SIDE_MAX || height > SIDE_MAX || out_width > SIDE_MAX || out_height > SIDE_MAX)
 		return TROUPE_E_ARGUMENT;
-	/* planes_of is for both sides of the scaling; the source is only read. */
-	struct planes from = planes_of((uint8_t *)(uintptr_t)i420, width, height);
+	struct shape from = shape_of(width, height), to = shape_of(out_width, out_height);
 	if (width == out_width && height == out_height)
-		return to_rgb(from, rgb);
-	size_t chroma = (size_t)((out_width + 1) / 2) * ((out_height + 1) / 2);
-	int rc = reserve(scaler, (size_t)out_width * out_height + 2 * chroma);
-	if (rc < 0)
-		return rc;
-	struct planes to = planes_of(scaler->planes, out_width, out_height);
-	rc = scale_planes(from, to);
-	if (rc < 0)
-		return rc;
-	return to_rgb(to, rgb);
+		return to_rgb(i420, from, rgb);
+	int rc = reserve(scaler, to.size);
+	if (rc == 0)
+		rc = scale_planes(i420, from, scaler->planes, to);
+	return rc < 0 ? rc : to_rgb(scaler->planes, to, rgb);
 }
 
 void scale_luma_to_thumb(const uint8_t *luma, uint32_t stride, uint32_t width, uint32_t height,
 			 uint8_t thumb[THUMB_SIZE])
 {
-	/* shrink_exactly only reads what it shrinks. */
-	shrink_exactly((struct plane){(uint8_t *)(uintptr_t)luma, stride, width, height},
-		       (struct plane){thumb, THUMB_WIDTH, THUMB_WIDTH, THUMB_HEIGHT});
+	shrink_exactly((struct plane){luma, stride, width, height}, thumb, THUMB_WIDTH,
+		       THUMB_HEIGHT);
 }
 
 float thumb_motion(const uint8_t a[THUMB_SIZE], const uint8_t b[THUMB_SIZE])
