@@ -50,6 +50,25 @@ async function showsOverlay(page) {
   assert.ok(strip > 20, 'the overlay is drawn into the canvas');
 }
 
+// What can show nothing but pictures shows these streams too.
+async function worksAsPicture(page) {
+  for (const path of ['/stream/cam1', '/stream/cam1?overlay=1']) {
+    const width = await page.evaluate((source) => new Promise((resolve, reject) => {
+      const picture = new Image();
+      picture.onerror = () => reject(new Error(`${source} is no picture`));
+      picture.src = source;
+      const look = () => {
+        if (!picture.naturalWidth) return requestAnimationFrame(look);
+        resolve(picture.naturalWidth);
+        picture.src = 'data:,';
+        picture.onerror = null;
+      };
+      look();
+    }), path);
+    assert.ok(width > 0, path);
+  }
+}
+
 async function showsWorkers(page) {
   const names = ['capture.cam1', 'processor.1', 'processor.2', 'storer', 'trainer', 'display'];
   for (const name of names) await page.waitForSelector(`tr[data-worker="${name}"]`);
@@ -126,7 +145,8 @@ async function run(browser, pipeline) {
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(url);
-  const steps = {showsLiveVideo, showsOverlay, showsWorkers, showsSlotsAndTotals, killButtonWorks, findsBack};
+  const steps = {showsLiveVideo, showsOverlay, worksAsPicture, showsWorkers, showsSlotsAndTotals, killButtonWorks,
+    findsBack};
   for (const [name, step] of Object.entries(steps)) {
     await step(page, pipeline);
     console.log(`ok ${name}`);
