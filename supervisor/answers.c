@@ -128,7 +128,7 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->width = row->width;
 	out->height = row->height;
 	out->fps = (double)row->fps_num / row->fps_den;
-	out->live = row->live;
+	out->live = row->live != 0;
 	out->expected = s->expected[number];
 	return out;
 }

@@ -1,7 +1,6 @@
 /* A list of heap blocks. */
 #include "supervisor/arena.h"
 
-#include <protobuf-c/protobuf-c.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +31,7 @@ char *arena_text(struct arena *arena, const char *format, ...)
 	int length = vasprintf(&text, format, args);
 	va_end(args);
 	char *kept = length < 0 ? NULL : keep(arena, text);
-	return kept ? kept : (char *)(uintptr_t)protobuf_c_empty_string;
+	return kept ? kept : arena->none;
 }
 
 void arena_finish(struct arena *arena)

@@ -7,6 +7,7 @@
 struct arena {
 	void **blocks;
 	size_t count;
+	char none[1]; /* the text that there was no memory for */
 };
 
 /* Zeroed. NULL: out of memory. */

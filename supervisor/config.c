@@ -115,12 +115,13 @@ static int title_fits(struct reading *r, const struct entry_section *found, cons
 	if (role->shape != ROLE_STREAM)
 		return 0;
 	if (!folder_name_valid(found->title) || strchr(found->title, '.') ||
-	    roster_name(role, found->title, 0, name, sizeof(name)) < 0)
+	    roster_name(role, found->title, 0, name, sizeof(name)) < 0) {
 		return complain(r,
 				"%s:%d: %s \"%s\": a name has letters, digits, '-' and '_', and at "
 				"most %zu of them",
 				r->config->file, found->line, role->section, found->title,
 				(size_t)NAME_SIZE - 2 - strlen(role->worker));
+	}
 	return 0;
 }
 
@@ -168,10 +169,11 @@ static int add_sections(struct reading *r)
 static struct section *find_section(const struct config *config, const char *name,
 				    const char *title)
 {
-	for (size_t i = 0; i < config->n_sections; i++)
+	for (size_t i = 0; i < config->n_sections; i++) {
 		if (strcmp(config->sections[i].role->section, name) == 0 &&
 		    strcmp(config->sections[i].title, title) == 0)
 			return &config->sections[i];
+	}
 	return NULL;
 }
 
@@ -260,8 +262,8 @@ static int apply_set(struct reading *r, const char *assignment)
 {
 	char copy[1024], where[1100];
 	snprintf(where, sizeof(where), "--set %s: ", assignment);
-	char *value = strlen(assignment) < sizeof(copy) ? strcpy(copy, assignment) : NULL;
-	value = value ? strchr(copy, '=') : NULL;
+	int length = snprintf(copy, sizeof(copy), "%s", assignment);
+	char *value = length < (int)sizeof(copy) ? strchr(copy, '=') : NULL;
 	if (!value)
 		return complain(r, "%swanted SECTION.KEY=VALUE, e.g. processor.count=3", where);
 	*value++ = '\0';
@@ -287,10 +289,11 @@ static int check_whole(struct reading *r)
 	for (size_t i = 0; i < config->n_sections; i++)
 		streams += config->sections[i].role->shape == ROLE_STREAM &&
 			   config->sections[i].settings.enabled;
-	if (streams == 0 || streams > STREAMS_MAX)
+	if (streams == 0 || streams > STREAMS_MAX) {
 		return complain(
 			r, "%s: has %zu streams, wanted 1 to %d: stream \"cam1\" { source = … }",
 			config->file, streams, STREAMS_MAX);
+	}
 	if (config->top.bypass_after >= config->top.hang_after)
 		return complain(r, "%s: bypass_after must be shorter than hang_after",
 				config->file);
@@ -324,10 +327,11 @@ static int keys_of_role(const struct config *config, const struct role *role,
 	int rc = 0;
 	for (size_t i = 0; i < n_parts && rc == 0; i++)
 		rc = append_keys(&keys, &n, parts[i]->rows, parts[i]->count);
-	for (size_t i = 0; i < config->n_sections && rc == 0; i++)
+	for (size_t i = 0; i < config->n_sections && rc == 0; i++) {
 		if (config->sections[i].role == role)
 			rc = append_keys(&keys, &n, config->sections[i].rows,
 					 config->sections[i].n_rows);
+	}
 	*out = (struct section_keys){.section = role->section,
 				     .titled = role->shape == ROLE_STREAM,
 				     .keys = keys,
@@ -355,10 +359,8 @@ static int read_entries(struct reading *r, bool lenient)
 		if (rc == TROUPE_E_CONFIG)
 			complain(r, "%s", r->entries.error);
 	}
-	for (size_t i = 0; sections && i < n_roles; i++) {
-		const void *keys = sections[i + 1].keys;
-		free((void *)(uintptr_t)keys);
-	}
+	for (size_t i = 0; sections && i < n_roles; i++)
+		free(sections[i + 1].keys);
 	free(sections);
 	free(top);
 	return rc;

@@ -68,14 +68,15 @@ static void do_kill(struct call *call)
 		return;
 	if (number < 0 || number >= NSIG || !sigabbrev_np(number))
 		say(call, TROUPE_E_ARGUMENT, "%d is no signal, valid: 1 to 31", number);
-	else if (!m->lead->process.pid)
+	else if (!m->lead->process.pid) {
 		say(call, TROUPE_E_STATE, "%s has no process: it is %s", m->name,
 		    life_state_text(m->lead->life.state));
-	else if (kill(m->lead->process.pid, number) < 0)
+	} else if (kill(m->lead->process.pid, number) < 0) {
 		say(call, TROUPE_E_SYSTEM, "%s: %s", m->name, strerror(errno));
-	else
+	} else {
 		say(call, 0, "SIG%s sent to %s (pid %d)", sigabbrev_np(number), m->name,
 		    (int)m->lead->process.pid);
+	}
 }
 
 static bool may_start(struct call *call, const struct member *m)
@@ -199,11 +200,12 @@ static void do_label(struct call *call)
 {
 	const Troupe__LabelRequest *request = call->request->label;
 	int label = control_label(call->s, request->label);
-	if (label < 0)
+	if (label < 0) {
 		say(call, label, "label \"%.64s\": %s (%d names of up to %d bytes)", request->label,
 		    error_text(label), LABELS_MAX - 1, NAME_SIZE - 1);
-	else if (for_streams(call, request->stream, set_label, (uint32_t)label))
+	} else if (for_streams(call, request->stream, set_label, (uint32_t)label)) {
 		say(call, 0, "label: %s", label ? request->label : "none");
+	}
 }
 
 static void do_record(struct call *call)
@@ -247,10 +249,11 @@ static void handle(struct call *call)
 		return;
 	}
 	handlers[what].handle(call);
-	if (handlers[what].changes)
+	if (handlers[what].changes) {
 		journal_write(&call->s->journal, JOURNAL_CONTROL, NULL,
 			      json_pack("{s:s, s:i, s:s}", "request", handlers[what].name, "code",
 					call->reply->code, "text", call->reply->text));
+	}
 }
 
 void control_on_request(void *arg, struct link *link)

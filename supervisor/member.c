@@ -30,11 +30,12 @@ struct member *member_add(struct supervisor *s, const struct section *section, c
 	char name[NAME_SIZE];
 	if (roster_name(section->role, title, number, name, sizeof(name)) < 0)
 		return NULL;
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		if (strcmp(s->members[i]->name, name) == 0) {
 			s->members[i]->wanted = true;
 			return s->members[i];
 		}
+	}
 	struct member *m = s->n_members < MEMBERS_MAX ? calloc(1, sizeof(*m)) : NULL;
 	if (!m)
 		return NULL;
@@ -102,10 +103,11 @@ char *members_list(struct supervisor *s, char *out, size_t size)
 {
 	size_t used = 0;
 	*out = '\0';
-	for (size_t i = 0; i < s->n_members && used < size; i++)
+	for (size_t i = 0; i < s->n_members && used < size; i++) {
 		if (s->members[i]->wanted)
 			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
 						 s->members[i]->name);
+	}
 	return out;
 }
 
@@ -141,10 +143,11 @@ static void gave_up(struct member *m)
 		  (long long)(m->section->settings.restart_window / NS_PER_S), s->config.top.name,
 		  m->name);
 	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, NULL);
-	if (s->stage < STAGE_RUNNING && !m->was_ready)
+	if (s->stage < STAGE_RUNNING && !m->was_ready) {
 		supervisor_fail(s, "%s: does not start: %s", m->name,
 				last ? (*last->words ? last->words : last->cause)
 				     : "cannot be spawned");
+	}
 }
 
 static void kill_group(struct part *part, const char *why)

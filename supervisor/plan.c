@@ -65,12 +65,13 @@ int probe_parse(const char *lines, struct probed *probed, char *why, size_t why_
 		}
 		at += length + (at[length] == '\n');
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (*fields[i].value < fields[i].min || *fields[i].value > fields[i].max) {
 			snprintf(why, why_size, "%s = %" PRIu64 " is missing or out of range",
 				 fields[i].name, *fields[i].value);
 			return TROUPE_E_MALFORMED;
 		}
+	}
 	probed->width = (uint32_t)width & ~1U;
 	probed->height = (uint32_t)height & ~1U;
 	probed->fps_num = (uint32_t)num;

@@ -138,11 +138,12 @@ static cfg_opt_t *make_options(struct entries *entries, const struct section_key
 				 .type = CFGT_PTR,
 				 .flags = CFGF_NODEFAULT,
 				 .simple_value = {.ptr = (void **)(void *)entries}};
-	for (size_t i = 0; i < keys->n_keys; i++)
+	for (size_t i = 0; i < keys->n_keys; i++) {
 		options[i + 1] = (cfg_opt_t){.name = keys->keys[i],
 					     .type = CFGT_STR,
 					     .flags = CFGF_NODEFAULT,
 					     .validcb = on_value};
+	}
 	return options;
 }
 
@@ -169,7 +170,7 @@ static int make_grammar(struct entries *entries, const struct section_keys *sect
 static int note_sections(struct entries *entries, cfg_t *cfg, const struct section_keys *sections,
 			 size_t n)
 {
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 1; i < n; i++) {
 		for (unsigned k = 0; k < cfg_size(cfg, sections[i].section); k++) {
 			cfg_t *section = cfg_getnsec(cfg, sections[i].section, k);
 			struct entry_section *all =
@@ -182,6 +183,7 @@ static int note_sections(struct entries *entries, cfg_t *cfg, const struct secti
 				.title = strdup(section->title ? section->title : ""),
 				.line = section->line};
 		}
+	}
 	return 0;
 }
 
@@ -211,7 +213,7 @@ int entries_read(struct entries *entries, const char *file, const char *text,
 		 const struct section_keys *sections, size_t n_sections, bool lenient)
 {
 	*entries = (struct entries){.file = file, .lenient = lenient};
-	cfg_opt_t **options = calloc(n_sections, sizeof(*options));
+	cfg_opt_t **options = calloc(n_sections, sizeof(void *));
 	if (!options)
 		return TROUPE_E_MEMORY;
 	int rc = make_grammar(entries, sections, n_sections, options);

@@ -34,7 +34,7 @@ struct entries {
 struct section_keys {
 	const char *section; /* "" is the top level */
 	bool titled;	     /* may be there several times, each with another title */
-	const char *const *keys;
+	const char **keys;
 	size_t n_keys;
 };
 

@@ -72,12 +72,13 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 		return ending_of_signal(info->si_status, killed_for, asked, out_of_memory);
 	struct ending end = {.clean = info->si_status == CONTRACT_EXIT_ASKED};
 	end.fault = !end.clean || !asked;
-	if (end.clean)
+	if (end.clean) {
 		snprintf(end.cause, sizeof(end.cause), "%s",
 			 asked ? "ended as asked" : "exit 0, unasked");
-	else
+	} else {
 		snprintf(end.cause, sizeof(end.cause), "exit %d%s", info->si_status,
 			 exit_text(info->si_status));
+	}
 	return end;
 }
 
@@ -182,10 +183,11 @@ static void part_ended(struct part *part, const siginfo_t *info)
 
 static struct part *find_part(struct supervisor *s, pid_t pid)
 {
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < 2; k++)
 			if (s->members[i]->parts[k].process.pid == pid)
 				return &s->members[i]->parts[k];
+	}
 	return NULL;
 }
 

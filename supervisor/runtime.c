@@ -57,7 +57,7 @@ static int make_folders(const char *path)
 	char copy[512];
 	if (strlen(path) >= sizeof(copy))
 		return TROUPE_E_OVERSIZED;
-	strcpy(copy, path);
+	memcpy(copy, path, strlen(path) + 1);
 	for (char *at = copy + 1;; at++) {
 		char was = *at;
 		if (was != '/' && was != '\0')
@@ -134,12 +134,13 @@ static void kill_remembered(const char *folder)
 {
 	struct remembered all[128];
 	size_t n = read_remembered(folder, "workers", all, 128);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (all[i].start_time && process_start_time(all[i].pid) == all[i].start_time) {
 			log_warn("killing %d, left by a killed supervisor", (int)all[i].pid);
 			kill(-all[i].pid, SIGCONT);
 			kill(-all[i].pid, SIGKILL);
 		}
+	}
 }
 
 /* Waits for the lock. A supervisor that lives keeps it; workers of a dead one are given `patience`.
@@ -187,15 +188,16 @@ static void empty_folder(const char *folder)
 static int locked_out(int rc, pid_t pid, const char *pipeline, const char *folder, char *why,
 		      size_t size)
 {
-	if (rc == TROUPE_E_BUSY)
+	if (rc == TROUPE_E_BUSY) {
 		snprintf(why, size,
 			 "pipeline \"%s\" is running already (pid %d): troupe -n %s down ends it",
 			 pipeline, (int)pid, pipeline);
-	else if (rc == TROUPE_E_TIMEOUT)
+	} else if (rc == TROUPE_E_TIMEOUT) {
 		snprintf(why, size, "%s/lock: still held by a worker that cannot be killed",
 			 folder);
-	else
+	} else {
 		explain(why, size, rc, "cannot be locked", folder);
+	}
 	return rc;
 }
 
@@ -215,7 +217,7 @@ static int find_folders(struct runtime *runtime, const char *pipeline, char *why
 			folder, strlen(folder), sizeof(runtime->folder) - LONGEST_SOCKET - 1);
 		return TROUPE_E_OVERSIZED;
 	}
-	strcpy(runtime->folder, folder);
+	memcpy(runtime->folder, folder, strlen(folder) + 1);
 	snprintf(runtime->control, sizeof(runtime->control), "%.90s/control", folder);
 	snprintf(runtime->reports, sizeof(runtime->reports), "%.90s/reports", folder);
 	return 0;

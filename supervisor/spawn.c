@@ -117,11 +117,12 @@ void process_finish(struct process *process, struct supervisor *s)
 		link_close(process->pipe);
 	}
 	int *const fds[] = {&process->pidfd, &process->log_fd};
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (*fds[i] >= 0) {
 			loop_watch_fd(s->loop, *fds[i], 0, NULL, NULL);
 			close(*fds[i]);
 		}
+	}
 	*process = (struct process){.pidfd = -1, .log_fd = -1};
 }
 
@@ -214,13 +215,14 @@ void remember_workers(struct supervisor *s)
 {
 	struct remembered all[2 * MEMBERS_MAX];
 	size_t n = 0;
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < 2; k++) {
 			const struct process *p = &s->members[i]->parts[k].process;
 			if (p->pid)
 				all[n++] = (struct remembered){.pid = p->pid,
 							       .start_time = p->start_time};
 		}
+	}
 	int rc = runtime_remember(&s->runtime, all, n);
 	if (rc < 0)
 		log_warn("%s/workers: %s", s->runtime.folder, error_text(rc));

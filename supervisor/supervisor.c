@@ -59,13 +59,14 @@ static void earlier(int64_t *due, int64_t at)
 static int64_t run_timers(struct supervisor *s, int64_t now)
 {
 	int64_t next = CLOCK_NEVER;
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < 2; k++) {
 			struct part *part = &s->members[i]->parts[k];
 			if (part->life.until <= now)
 				part_event(part, EVENT_TIMER);
 			earlier(&next, part->life.until);
 		}
+	}
 	return next;
 }
 

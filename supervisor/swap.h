@@ -16,6 +16,6 @@ void swap_part_ready(struct part *part);
 bool swap_part_ended(struct part *part, const struct ending *end, const char *words);
 
 /* Makes a pool `count` workers large. */
-int scale(struct supervisor *s, const char *pool, uint32_t count, char *why, size_t why_size);
+int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size);
 
 #endif

@@ -180,9 +180,11 @@ static void random_files(void **state)
 	srand(7);
 	for (int i = 0; i < 300; i++) {
 		char text[512] = "";
+		size_t used = 0;
 		for (int k = rand() % 24; k > 0; k--) {
-			strcat(text, pieces[(size_t)rand() % (sizeof(pieces) / sizeof(pieces[0]))]);
-			strcat(text, " ");
+			const char *piece =
+				pieces[(size_t)rand() % (sizeof(pieces) / sizeof(pieces[0]))];
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s ", piece);
 		}
 		assert_true(load(r, text, NULL) < 0);
 		assert_true(strlen(r->why) > 0);

@@ -100,7 +100,7 @@ static unsigned step(struct life *life, enum life_event_kind kind, int64_t now)
 static void every_state_and_event(void **state)
 {
 	(void)state;
-	for (int from = 0; from < N_LIFE_STATES; from++)
+	for (int from = 0; from < N_LIFE_STATES; from++) {
 		for (int event = 0; event < N_LIFE_EVENTS; event++) {
 			const struct expectation *e = expected(from, event);
 			struct life life = in_state(from);
@@ -112,6 +112,7 @@ static void every_state_and_event(void **state)
 			if (life.state != (enum life_state)from)
 				assert_int_equal(life.since, NOW);
 		}
+	}
 }
 
 static void each_state_has_its_deadline(void **state)
@@ -146,7 +147,7 @@ static void a_source_that_ended_is_finished(void **state)
 {
 	(void)state;
 	const enum life_state alive[] = {LIFE_STARTING, LIFE_READY, LIFE_DRAINING, LIFE_STOPPING};
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++) {
 		for (int clean = 0; clean < 2; clean++) {
 			struct life life = in_state(alive[i]);
 			step(&life, EVENT_FINISHED, NOW);
@@ -155,6 +156,7 @@ static void a_source_that_ended_is_finished(void **state)
 			/* One that said so and then crashed may not have said it all. */
 			assert_int_equal(life.state, clean ? LIFE_FINISHED : LIFE_STARTING);
 		}
+	}
 }
 
 static void an_excused_death_costs_nothing(void **state)

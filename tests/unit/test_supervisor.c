@@ -356,7 +356,7 @@ static void a_second_up_is_refused(void **state)
 	up(st, "", "", "");
 	await_ready(st);
 	struct stage second = {0};
-	strcpy(second.root, st->root);
+	memcpy(second.root, st->root, sizeof(second.root));
 	up(&second, "", "", "");
 	await_line(&second, line, sizeof(line));
 	snprintf(wanted, sizeof(wanted), "running already (pid %d)", (int)st->pid);
