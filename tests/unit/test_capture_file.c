@@ -181,7 +181,15 @@ static const struct clip kinds[] = {
 	 .height = 240,
 	 .fps = FPS,
 	 .frames = FRAMES,
-	 .gop = 12}, /* no times at all in the file */
+	 .gop = 12},		/* no times at all in the file */
+	{.codec = "mpeg2video", /* whose times begin at 1.4 s */
+	 .format = "mpegts",
+	 .width = 320,
+	 .height = 240,
+	 .fps = 25,
+	 .frames = FRAMES,
+	 .gop = 12,
+	 .b_frames = 2},
 	{.codec = "mjpeg",
 	 .format = "avi",
 	 .width = 320,
@@ -196,11 +204,13 @@ static const struct clip kinds[] = {
 	 .frames = FRAMES},
 };
 
+enum { MJPEG = 6, N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
 static void a_file_is_numbered_and_timed(void **state)
 {
 	const struct place *place = *state;
 	struct seen all[FRAMES + 1];
-	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+	for (size_t kind = 0; kind < N_KINDS; kind++) {
 		assert_int_equal(clip_write(place->clip, &kinds[kind]), 0);
 		assert_int_equal(see_all(place->clip, false, all, FRAMES + 1), FRAMES + 1);
 		for (size_t i = 0; i < FRAMES; i++) {
@@ -219,7 +229,7 @@ static void every_resume_point_equals_the_straight_run(void **state)
 {
 	const struct place *place = *state;
 	struct seen all[FRAMES + 1];
-	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+	for (size_t kind = 0; kind < N_KINDS; kind++) {
 		assert_int_equal(clip_write(place->clip, &kinds[kind]), 0);
 		size_t n = see_all(place->clip, false, all, FRAMES + 1);
 		for (size_t k = 0; k < FRAMES; k++)
@@ -258,7 +268,7 @@ static void loops_go_on_counting(void **state)
 	enum { LOOPS = 3, N = LOOPS * FRAMES + 5 };
 	struct seen *all = calloc(N, sizeof(*all));
 	assert_non_null(all);
-	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+	for (size_t kind = 0; kind < N_KINDS; kind++) {
 		assert_int_equal(clip_write(place->clip, &kinds[kind]), 0);
 		assert_int_equal(see_all(place->clip, true, all, N), N);
 		for (size_t i = 0; i < N; i++) {
@@ -281,7 +291,7 @@ static void a_damaged_frame_is_counted_and_passed(void **state)
 {
 	const struct place *place = *state;
 	struct seen all[FRAMES + 1];
-	struct clip clip = kinds[5];
+	struct clip clip = kinds[MJPEG];
 	clip.damage_at = 17;
 	assert_int_equal(clip_write(place->clip, &clip), 0);
 	size_t n = see_all(place->clip, false, all, FRAMES + 1);
@@ -300,7 +310,7 @@ static void a_frame_of_another_size_is_counted_and_passed(void **state)
 {
 	const struct place *place = *state;
 	struct seen all[FRAMES + 1];
-	struct clip clip = kinds[5];
+	struct clip clip = kinds[MJPEG];
 	clip.shrink_at = 30;
 	assert_int_equal(clip_write(place->clip, &clip), 0);
 	assert_int_equal(see_all(place->clip, false, all, FRAMES + 1), FRAMES + 1);
@@ -401,7 +411,7 @@ static void a_cut_file_ends_early(void **state)
 {
 	const struct place *place = *state;
 	struct seen all[FRAMES + 1], cut[FRAMES + 1];
-	assert_int_equal(clip_write(place->clip, &kinds[5]), 0);
+	assert_int_equal(clip_write(place->clip, &kinds[MJPEG]), 0);
 	see_all(place->clip, false, all, FRAMES + 1);
 	struct stat st;
 	assert_int_equal(stat(place->clip, &st), 0);
@@ -420,6 +430,48 @@ static void a_cut_file_ends_early(void **state)
 		most = n > most ? n : most;
 	}
 	assert_true(most > FRAMES / 2);
+}
+
+/* Turns some bytes of the file over, always the same ones for the same seed. */
+static void damage(const char *path, uint32_t seed)
+{
+	struct stat st;
+	FILE *file = fopen(path, "r+b");
+	assert_non_null(file);
+	assert_int_equal(stat(path, &st), 0);
+	for (int i = 0; i < 12; i++) {
+		seed = seed * 1664525 + 1013904223;
+		assert_int_equal(fseek(file, (long)(seed % (uint32_t)st.st_size), SEEK_SET), 0);
+		assert_int_not_equal(fputc((int)(seed >> 24), file), EOF);
+	}
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Whatever is wrong inside, a file is refused or read to an end, with every frame numbered; and a
+ * successor can go on in it. */
+static void a_damaged_file_has_an_end(void **state)
+{
+	const struct place *place = *state;
+	enum { MOST = 4 * FRAMES };
+	struct seen *all = calloc(MOST, sizeof(*all));
+	int read = 0;
+	for (uint32_t seed = 0; seed < 80; seed++) {
+		struct source *source = NULL;
+		char why[512];
+		assert_int_equal(clip_write(place->clip, &kinds[seed % N_KINDS]), 0);
+		damage(place->clip, seed);
+		if (try_open(&source, place->clip, false, why) < 0)
+			continue;
+		source_close(source);
+		size_t n = see_all(place->clip, false, all, MOST);
+		assert_int_equal(all[n - 1].item.kind, SOURCE_IS_OVER);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(all[i].item.index, i);
+		check_resume(place->clip, false, all, n, n / 2, 0);
+		read++;
+	}
+	assert_true(read > 20);
+	free(all);
 }
 
 /* ---- by hand ---- */
@@ -470,6 +522,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(what_is_no_video_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_name_does_not_matter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cut_file_ends_early, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_damaged_file_has_an_end, set_up, tear_down),
 	};
 	int rc = 0;
 	for (int i = 1; i < argc; i++)
