@@ -58,7 +58,7 @@ void worker_leave(struct worker *w)
 	w->config = NULL;
 }
 
-int worker_create(struct worker **out, const struct worker_table *table, struct ledger *ledger,
+int worker_create(struct worker **worker, const struct worker_table *table, struct ledger *ledger,
 		  uint8_t seat, uint32_t number, const char *lines, char *why, size_t why_size)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -81,7 +81,7 @@ int worker_create(struct worker **out, const struct worker_table *table, struct 
 		free(w);
 		return rc;
 	}
-	*out = w;
+	*worker = w;
 	return 0;
 }
 

@@ -58,12 +58,16 @@ int pipe_side_open(struct worker *w, const char *pipe_path)
 void pipe_side_hello(struct worker *w)
 {
 	Troupe__Hello hello = TROUPE__HELLO__INIT;
+	char program[NAME_SIZE], version[NAME_SIZE], takes[NAME_SIZE];
+	snprintf(program, sizeof(program), "%s", w->table->name);
+	snprintf(version, sizeof(version), "%s", w->table->version);
+	snprintf(takes, sizeof(takes), "%s", takes_names[w->table->takes]);
 	hello.schema = MESSAGE_SCHEMA;
 	hello.pid = getpid();
 	hello.seat = w->seat;
-	hello.program = (char *)(uintptr_t)w->table->name;
-	hello.version = (char *)(uintptr_t)w->table->version;
-	hello.takes = (char *)(uintptr_t)takes_names[w->table->takes];
+	hello.program = program;
+	hello.version = version;
+	hello.takes = takes;
 	link_send(w->pipe, MESSAGE_HELLO, &hello.base);
 }
 
@@ -105,6 +109,7 @@ struct dump {
 	char *messages[TRACES_KEPT];
 	Troupe__Row rows[DUMP_ROWS];
 	Troupe__Row *row_at[DUMP_ROWS];
+	char names[DUMP_ROWS][NAME_SIZE];
 	char values[DUMP_ROWS][VALUE_SIZE];
 };
 
@@ -116,7 +121,8 @@ static void dump_rows(const struct worker *w, struct dump *d)
 		const struct row *row = &table->rows[i];
 		row_format(row, w->config, d->values[i], VALUE_SIZE);
 		d->rows[i] = (Troupe__Row)TROUPE__ROW__INIT;
-		d->rows[i].name = (char *)(uintptr_t)row->name;
+		snprintf(d->names[i], NAME_SIZE, "%s", row->name);
+		d->rows[i].name = d->names[i];
 		d->rows[i].value = d->values[i];
 		d->rows[i].is_default = strcmp(d->values[i], row->fallback) == 0;
 		d->row_at[i] = &d->rows[i];

@@ -154,7 +154,7 @@ void worker_report(struct worker *w, const char *format, ...) __attribute__((for
 
 /* A worker without a process: seat `seat` of `ledger`, config set from "key=value" lines. For
  * workers/sequential and tests. Errors are said in `why`. */
-int worker_create(struct worker **w, const struct worker_table *table, struct ledger *ledger,
+int worker_create(struct worker **worker, const struct worker_table *table, struct ledger *ledger,
 		  uint8_t seat, uint32_t number, const char *lines, char *why, size_t why_size);
 /* One turn without sleeping: everything that can be done now. Returns how much was done (0:
  * nothing), TROUPE_E_ENDED when a source is through, or an error. *due (may be NULL): when there

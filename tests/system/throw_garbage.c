@@ -35,7 +35,8 @@ static void make(unsigned n, unsigned char *bytes, size_t max, size_t *size)
 	uint16_t schema = n % 5 == 1 ? MESSAGE_SCHEMA + 1 : MESSAGE_SCHEMA;
 	uint16_t kind = kinds[(size_t)rand() % (sizeof(kinds) / sizeof(kinds[0]))];
 	uint32_t length = (uint32_t)(*size - MESSAGE_HEADER_SIZE) + (n % 3 == 1);
-	memcpy(bytes, "trp1", 4);
+	static const unsigned char magic[4] = {'t', 'r', 'p', '1'};
+	memcpy(bytes, magic, sizeof(magic));
 	memcpy(bytes + 4, &schema, 2);
 	memcpy(bytes + 6, &kind, 2);
 	memcpy(bytes + 8, &length, 4);
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	zmq_setsockopt(socket, ZMQ_SNDTIMEO, &soon, sizeof(soon));
 	if (!bytes || zmq_connect(socket, endpoint) < 0) {
 		perror(argv[1]);
+		free(bytes);
 		return 1;
 	}
 	srand(count);

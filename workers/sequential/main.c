@@ -171,17 +171,25 @@ static int run(struct reference *r)
 	return rc < 0 ? rc : 0;
 }
 
+static const char *const drop_texts[] = {
+#define DROP_TEXT(name, text) [DROP_##name] = (text),
+	DROP_REASONS(DROP_TEXT)
+#undef DROP_TEXT
+};
+
 static void summarise(const struct reference *r)
 {
 	for (uint32_t i = 0; i < r->ledger.header->n_streams; i++) {
-		struct stream_row *s = &r->ledger.streams[i];
+		const struct stream_row *s = &r->ledger.streams[i];
 		printf("%s: captured %llu, stored %llu", s->name,
 		       (unsigned long long)ledger_last_seq(&r->ledger, i, NULL),
 		       (unsigned long long)atomic_load(&s->stored));
-		for (int d = 0; d < N_DROP_REASONS; d++)
-			if (atomic_load(&s->drops[d]))
-				printf(", dropped %llu (reason %d)",
-				       (unsigned long long)atomic_load(&s->drops[d]), d);
+		for (int d = 0; d < N_DROP_REASONS; d++) {
+			uint64_t dropped = atomic_load(&s->drops[d]);
+			if (dropped)
+				printf(", %llu lost: %s", (unsigned long long)dropped,
+				       drop_texts[d]);
+		}
 		printf("\n");
 	}
 }
@@ -211,10 +219,10 @@ static int supervisor_path(char *out, size_t size)
 		return TROUPE_E_SYSTEM;
 	out[n] = '\0';
 	char *slash = strrchr(out, '/');
-	if (!slash || (size_t)(slash - out) + sizeof("/troupe-supervisor") > size)
-		return TROUPE_E_OVERSIZED;
-	strcpy(slash, "/troupe-supervisor");
-	return 0;
+	size_t room = slash ? size - (size_t)(slash - out) : 0;
+	return room && (size_t)snprintf(slash, room, "/troupe-supervisor") < room
+		       ? 0
+		       : TROUPE_E_OVERSIZED;
 }
 
 /* Asks the supervisor's program for the plan of what our arguments name. Returns an exit code. */
