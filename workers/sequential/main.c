@@ -229,7 +229,8 @@ static int supervisor_path(char *out, size_t size)
 static int ask_for_plan(struct plan *plan, char **arguments, int n, char *why, size_t why_size)
 {
 	char path[1024];
-	char *argv[ARGUMENTS_MAX + 3] = {path, (char *)(uintptr_t) "--plan"};
+	char mode[] = "--plan";
+	char *argv[ARGUMENTS_MAX + 3] = {path, mode};
 	int ends[2], status = 1;
 	pid_t pid;
 	if (n > ARGUMENTS_MAX || supervisor_path(path, sizeof(path)) < 0 || pipe(ends) < 0)
