@@ -69,7 +69,7 @@ static bool source_must_wait(const struct worker *w)
 static int source_overrun(struct worker *w, int64_t now)
 {
 	if (ledger_bypass(w->ledger, w->number, now) > 0)
-		bells_done(w->ledger, 0);
+		bells_ring_all(w->ledger); /* whoever is owed what went on */
 	if (!w->table->drop)
 		return TROUPE_E_FULL;
 	int rc = w->table->drop(w, w->self);

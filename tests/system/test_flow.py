@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import urllib.request
 
 import harness
@@ -136,6 +137,28 @@ def scale_swap_and_label(make):
           any(f.get("label") for f in p.frames()), "no stored frame has the label")
 
 
+def live_source_drops_and_counts(make):
+    """A source that cannot wait, with the storer stopped: frames go by, each of them accounted for."""
+    p = make(frames=500, fps=100, stream="live = yes", slots=16, hang_after="1s", bypass_after="500ms").up()
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    os.kill(p.worker("storer")["pid"], signal.SIGSTOP)
+    await_(lambda: p.status()["pipeline"]["stream"][0]["drop"], "a drop to be counted")
+    p.wait_end(0)
+    p.check_quiet()
+    last = p.ledger.last()
+    p.check_numbers(last)
+    frames = p.frames()
+    for before, frame in zip(frames, frames[1:]):
+        skipped = frame["source_index"] - before["source_index"] - 1
+        check(frame["drops_no_slot"] == skipped, "frame %d counts %d drops, its source skipped %d" % (
+            frame["seq"], frame["drops_no_slot"], skipped))
+    dropped = sum(f["drops_no_slot"] for f in frames)
+    check(dropped > 0, "nothing was dropped")
+    check(frames[-1]["source_index"] + 1 == last + dropped, "captured = stored + dropped")
+    p.verify()
+
+
 harness.main({f.__name__: f for f in (
     runs_to_its_end, two_streams_share_the_pool, names_titles_and_json, answers_http,
-    recording_off_and_on, recording_every_other_frame, scale_swap_and_label)})
+    recording_off_and_on, recording_every_other_frame, scale_swap_and_label,
+    live_source_drops_and_counts)})
