@@ -86,7 +86,14 @@ def exists(tree, path):
         any(file.startswith(clean + ".") for file in tree.files)
 
 
+NEEDED = ("README.md", "docs/slots.md", "ipc/slots/word.h", "tools/packages")
+
+
 def check(tree):
+    missing = [name for name in NEEDED if name not in tree.files]
+    yield from (f"{name}:1: is missing" for name in missing)
+    if missing:
+        return
     yield from check_slots(tree)
     yield from check_readme(tree)
     yield from check_links(tree)
