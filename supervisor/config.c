@@ -294,9 +294,6 @@ static int check_whole(struct reading *r)
 			r, "%s: has %zu streams, wanted 1 to %d: stream \"cam1\" { source = … }",
 			config->file, streams, STREAMS_MAX);
 	}
-	if (config->top.bypass_after >= config->top.hang_after)
-		return complain(r, "%s: bypass_after must be shorter than hang_after",
-				config->file);
 	return 0;
 }
 

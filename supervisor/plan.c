@@ -108,8 +108,9 @@ int stream_probe(const struct section *section, struct probed *probed, char *why
 
 uint32_t plan_slots(double fps, const struct top_settings *top, uint32_t processors)
 {
-	int64_t longest = top->hang_after > top->bypass_after ? top->hang_after : top->bypass_after;
-	double frames = ceil(fps * ((double)longest / (double)NS_PER_S + COMMIT_SECONDS));
+	/* The longest that a slot can be kept: a bypassed frame's holder is found by then too. */
+	double longest = (double)top->hang_after / (double)NS_PER_S;
+	double frames = ceil(fps * (longest + COMMIT_SECONDS));
 	double slots = frames + processors + SPARE_SLOTS;
 	return slots < SLOTS_MIN	  ? SLOTS_MIN
 	       : slots > STREAM_SLOTS_MAX ? STREAM_SLOTS_MAX

@@ -20,9 +20,9 @@ int probe_parse(const char *lines, struct probed *probed, char *why, size_t why_
 /* Asks the section's program. An error is one line in `why`. */
 int stream_probe(const struct section *section, struct probed *probed, char *why, size_t why_size);
 
-/* Frames that are under way at `fps` when everything that may take long does: a hung worker is
- * found after hang_after, a frame bypassed after bypass_after, and the recording commits now and
- * then; and one for each processor. 8 to STREAM_SLOTS_MAX. */
+/* Frames that are under way at `fps` when everything that may take long does: a hung worker
+ * keeps a slot for hang_after, bypassed or not, and the recording commits now and then; and one for
+ * each processor. 8 to STREAM_SLOTS_MAX. */
 uint32_t plan_slots(double fps, const struct top_settings *top, uint32_t processors);
 
 /* Fills the plan of one stream; its name stays the section's. */

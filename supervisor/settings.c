@@ -22,7 +22,8 @@ static const struct row top_rows[] = {
 	 .min = 50e6,
 	 .max = 3600e9,
 	 .fallback = "1500ms",
-	 .help = "A frame that has waited so long for a processor is recorded unprocessed."},
+	 .help = "A frame that has waited so long for a processor is recorded unprocessed. Longer "
+		 "than hang_after: a processor that hangs is replaced first."},
 	{.name = "low_water",
 	 .type = ROW_INT,
 	 ROW_AT(struct top_settings, low_water),

@@ -139,7 +139,6 @@ static const struct bad bad_files[] = {
 	 "t.conf:1: stream: /nowhere/x: not found"},
 	{"stream \"a\" { exec = \"/bin/echo\" }\n" POOL REST, NULL,
 	 "t.conf:1: stream: /bin/echo --rows: what it prints is no table of rows"},
-	{"bypass_after = 3s\n" STREAM POOL REST, NULL, "t.conf: bypass_after must be shorter"},
 	{STREAM POOL REST, "processor.cuont=3", "--set processor.cuont=3: unknown key \"cuont\""},
 	{STREAM POOL REST, "processor.count=x", "--set processor.count=x: count = \"x\" is not"},
 	{STREAM POOL REST, "stream.b.source=x",
