@@ -276,7 +276,8 @@ static int apply_set(struct reading *r, const char *assignment)
 		*title++ = '\0';
 	struct section *s = find_section(r->config, copy, title ? title : "");
 	if (!s)
-		return complain(r, "%sthe file has no such section", where);
+		return complain(r, "%sno such section; wanted processor.KEY, stream.TITLE.KEY, …",
+				where);
 	if (strcmp(key, "exec") == 0)
 		return complain(r, "%sset exec in the file", where);
 	return set_value(r, s, key, value, 0, where);

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/worker/contract.h"
 #include "supervisor/answers.h"
 #include "supervisor/pipes.h"
 
@@ -31,22 +32,49 @@ static void fill_command_line(pid_t pid, struct arena *arena, Troupe__Inspection
 
 #define DESCRIPTORS_MAX 256
 
-static void fill_descriptors(pid_t pid, struct arena *arena, Troupe__Inspection *out)
+/* What the contract says of a descriptor, "" for the worker's own. */
+static const char *purpose(int fd, bool handed)
+{
+	switch (fd) {
+	case CONTRACT_FD_LEDGER:
+		return ", the ledger";
+	case CONTRACT_FD_LIFE:
+		return ", the pipeline's lock";
+	case CONTRACT_FD_HANDED:
+		return handed ? ", handed over by the supervisor" : "";
+	default:
+		return fd == 1 || fd == 2 ? ", the log" : "";
+	}
+}
+
+static bool is_bell(int fd)
+{
+	return fd >= CONTRACT_FD_BELLS && fd < CONTRACT_FD_BELLS + SEATS_MAX;
+}
+
+/* One line a descriptor; the bells, which every worker has of all seats, are one line together. */
+static void fill_descriptors(const struct process *p, bool handed, struct arena *arena,
+			     Troupe__Inspection *out)
 {
 	char path[64], target[256];
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)p->pid);
 	DIR *dir = opendir(path);
 	struct dirent *entry;
-	out->descriptor = arena_get(arena, DESCRIPTORS_MAX * sizeof(void *));
+	out->descriptor = arena_get(arena, (DESCRIPTORS_MAX + 1) * sizeof(void *));
 	while (dir && out->descriptor && out->n_descriptor < DESCRIPTORS_MAX &&
 	       (entry = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		if (n < 0)
+		int fd = (int)strtol(entry->d_name, NULL, 10);
+		if (n < 0 || is_bell(fd))
 			continue;
 		target[n] = '\0';
 		out->descriptor[out->n_descriptor++] =
-			arena_text(arena, "%s %s", entry->d_name, target);
+			arena_text(arena, "%d %s%s", fd, target, purpose(fd, handed));
 	}
+	if (dir && out->descriptor)
+		out->descriptor[out->n_descriptor++] = arena_text(
+			arena, "%d-%d the bells of all seats; its own is %d", CONTRACT_FD_BELLS,
+			CONTRACT_FD_BELLS + SEATS_MAX - 1, CONTRACT_FD_BELLS + p->seat);
 	if (dir)
 		closedir(dir);
 }
@@ -104,7 +132,7 @@ static void answer(struct supervisor *s, struct member *m, const struct asker *a
 	if (p->pid) {
 		const struct seat_row *row = &s->ledger.seats[p->seat];
 		fill_command_line(p->pid, &arena, &inspection);
-		fill_descriptors(p->pid, &arena, &inspection);
+		fill_descriptors(p, m->handed_fd >= 0, &arena, &inspection);
 		inspection.turns = atomic_load(&row->turns);
 		inspection.progress = atomic_load(&row->progress);
 		if (!dumped)

@@ -159,6 +159,7 @@ int main(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	a.up.programs = programs;
+	a.up.title = argv[0];
 	if (find_programs(programs, sizeof(programs)) < 0) {
 		fprintf(stderr, "troupe: /proc/self/exe cannot be read\n");
 		return EXIT_FAILURE;

@@ -178,10 +178,25 @@ static int make_links(struct supervisor *s, char *why, size_t why_size)
 	return rc;
 }
 
+/* The process title shows the pipeline's name, as a worker's does: written over argv[0], as far as
+ * there is room. */
+static void retitle(char *title, const char *name)
+{
+	size_t room = title ? strlen(title) : 0;
+	char wanted[PROGRAM_SIZE];
+	int length = snprintf(wanted, sizeof(wanted), "troupe: %s supervisor", name);
+	if ((size_t)length > room || strncmp(title, "troupe: ", 8) != 0)
+		return;
+	memset(title, 0, room);
+	memcpy(title, wanted, (size_t)length);
+}
+
 int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
 	  size_t why_size)
 {
 	int rc = setup_config(&s->config, options, why, why_size);
+	if (rc == 0)
+		retitle(options->title, s->config.top.name);
 	if (rc == 0)
 		rc = runtime_open(&s->runtime, s->config.top.name, ORPHAN_PATIENCE, why, why_size);
 	if (rc == 0)

@@ -150,6 +150,7 @@ struct supervisor_options {
 	size_t n_sets;
 	int ready_fd; /* -1 */
 	bool progress;
+	char *title; /* argv[0], to be overwritten; may be NULL */
 };
 
 /* The whole life of a pipeline in the foreground. Returns the exit code of the process: 0 ended

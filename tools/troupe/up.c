@@ -16,11 +16,15 @@
 #include <unistd.h>
 
 #define READY_FD 3
+/* Room for "troupe: NAME supervisor" and as much again, into which the supervisor writes a name
+ * that is only in the file. */
+#define TITLE_SIZE 96
 
 static void supervisor_arguments(const struct call *call, char *title, size_t size,
 				 struct arguments *arguments)
 {
-	snprintf(title, size, "troupe: %s supervisor", call->name ? call->name : "starting");
+	snprintf(title, size, "troupe: %s supervisor%*s", call->name ? call->name : "starting",
+		 PIPELINE_NAME_MAX, "");
 	arguments_add(arguments, title);
 	arguments_add_config(arguments, call);
 }
@@ -29,7 +33,7 @@ static void supervisor_arguments(const struct call *call, char *title, size_t si
  * because the place it takes may be another's until then. */
 static int become_background(const struct call *call, int ready, int words)
 {
-	char title[64], number[16];
+	char title[TITLE_SIZE], number[16];
 	struct arguments arguments = {0};
 	supervisor_arguments(call, title, sizeof(title), &arguments);
 	snprintf(number, sizeof(number), "%d", READY_FD);
@@ -126,7 +130,7 @@ static int start_background(const struct call *call)
 
 int up_run(const struct call *call)
 {
-	char title[64];
+	char title[TITLE_SIZE];
 	struct arguments arguments = {0};
 	if (call->json && !call->detach) {
 		out_error("up: --json goes with -d only");
