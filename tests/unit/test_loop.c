@@ -241,28 +241,6 @@ struct pair {
 	bool answer;
 };
 
-static void pair_make(struct pair *pair, struct loop *loop)
-{
-	char path[64];
-	*pair = (struct pair){.loop = loop, .per_call = 1};
-	snprintf(pair->folder, sizeof(pair->folder), "/tmp/troupe-loop-XXXXXX");
-	assert_non_null(mkdtemp(pair->folder));
-	snprintf(path, sizeof(path), "%s/pipe", pair->folder);
-	for (int i = 0; i < 2; i++) {
-		pair->links[i] = links_create();
-		assert_non_null(pair->links[i]);
-	}
-	assert_int_equal(pipe_bind(pair->links[0], path, &pair->end[0]), 0);
-	assert_int_equal(pipe_connect(pair->links[1], path, &pair->end[1]), 0);
-}
-
-static void pair_end(struct pair *pair)
-{
-	links_destroy(pair->links[0], 0);
-	links_destroy(pair->links[1], 0);
-	assert_int_equal(rmdir(pair->folder), 0);
-}
-
 static void send_dump(struct link *link, uint64_t id)
 {
 	Troupe__Dump dump = TROUPE__DUMP__INIT;
@@ -287,6 +265,36 @@ static void on_link(void *arg, struct link *link)
 		if (pair->answer)
 			send_dump(link, (uint64_t)pair->received);
 	}
+}
+
+static void pair_make(struct pair *pair, struct loop *loop)
+{
+	char path[64];
+	*pair = (struct pair){.loop = loop, .per_call = 1};
+	snprintf(pair->folder, sizeof(pair->folder), "/tmp/troupe-loop-XXXXXX");
+	assert_non_null(mkdtemp(pair->folder));
+	snprintf(path, sizeof(path), "%s/pipe", pair->folder);
+	for (int i = 0; i < 2; i++) {
+		pair->links[i] = links_create();
+		assert_non_null(pair->links[i]);
+	}
+	assert_int_equal(pipe_bind(pair->links[0], path, &pair->end[0]), 0);
+	assert_int_equal(pipe_connect(pair->links[1], path, &pair->end[1]), 0);
+	/* The end that was bound can send only once the other has arrived: wait for a first word of
+	 * it. */
+	send_dump(pair->end[1], 0);
+	assert_int_equal(loop_watch_link(loop, pair->end[0], on_link, pair), 0);
+	while (!pair->received)
+		assert_true(loop_wait(loop, clock_now() + LONG) > 0);
+	loop_forget_link(loop, pair->end[0]);
+	pair->received = 0;
+}
+
+static void pair_end(struct pair *pair)
+{
+	links_destroy(pair->links[0], 0);
+	links_destroy(pair->links[1], 0);
+	assert_int_equal(rmdir(pair->folder), 0);
 }
 
 static void receive_all(struct pair *pair, int count)
