@@ -141,8 +141,7 @@ static const struct bad bad_files[] = {
 	 "t.conf:1: stream: /bin/echo --rows: what it prints is no table of rows"},
 	{STREAM POOL REST, "processor.cuont=3", "--set processor.cuont=3: unknown key \"cuont\""},
 	{STREAM POOL REST, "processor.count=x", "--set processor.count=x: count = \"x\" is not"},
-	{STREAM POOL REST, "stream.b.source=x",
-	 "--set stream.b.source=x: the file has no such section"},
+	{STREAM POOL REST, "stream.b.source=x", "--set stream.b.source=x: no such section; wanted"},
 	{STREAM POOL REST, "nonsense", "--set nonsense: wanted SECTION.KEY=VALUE"},
 };
 
