@@ -7,13 +7,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define TERMINAL_EVERY (NS_PER_S / 4)
 #define LINE_EVERY     (5 * NS_PER_S)
 
 struct totals {
-	uint64_t captured, stored, bypassed, quarantined, owed, dropped;
+	uint64_t captured, stored, bypassed, quarantined, dropped;
 };
 
 static struct totals totals_of(const Troupe__Pipeline *pipeline)
@@ -25,7 +26,6 @@ static struct totals totals_of(const Troupe__Pipeline *pipeline)
 		t.stored += stream->stored;
 		t.bypassed += stream->bypassed;
 		t.quarantined += stream->quarantined;
-		t.owed += stream->owed;
 		for (size_t k = 0; k < stream->n_drop; k++)
 			t.dropped += stream->drop[k]->count;
 	}
@@ -57,15 +57,34 @@ void progress_begin(struct progress *progress, bool wanted, struct supervisor *s
 		print_plan(s);
 }
 
+/* "1 restart", "2 restarts". */
+static const char *restarts(unsigned count)
+{
+	return count == 1 ? "restart" : "restarts";
+}
+
+/* A line that is wider than the terminal would be another one each time it is written. */
+static int columns(void)
+{
+	struct winsize size = {0};
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
 static void print_line(struct progress *progress, const Troupe__Pipeline *pipeline, int64_t now)
 {
 	struct totals t = totals_of(pipeline);
 	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
 	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
-	printf("%s%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
-	       " under way, %" PRIu64 " dropped, %" PRIu64 " bypassed, %u restarts%s",
-	       progress->terminal ? "\r" : "", pipeline->state, t.captured, rate, t.stored, t.owed,
-	       t.dropped, t.bypassed, pipeline->restarts, progress->terminal ? "\033[K" : "\n");
+	char line[256];
+	snprintf(line, sizeof(line),
+		 "%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
+		 " dropped, %" PRIu64 " bypassed, %u %s",
+		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed,
+		 pipeline->restarts, restarts(pipeline->restarts));
+	if (progress->terminal)
+		printf("\r%.*s\033[K", columns() - 1, line);
+	else
+		puts(line);
 	fflush(stdout);
 	/* The rate is that of about the last seconds. */
 	if (seconds > 2 || !progress->terminal) {
@@ -113,10 +132,10 @@ void progress_summary(struct progress *progress, struct supervisor *s)
 		return;
 	answer_pipeline(s, &arena, &reply);
 	if (reply.pipeline) {
-		printf("%s%s: run %" PRIu64 " has ended after %.1f s, %u restarts\n",
+		printf("%s%s: run %" PRIu64 " has ended after %.1f s, %u %s\n",
 		       progress->terminal ? "\r\033[K" : "", reply.pipeline->name,
 		       reply.pipeline->run, (double)(clock_now() - s->started) / (double)NS_PER_S,
-		       reply.pipeline->restarts);
+		       reply.pipeline->restarts, restarts(reply.pipeline->restarts));
 		for (size_t i = 0; i < reply.pipeline->n_stream; i++)
 			print_stream(reply.pipeline->stream[i]);
 		if (*s->recording)

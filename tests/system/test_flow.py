@@ -1,9 +1,14 @@
 """The whole pipeline on a short source: what comes out, and that nothing is left behind."""
 
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
+import subprocess
+import termios
 import urllib.request
 
 import harness
@@ -158,7 +163,34 @@ def live_source_drops_and_counts(make):
     p.verify()
 
 
+def live_line_fits_the_terminal(make):
+    """The line is written over itself, which works only while it does not reach the terminal's edge."""
+    p = make(frames=0)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    p.process = subprocess.Popen([os.path.join(harness.BIN, "troupe"), "up", "-c", p.write_config()],
+                                 env=p.env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    told = ""
+    while told.count("\rrunning: ") < 3:
+        told += os.read(ours, 4096).decode()
+    os.kill(p.process.pid, signal.SIGINT)
+    try:
+        while chunk := os.read(ours, 4096):
+            told += chunk.decode()
+    except OSError:  # EIO: the other end is closed
+        pass
+    os.close(ours)
+    with open(os.path.join(p.folder, "stderr"), "w") as file:
+        file.write(told)
+    p.wait_end(0)
+    p.check_nothing_left()
+    lines = [line.split("\033")[0] for line in told.split("\r") if "\033[K" in line]
+    check(max(map(len, lines)) == 59, "wider or narrower than 60 columns allow: %s" % lines)
+    check("has ended after" in told and "0 restarts" in told, "no summary: %s" % told)
+
+
 harness.main({f.__name__: f for f in (
     runs_to_its_end, two_streams_share_the_pool, names_titles_and_json, answers_http,
     recording_off_and_on, recording_every_other_frame, scale_swap_and_label,
-    live_source_drops_and_counts)})
+    live_source_drops_and_counts, live_line_fits_the_terminal)})
