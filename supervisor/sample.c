@@ -19,19 +19,21 @@ static bool is_number(const struct row *row)
 	return row->type == ROW_INT || row->type == ROW_REAL || row->type == ROW_BOOL;
 }
 
-static void print_row(const struct row *row, const char *indent, FILE *out)
+/* `value` is what the sample itself says; NULL: the default, commented out, so that a copy of this
+ * file keeps following it. */
+static void print_row(const struct row *row, const char *indent, const char *value, FILE *out)
 {
 	fprintf(out, "%s# %s", indent, row->help ? row->help : "");
 	print_valid(row, out);
 	const char *quote = is_number(row) ? "" : "\"";
-	/* Commented out, so that a copy of this file keeps following the defaults. */
-	fprintf(out, "\n%s# %s = %s%s%s\n", indent, row->name, quote, row->fallback, quote);
+	fprintf(out, "\n%s%s%s = %s%s%s\n", indent, value ? "" : "# ", row->name, quote,
+		value ? value : row->fallback, quote);
 }
 
 static void print_rows(const struct row *rows, size_t count, const char *indent, FILE *out)
 {
 	for (size_t i = 0; i < count; i++)
-		print_row(&rows[i], indent, out);
+		print_row(&rows[i], indent, NULL, out);
 }
 
 static int print_section(const struct config *config, const struct role *role, FILE *out, char *why,
@@ -46,11 +48,12 @@ static int print_section(const struct config *config, const struct role *role, F
 	if (count < 0)
 		return count;
 	fprintf(out, "\n%s%s {\n", role->section, role->shape == ROLE_STREAM ? " \"cam1\"" : "");
-	if (role->shape == ROLE_STREAM)
-		fprintf(out, "\tsource = \"pattern:\"\n");
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		/* The one row that no default fits. */
+		bool source = role->shape == ROLE_STREAM && strcmp(rows[i].name, "source") == 0;
 		if (!settings_find(role, rows[i].name))
-			print_row(&rows[i], "\t", out);
+			print_row(&rows[i], "\t", source ? "pattern:" : NULL, out);
+	}
 	for (size_t i = n_parts; i-- > 0;)
 		print_rows(parts[i]->rows, parts[i]->count, "\t", out);
 	fprintf(out, "}\n");

@@ -167,7 +167,8 @@ int scale(struct supervisor *s, const char *name, uint32_t count, char *why, siz
 		return TROUPE_E_NOT_FOUND;
 	}
 	if (count > row->max) {
-		snprintf(why, why_size, "%u: valid: 0 to %.0f", count, row->max);
+		snprintf(why, why_size, "%u is no number of %ss, valid: 0 to %.0f", count, name,
+			 row->max);
 		return TROUPE_E_ARGUMENT;
 	}
 	for (uint32_t number = 1; number <= count; number++) {

@@ -101,7 +101,9 @@ const struct command commands[] = {
 	{.name = "logs",
 	 .args = "[WORKER]",
 	 .help = "show what the workers said",
-	 .more = "Without WORKER: all of them and the supervisor, in the order of time.",
+	 .more = "Without WORKER: all of them and the supervisor, in the order of time. With "
+		 "--json "
+		 "each line is an object of its own.",
 	 .options = "fl",
 	 .max_args = 1,
 	 .run = logs_run},
