@@ -330,16 +330,19 @@ class Pipeline:
         self.verify(against=self.reference(limit), limit=limit)
 
     def end(self):
-        """Whatever state a test left: nothing of it survives."""
-        for pid in self.pids():
-            for sig in (signal.SIGCONT, signal.SIGKILL):
-                try:
-                    os.kill(pid, sig)
-                except ProcessLookupError:
-                    pass
+        """Whatever state a test left: nothing of it survives. The supervisor first: it would start others."""
         if self.process:
             self.process.kill()
             self.process.wait()
+        deadline = time.monotonic() + 5
+        while self.pids() and time.monotonic() < deadline:
+            for pid in self.pids():
+                for sig in (signal.SIGCONT, signal.SIGKILL):
+                    try:
+                        os.kill(pid, sig)
+                    except ProcessLookupError:
+                        pass
+            time.sleep(0.01)
 
 
 def describe(seqs, count):
