@@ -21,6 +21,9 @@ static void on_hello(struct part *part, const ProtobufCMessage *message)
 			  MESSAGE_SCHEMA);
 	snprintf(part->version, sizeof(part->version), "%s %s", hello->program, hello->version);
 	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
+	/* What a pipe is told before somebody is at its other end is told to nobody. */
+	if (part->life.state == LIFE_DRAINING)
+		pipes_drain(part, part->life.again ? "restart" : "stop");
 }
 
 static bool is_it(const struct part *part, int32_t pid, const char *what)

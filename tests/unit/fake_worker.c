@@ -2,6 +2,7 @@
  * `act`, or the text of the file STATE/WORKER.act, which a test can write while the pipeline runs:
  *   ready     says Hello and Ready, ends with 0 when told to drain
  *   never     is never ready
+ *   late      comes to its pipe only once it is told another act
  *   liar      says Ready for another pid
  *   exit N    ends at once with that code, after one line on stderr
  *   stubborn  ready, but neither drains nor minds SIGTERM
@@ -17,6 +18,7 @@
 #include "schemas/life.pb-c.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -87,6 +89,15 @@ static void read_act(struct fake *f)
 	size_t n = fread(f->settings.act, 1, sizeof(f->settings.act) - 1, in);
 	f->settings.act[n] = '\0';
 	fclose(in);
+}
+
+/* Before it has a pipe, a worker can be told things by nobody: only files are left. */
+static void come_late(struct fake *f)
+{
+	while (strcmp(f->settings.act, "late") == 0) {
+		poll(NULL, 0, 1);
+		read_act(f);
+	}
 }
 
 static void note_order(void)
@@ -225,6 +236,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	read_act(&f);
+	come_late(&f);
 	if (strncmp(f.settings.act, "exit ", 5) == 0) {
 		log_error("the fake worker was told to end");
 		return atoi(f.settings.act + 5);

@@ -27,6 +27,7 @@ struct stage {
 	int ready_fd;
 	struct links *links;
 	struct link *control;
+	const char *drain_timeout; /* NULL: 1s */
 };
 
 static int enter(void **state)
@@ -67,12 +68,12 @@ static void up(struct stage *st, const char *stream, const char *processor, cons
 	snprintf(file, sizeof(file), "%s/t.conf", st->root);
 	FILE *out = fopen(file, "w");
 	fprintf(out,
-		"name = \"t\"\nhang_after = 1s\nbypass_after = 500ms\ndrain_timeout = 1s\n"
+		"name = \"t\"\nhang_after = 1s\nbypass_after = 500ms\ndrain_timeout = %s\n"
 		"stream \"a\" { exec = \"" FAKE "\"\n %s }\n"
 		"processor { exec = \"" FAKE "\"\n %s }\n"
 		"storer { exec = \"" FAKE "\"\n %s }\n"
 		"trainer { enabled = no }\ndisplay { enabled = no }\n",
-		stream, processor, storer);
+		st->drain_timeout ? st->drain_timeout : "1s", stream, processor, storer);
 	fclose(out);
 	assert_int_equal(pipe(ready), 0);
 	snprintf(fd, sizeof(fd), "%d", ready[1]);
@@ -349,6 +350,31 @@ static void one_that_does_not_drain_is_killed(void **state)
 	assert_non_null(strstr(order, "storer"));
 }
 
+/* A drain that is asked for before the worker is there to hear it: with a patience longer than the
+ * test's, only hearing of it later ends the worker. */
+static void one_that_comes_late_hears_of_the_drain(void **state)
+{
+	struct stage *st = *state;
+	char name[] = "processor.1";
+	st->drain_timeout = "600s";
+	up(st, "", "ready_timeout = 600s", "");
+	await_ready(st);
+	set_act(st, name, "late");
+	kill(await(st, name, "ready", 1).pid, SIGKILL);
+	await(st, name, "starting", 2);
+	Troupe__WorkerRequest what = TROUPE__WORKER_REQUEST__INIT;
+	Troupe__Request r = TROUPE__REQUEST__INIT;
+	what.worker = name;
+	r.what_case = TROUPE__REQUEST__WHAT_STOP;
+	r.stop = &what;
+	troupe__reply__free_unpacked(request(st, &r), NULL);
+	await(st, name, "draining", 2);
+	set_act(st, name, "ready");
+	struct seen it = await(st, name, "stopped", 2);
+	assert_non_null(strstr(it.last_exit, "ended as asked"));
+	assert_int_equal(down(st), 0);
+}
+
 static void a_second_up_is_refused(void **state)
 {
 	struct stage *st = *state;
@@ -490,6 +516,7 @@ int main(void)
 		TEST(a_missing_source_fails_the_start),
 		TEST(a_flood_of_log_lines_blocks_nobody),
 		TEST(one_that_does_not_drain_is_killed),
+		TEST(one_that_comes_late_hears_of_the_drain),
 		TEST(a_second_up_is_refused),
 		TEST(swap_takes_over_or_goes_back),
 		TEST(a_newcomer_that_crashes_leaves_the_old_one),
