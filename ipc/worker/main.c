@@ -251,7 +251,7 @@ static int sleep_until(struct worker *w, int64_t due)
 		return 0;
 	}
 	int64_t guard = clock_now() + GUARD_INTERVAL;
-	if (due > guard && (!ledger_quiet(w->ledger) || !w->in_charge))
+	if (due > guard && (!ledger_quiet(w->ledger) || !w->in_charge || w->orphan))
 		due = guard;
 	atomic_store_explicit(&w->row->due, due, memory_order_relaxed);
 	int rc = loop_wait(w->loop, due);

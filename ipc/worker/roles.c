@@ -5,7 +5,9 @@
 #include "ipc/base/errors.h"
 #include "ipc/slots/bells.h"
 
-#include <signal.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 /* How many frames a source that can wait keeps QUEUED ahead of the pool: enough that no processor
  * idles, few enough that a frame's age tells of a processor that hangs and not of a backlog. */
@@ -328,14 +330,27 @@ static bool anything_in(const struct worker *w, enum phase phase)
 	return false;
 }
 
-/* Whether a capture that is still alive fills a slot. Only asked once the supervisor is dead, who
- * alone gives back what the dead hold. */
-static bool living_capture_fills(const struct worker *w)
+/* Whether it still runs. kill(pid, 0) would take the dead for living until their new parent,
+ * whoever that is, has reaped them. */
+static bool runs(pid_t pid)
 {
-	for (uint32_t i = 0; i < w->ledger->header->n_slots; i++) {
-		struct slot_word word = word_unpack(ledger_word(w->ledger, i));
-		pid_t pid = atomic_load(&w->ledger->seats[word.seat].pid);
-		if (word.phase == PHASE_FILLING && pid > 0 && kill(pid, 0) == 0)
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	if (end.fd < 0)
+		return false;
+	bool ended = poll(&end, 1, 0) != 0;
+	close(end.fd);
+	return !ended;
+}
+
+/* Whether a capture is still alive: it may publish one more frame before it learns, as we did, that
+ * the supervisor is dead, be it in the middle of one now or about to begin. Only asked then; a
+ * living supervisor takes the ownership of the dead away. */
+static bool capture_lives(const struct worker *w)
+{
+	for (uint32_t i = 0; i < w->ledger->header->n_streams; i++) {
+		uint64_t owner = atomic_load(&w->ledger->streams[i].owner);
+		pid_t pid = owner < SEATS_MAX ? atomic_load(&w->ledger->seats[owner].pid) : 0;
+		if (owner && pid > 0 && runs(pid))
 			return true;
 	}
 	return false;
@@ -357,9 +372,9 @@ bool role_orphan_done(const struct worker *w)
 		return true;
 	switch (w->table->takes) {
 	case WORKER_TAKES_QUEUE:
-		return !anything_in(w, PHASE_QUEUED) && !living_capture_fills(w);
+		return !anything_in(w, PHASE_QUEUED) && !capture_lives(w);
 	case WORKER_TAKES_TAP:
-		return !tap_is_owed(w) && !living_capture_fills(w);
+		return !tap_is_owed(w) && !capture_lives(w);
 	default:
 		return true;
 	}

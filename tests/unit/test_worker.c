@@ -472,6 +472,37 @@ static void orphan_ends(void **state)
 	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
 }
 
+/* A capture that lives may not know yet what the orphan knows: what it still publishes is taken. */
+static void orphan_waits_for_a_living_capture(void **state)
+{
+	struct rig rig;
+	uint32_t slot, waited;
+	uint64_t last = 0;
+	(void)state;
+	rig_start(&rig, "");
+	message_free(rig_expect(&rig, MESSAGE_READY));
+	uint8_t capture = (uint8_t)seat_assign(&rig.ledger, "capture.a", 1);
+	atomic_store(&rig.ledger.seats[capture].pid, getpid());
+	assert_int_equal(owner_take(&rig.ledger.streams[0].owner, capture), 0);
+	_Atomic uint64_t *turns = &rig.ledger.seats[rig.seat].turns;
+	uint64_t before = atomic_load(turns);
+	kill(rig.pid, SIGHUP);
+	/* It hears of it in one turn; by the next one it has decided to stay. */
+	struct pollfd ended = {.fd = rig.pidfd, .events = POLLIN};
+	int64_t deadline = clock_now() + 10 * NS_PER_S;
+	while (atomic_load(turns) < before + 2 && clock_now() < deadline)
+		assert_int_equal(poll(&ended, 1, 1), 0);
+	assert_int_equal(ledger_take(&rig.ledger, 0, capture, &slot), 0);
+	assert_int_equal(ledger_publish(&rig.ledger, slot, capture), 0);
+	bells_published(&rig.ledger);
+	while (ledger_next_owed(&rig.ledger, 0, 0, &last, &waited) != 0)
+		assert_true(clock_now() < deadline);
+	ledger_settle(&rig.ledger, 0, 0, 1);
+	owner_release(&rig.ledger.streams[0].owner, capture);
+	bells_ring_all(&rig.ledger);
+	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
+}
+
 int main(int argc, char **argv)
 {
 	if (getenv(CONTRACT_ENV_SEAT))
@@ -485,6 +516,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(worker_claims_when_its_bell_rings),
 		cmocka_unit_test(worker_exits_by_the_contract),
 		cmocka_unit_test(orphan_ends),
+		cmocka_unit_test(orphan_waits_for_a_living_capture),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
