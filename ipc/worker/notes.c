@@ -11,6 +11,20 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Closes the outboxes to workers that are gone: libzmq would go on trying to reach each of them, up
+ * to 50 times a second. Done whenever a new one is opened, so there are never more of them than
+ * there were deaths since then. */
+static void close_stale(struct worker *w)
+{
+	for (int seat = 0; seat < SEATS_MAX; seat++) {
+		struct outbox *box = &w->outbox[seat];
+		if (!box->link || atomic_load(&w->ledger->seats[seat].state) == SEAT_LIVE)
+			continue;
+		link_close(box->link);
+		box->link = NULL;
+	}
+}
+
 /* The outbox to whoever has the seat now, NULL when it has no inbox. */
 static struct link *outbox_to(struct worker *w, uint8_t seat)
 {
@@ -25,6 +39,7 @@ static struct link *outbox_to(struct worker *w, uint8_t seat)
 		return box->link;
 	link_close(box->link);
 	box->link = NULL;
+	close_stale(w);
 	if (outbox_connect(w->links, path, &box->link) < 0)
 		return NULL;
 	memcpy(box->path, path, sizeof(box->path));

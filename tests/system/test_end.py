@@ -83,7 +83,9 @@ def killed_supervisor_then_up_at_once(make):
 
 def killed_supervisor_with_a_stopped_worker(make):
     p = flowing(make)
-    os.kill(p.worker("trainer")["pid"], signal.SIGSTOP)
+    pid = p.worker("trainer")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    harness.wait_stopped(pid)
     os.kill(p.process.pid, signal.SIGKILL)
     p.process.wait()
     p.troupe("down", "-n", p.name, limit=40)
