@@ -71,10 +71,11 @@ static void fill_descriptors(const struct process *p, bool handed, struct arena 
 		out->descriptor[out->n_descriptor++] =
 			arena_text(arena, "%d %s%s", fd, target, purpose(fd, handed));
 	}
-	if (dir && out->descriptor)
+	if (dir && out->descriptor) {
 		out->descriptor[out->n_descriptor++] = arena_text(
 			arena, "%d-%d the bells of all seats; its own is %d", CONTRACT_FD_BELLS,
 			CONTRACT_FD_BELLS + SEATS_MAX - 1, CONTRACT_FD_BELLS + p->seat);
+	}
 	if (dir)
 		closedir(dir);
 }

@@ -182,8 +182,10 @@ static int make_links(struct supervisor *s, char *why, size_t why_size)
  * there is room. */
 static void retitle(char *title, const char *name)
 {
-	size_t room = title ? strlen(title) : 0;
 	char wanted[PROGRAM_SIZE];
+	if (!title)
+		return;
+	size_t room = strlen(title);
 	int length = snprintf(wanted, sizeof(wanted), "troupe: %s supervisor", name);
 	if ((size_t)length > room || strncmp(title, "troupe: ", 8) != 0)
 		return;
