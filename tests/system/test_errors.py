@@ -64,6 +64,27 @@ def recording_not_a_folder(make):
     refused(p, p.recording)
 
 
+def unreadable_source(make):
+    p = make()
+    clip = os.path.join(p.folder, "clip.avi")
+    with open(clip, "wb") as file:
+        file.write(os.urandom(4096))
+    os.chmod(clip, 0)
+    p.settings["stream"] = 'source = "%s"' % clip
+    harness_config_without_pattern(p)
+    p.bind_by_modes()
+    refused(p, clip, "Permission denied")
+
+
+def recording_folder_not_writable(make):
+    p = make()
+    parent = os.path.join(p.folder, "locked")
+    os.mkdir(parent, 0o555)
+    p.recording = os.path.join(parent, "recording")
+    p.bind_by_modes()
+    refused(p, p.recording, "Permission denied")
+
+
 def second_up(make):
     p = make(frames=0).up()
     again = subprocess.run([os.path.join(BIN, "troupe"), "up", "-c", p.write_config(), "-n", p.name],
@@ -183,6 +204,7 @@ def planted_faults_turn_checks_red(make):
 
 
 harness.main({f.__name__: f for f in (
-    missing_source, garbage_source, port_taken, recording_not_a_folder, second_up, memory_too_small,
+    missing_source, garbage_source, port_taken, recording_not_a_folder, unreadable_source,
+    recording_folder_not_writable, second_up, memory_too_small,
     memory_limit_of_the_system, unknown_keys_and_values, unknown_names, garbage_on_every_socket,
     planted_faults_turn_checks_red)})
