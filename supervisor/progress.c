@@ -93,6 +93,22 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 	}
 }
 
+/* A line of its own, once, for each worker that will not be started again by itself. */
+static void tell_who_gave_up(struct progress *progress, const struct supervisor *s)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct member *m = s->members[i];
+		bool gave_up = m->lead->life.state == LIFE_GAVE_UP;
+		const struct exit_note *last =
+			&m->exits[(m->n_exits + EXITS_KEPT - 1) % EXITS_KEPT];
+		if (gave_up && !progress->told[i])
+			printf("%s%s: gave up: %s; `troupe start %s` tries again\n",
+			       progress->terminal ? "\r\033[K" : "", m->name,
+			       *last->words ? last->words : last->cause, m->name);
+		progress->told[i] = gave_up;
+	}
+}
+
 int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t now)
 {
 	if (!progress->wanted || now < progress->due)
@@ -100,6 +116,7 @@ int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t n
 	struct arena arena = {0};
 	Troupe__Reply reply = TROUPE__REPLY__INIT;
 	answer_pipeline(s, &arena, &reply);
+	tell_who_gave_up(progress, s);
 	if (reply.pipeline && s->stage >= STAGE_SOURCES)
 		print_line(progress, reply.pipeline, now);
 	arena_finish(&arena);

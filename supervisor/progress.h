@@ -8,8 +8,9 @@ struct progress {
 	bool wanted;
 	bool terminal; /* one line that is written again and again; else a line every few seconds */
 	int64_t due;
-	uint64_t captured; /* when the last line was written, and … */
-	int64_t time;	   /* … when that was */
+	uint64_t captured;	/* when the last line was written, and … */
+	int64_t time;		/* … when that was */
+	bool told[MEMBERS_MAX]; /* of this member it was said that the supervisor gave up */
 };
 
 void progress_begin(struct progress *progress, bool wanted, struct supervisor *s);

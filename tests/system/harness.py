@@ -143,7 +143,7 @@ class Pipeline:
         self.runtime = os.path.join(folder, "run", name)
         self.process = self.ledger = None
         self.expect_reports = False
-        self.prefix = []
+        self.prefix, self.options = [], []
 
     def write_config(self, path="pipeline.conf", **changes):
         text = CONFIG.format(name=self.name, **dict(self.settings, folder=self.recording, **changes))
@@ -172,7 +172,7 @@ class Pipeline:
         self.errors = open(os.path.join(self.folder, "stderr"), "w+")
         self.process = subprocess.Popen(
             [*self.prefix, os.path.join(BIN, "troupe-supervisor"), "-c", self.write_config(), "-n", self.name,
-             "--ready-fd", str(writer)], env=self.env, stdin=subprocess.DEVNULL,
+             "--ready-fd", str(writer), *self.options], env=self.env, stdin=subprocess.DEVNULL,
             stdout=self.errors, stderr=self.errors, close_fds=True, pass_fds=[writer])
         os.close(writer)
         told = b""

@@ -100,6 +100,31 @@ def finished_source_ends_up(make):
     p.check_numbers(60)
 
 
+def gives_up_loudly(make):
+    """A worker that dies at every start: the rest flows on, and whoever watches is told."""
+    p = make(frames=0, fps=50)
+    dies = os.path.join(p.folder, "dies")
+    with open(dies, "w") as file:
+        file.write("#!/bin/sh\n[ -n \"$1\" ] || [ ! -e %s/broken ] && exec %s/troupe-trainer \"$@\"\n"
+                   "echo my last words >&2\nexit 3\n" % (p.folder, harness.BIN))
+    os.chmod(dies, 0o755)
+    p.settings["trainer"] = 'exec = "%s" max_restarts = 2 backoff = "10ms"' % dies
+    p.options = ["--progress"]
+    p.up()
+    open(os.path.join(p.folder, "broken"), "w").close()
+    os.kill(p.worker("trainer")["pid"], signal.SIGSEGV)
+    await_(lambda: p.worker("trainer")["state"] == "gave up", "the supervisor to give up")
+    await_(lambda: "trainer: gave up: my last words" in p.said(), "the supervisor to say so")
+    start = p.ledger.last()
+    await_(lambda: p.ledger.last() > start + 20, "the rest to flow on")
+    os.unlink(os.path.join(p.folder, "broken"))
+    p.troupe("start", "trainer", "-n", p.name)
+    await_(lambda: p.worker("trainer")["state"] == "ready", "the trainer to be back")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    whole(p)
+
+
 harness.main({f.__name__: f for f in (
     down, interrupt, terminate, killed_supervisor, killed_supervisor_then_up_at_once,
-    killed_supervisor_with_a_stopped_worker, finished_source_ends_up)})
+    killed_supervisor_with_a_stopped_worker, finished_source_ends_up, gives_up_loudly)})
