@@ -101,10 +101,11 @@ static void tell_who_gave_up(struct progress *progress, const struct supervisor 
 		bool gave_up = m->lead->life.state == LIFE_GAVE_UP;
 		const struct exit_note *last =
 			&m->exits[(m->n_exits + EXITS_KEPT - 1) % EXITS_KEPT];
-		if (gave_up && !progress->told[i])
+		if (gave_up && !progress->told[i]) {
 			printf("%s%s: gave up: %s; `troupe start %s` tries again\n",
 			       progress->terminal ? "\r\033[K" : "", m->name,
 			       *last->words ? last->words : last->cause, m->name);
+		}
 		progress->told[i] = gave_up;
 	}
 }
