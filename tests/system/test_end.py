@@ -112,7 +112,7 @@ def gives_up_loudly(make):
     p.options = ["--progress"]
     p.up()
     open(os.path.join(p.folder, "broken"), "w").close()
-    os.kill(p.worker("trainer")["pid"], signal.SIGSEGV)
+    os.kill(p.worker("trainer")["pid"], signal.SIGABRT)
     await_(lambda: p.worker("trainer")["state"] == "gave up", "the supervisor to give up")
     await_(lambda: "trainer: gave up: my last words" in p.said(), "the supervisor to say so")
     start = p.ledger.last()
