@@ -47,14 +47,6 @@ const struct role *roster(size_t *count)
 	return roles;
 }
 
-const struct role *roster_find(const char *section)
-{
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (strcmp(roles[i].section, section) == 0)
-			return &roles[i];
-	return NULL;
-}
-
 int roster_ranks(void)
 {
 	int last = 0;

@@ -27,9 +27,6 @@ struct role {
 /* All roles in the order in which they start: takers before givers. */
 const struct role *roster(size_t *count);
 
-/* NULL: no such section. */
-const struct role *roster_find(const char *section);
-
 /* How many ranks of `stops` there are. */
 int roster_ranks(void);
 

@@ -35,9 +35,3 @@ void source_close(struct source *source)
 	if (source)
 		source->table->close(source);
 }
-
-void source_is_alive(const struct source *source)
-{
-	if (source->alive.call)
-		source->alive.call(source->alive.arg);
-}

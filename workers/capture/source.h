@@ -75,9 +75,6 @@ int source_open(struct source **source, const struct capture_config *config,
 		struct source_alive alive, char *why, size_t why_size);
 void source_close(struct source *source); /* NULL is fine */
 
-/* Says that long work gets on. */
-void source_is_alive(const struct source *source);
-
 /* The kinds. `rest` is what follows the prefix. */
 typedef int source_open_fn(struct source **source, const char *rest,
 			   const struct capture_config *config, struct source_alive alive,
