@@ -74,7 +74,9 @@ const struct command commands[] = {
 	{.name = "swap",
 	 .args = "WORKER",
 	 .help = "let another program take a worker's place",
-	 .more = "Without --exec the program of the config takes its place again. " WORKERS,
+	 .more = "A PATH without a slash is a program beside troupe's own, e.g. "
+		 "troupe-processor-edges. Without --exec the program of the config takes its place "
+		 "again. " WORKERS,
 	 .options = "x",
 	 .min_args = 1,
 	 .max_args = 1,

@@ -95,14 +95,16 @@ int start_run(const struct call *call)
 int swap_run(const struct call *call)
 {
 	char *path = NULL;
-	/* The supervisor has another working folder. */
-	if (call->exec && *call->exec && !(path = realpath(call->exec, NULL))) {
+	/* A name without a slash is a program beside the supervisor's, which finds it. Anything
+	 * else is made absolute: the supervisor has another working folder. */
+	bool is_path = call->exec && strchr(call->exec, '/');
+	if (is_path && !(path = realpath(call->exec, NULL))) {
 		out_error("cannot use %s: %s", call->exec, strerror(errno));
 		return EXIT_USAGE;
 	}
 	Troupe__SwapRequest swap = TROUPE__SWAP_REQUEST__INIT;
 	swap.worker = text(call->arg[0]);
-	swap.exec = text(path);
+	swap.exec = text(path ? path : call->exec);
 	Troupe__Request request = TROUPE__REQUEST__INIT;
 	request.what_case = TROUPE__REQUEST__WHAT_SWAP;
 	request.swap = &swap;

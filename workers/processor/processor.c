@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-static const struct row rows[] = {
+const struct row processor_rows[PROCESSOR_ROWS] = {
 	{.name = "model",
 	 .type = ROW_TEXT,
 	 ROW_AT(struct processor_config, model),
@@ -52,7 +52,7 @@ struct processor {
 	uint64_t crash_seq;
 };
 
-static void processor_close(struct worker *w, void *self)
+void processor_close(struct worker *w, void *self)
 {
 	(void)w;
 	struct processor *p = self;
@@ -111,7 +111,7 @@ static int open_model(struct processor *p, const char *model)
 	return around ? rc : TROUPE_E_CONFIG;
 }
 
-static int processor_open(struct worker *w, void **self)
+int processor_open(struct worker *w, void **self)
 {
 	const struct processor_config *config = worker_config(w);
 	struct processor *p = calloc(1, sizeof(*p));
@@ -210,7 +210,7 @@ static void hold(struct worker *w, const struct processor *p)
 	}
 }
 
-static int processor_frame(struct worker *w, void *self, struct frame *frame)
+int processor_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct processor *p = self;
 	const struct stream_row *stream = frame->stream;
@@ -228,7 +228,7 @@ static int processor_frame(struct worker *w, void *self, struct frame *frame)
 	return encode(p, frame);
 }
 
-static void processor_dump(struct worker *w, void *self, FILE *out)
+void processor_dump(struct worker *w, void *self, FILE *out)
 {
 	(void)w;
 	const struct processor *p = self;
@@ -243,7 +243,7 @@ const struct worker_table processor_table = {
 	.version = TROUPE_VERSION,
 	.summary = "scales, compares, predicts and encodes captured frames",
 	.takes = WORKER_TAKES_QUEUE,
-	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct processor_config)},
+	.rows = {processor_rows, PROCESSOR_ROWS, sizeof(struct processor_config)},
 	.open = processor_open,
 	.frame = processor_frame,
 	.close = processor_close,
