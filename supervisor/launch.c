@@ -2,6 +2,7 @@
 #include "supervisor/launch.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +74,7 @@ int launch(const struct launch *what, pid_t *pid)
 	strncpy(argument, what->argument ? what->argument : "", sizeof(argument) - 1);
 	char *argv[] = {title, what->argument ? argument : NULL, NULL};
 	int rc = posix_spawn(pid, what->program, &files, &attributes, argv, environment);
+	FAIL_POINT(SPAWNED);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
 	free(environment);

@@ -2,6 +2,7 @@
 #include "supervisor/reap.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/seats.h"
@@ -9,6 +10,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
 
@@ -82,7 +84,7 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 	return end;
 }
 
-static void note_exit(struct part *part, const struct ending *end, const char *words)
+static const struct exit_note *note_exit(struct part *part, const struct ending *end, const char *words)
 {
 	struct member *m = part->member;
 	const struct process *p = &part->process;
@@ -103,6 +105,7 @@ static void note_exit(struct part *part, const struct ending *end, const char *w
 	if (end->fault)
 		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
 			 words);
+	return note;
 }
 
 /* Only now, when no instruction of it can run any more, is what it held given back. */
@@ -111,6 +114,7 @@ static void give_back(struct supervisor *s, const struct member *m, uint8_t seat
 	struct reclaimed what;
 	seat_reclaim(&s->ledger, seat, fault, &what);
 	bells_ring_all(&s->ledger);
+	quarantine_judge(s, m, what.quarantined);
 	journal_write(&s->journal, JOURNAL_RECLAIM, m->name,
 		      json_pack("{s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:i}", "seat", seat, "fault",
 				fault, "filling", (int)what.filling, "held", (int)what.held,
@@ -167,7 +171,9 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	s->oom_kills = kills;
 	if (finished && end.clean)
 		part_event(part, EVENT_FINISHED);
-	note_exit(part, &end, words);
+	const struct exit_note *note = note_exit(part, &end, words);
+	if (end.fault)
+		quarantine_accuse(part, note);
 	fail_early(m, info, &end, words);
 	uint8_t seat = part->process.seat;
 	bool excused = !end.fault && part->life.state == LIFE_READY;
@@ -175,8 +181,17 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	process_finish(&part->process, s);
 	unlink(inbox);
 	/* The successor first: it starts while the seat of the dead is being cleared. */
-	if (!swap_part_ended(part, &end, words))
+	switch (swap_part_ended(part, finished && end.clean, &end, words)) {
+	case FOLLOWS_AS_EVER:
 		part_exit_event(part, end.clean, excused);
+		break;
+	case FOLLOWS_AT_ONCE:
+		part_exit_event(part, false, true);
+		break;
+	case FOLLOWS_NOBODY:
+		part_final_exit(part);
+		break;
+	}
 	give_back(s, m, seat, end.fault);
 	remember_workers(s);
 }
@@ -184,7 +199,7 @@ static void part_ended(struct part *part, const siginfo_t *info)
 static struct part *find_part(struct supervisor *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->n_members; i++) {
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < PARTS; k++)
 			if (s->members[i]->parts[k].process.pid == pid)
 				return &s->members[i]->parts[k];
 	}
@@ -200,6 +215,7 @@ void reap_all(struct supervisor *s)
 			return;
 		/* Else an orphan of a worker that came to us as the subreaper. */
 		struct part *part = find_part(s, info.si_pid);
+		FAIL_POINT(EXIT_SEEN);
 		if (part)
 			part_ended(part, &info);
 	}

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/folders.h"
 #include "ipc/base/log.h"
 
@@ -290,9 +291,10 @@ static int write_whole(const char *folder, const char *name, const struct rememb
 		return error_from_errno(errno);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%d %llu\n", (int)all[i].pid, (unsigned long long)all[i].start_time);
-	if (fclose(out) != 0 || rename(draft, path) < 0)
+	if (fclose(out) != 0)
 		return error_from_errno(errno);
-	return 0;
+	FAIL_POINT(WORKERS_DRAFTED);
+	return rename(draft, path) < 0 ? error_from_errno(errno) : 0;
 }
 
 int runtime_remember(const struct runtime *runtime, const struct remembered *all, size_t count)

@@ -3,6 +3,7 @@
 #include "ipc/links/link_private.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 
 #include <errno.h>
@@ -134,6 +135,7 @@ static struct link *link_create(struct links *links, int type, const char *path,
 	if (!link)
 		return NULL;
 	memcpy(link->path, path, strlen(path) + 1);
+	link->type = type;
 	link->socket = open_socket(links->context, type);
 	if (!link->socket) {
 		*rc = error_from_errno(errno);
@@ -242,11 +244,17 @@ static int socket_error(void)
 
 int link_put(struct link *link, const void *bytes, size_t size, int flags)
 {
+	static const char *const shapes[] = {[ZMQ_PAIR] = "PIPE",
+					     [ZMQ_PUSH] = "QUEUE",
+					     [ZMQ_DEALER] = "ASK",
+					     [ZMQ_ROUTER] = "ANSWER"};
 	int rc;
 	link->dry = false;
+	FAIL_POINT_OF("BEFORE_", shapes[link->type]);
 	do
 		rc = zmq_send(link->socket, bytes, size, flags | ZMQ_DONTWAIT);
 	while (rc < 0 && errno == EINTR);
+	FAIL_POINT_OF("AFTER_", shapes[link->type]);
 	return rc < 0 ? socket_error() : 0;
 }
 

@@ -13,6 +13,7 @@ struct link {
 	struct links *links;
 	struct link *previous, *next;
 	void *socket;
+	int type; /* ZeroMQ's */
 	int fd; /* ZMQ_FD: readable while libzmq has commands for the socket that it has not looked
 		   at */
 	/* Nothing has come since libzmq last looked, so that `fd` alone tells when to look again.

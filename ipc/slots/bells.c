@@ -3,6 +3,7 @@
 #include "ipc/slots/bells.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -53,8 +54,10 @@ void bell_ring(const struct ledger *ledger, uint8_t seat)
 	if (ledger->bell_base < 0 || seat == 0 || seat >= SEATS_MAX)
 		return;
 	uint64_t one = 1;
+	FAIL_POINT(BELL_BEFORE);
 	ssize_t ignored = write(ledger->bell_base + seat, &one, sizeof(one));
 	(void)ignored; /* EAGAIN: it has been ringing 2^64 - 2 times already */
+	FAIL_POINT(BELL_AFTER);
 }
 
 void bell_answer(const struct ledger *ledger, uint8_t seat)

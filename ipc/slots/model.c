@@ -18,6 +18,7 @@
 
 #include "ipc/base/crc32c.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 
 #include <string.h>
 
@@ -63,8 +64,12 @@ int model_publish(struct ledger *ledger, const struct model_bank *model)
 	next.bank.crc32c = model_checksum(&next.bank);
 
 	_Atomic uint64_t *to = bank_words(ledger->model, current + 1);
-	for (size_t i = 0; i < BANK_WORDS; i++)
+	for (size_t i = 0; i < BANK_WORDS; i++) {
+		if (i == BANK_WORDS / 2)
+			FAIL_POINT(MODEL_HALF);
 		atomic_store_explicit(&to[i], next.word[i], memory_order_release);
+	}
+	FAIL_POINT(MODEL_WRITTEN);
 	bool won = atomic_compare_exchange_strong_explicit(&ledger->model->current, &current,
 							   current + 1, memory_order_acq_rel,
 							   memory_order_relaxed);

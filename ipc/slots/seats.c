@@ -3,9 +3,21 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/slots/bells.h"
 
 #include <string.h>
+
+/* The supervisor waits for the worker's main thread to let go of it, by will or by death. */
+static void make_alive(pthread_mutex_t *mutex)
+{
+	pthread_mutexattr_t attributes;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
 
 int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation)
 {
@@ -17,13 +29,27 @@ int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation)
 			continue;
 		*row = (struct seat_row){.incarnation = incarnation, .due = CLOCK_NEVER};
 		strncpy(row->worker, worker, NAME_SIZE - 1);
+		make_alive(&row->alive.mutex);
 		bell_answer(ledger, (uint8_t)seat); /* rings for a predecessor in this seat */
 		atomic_store(&row->state, SEAT_LIVE);
 		seat_bit_set(&h->bells_all, (uint8_t)seat);
 		h->last_seat = seat;
+		FAIL_POINT(SEAT_ASSIGNED);
 		return (int)seat;
 	}
 	return TROUPE_E_FULL;
+}
+
+void seat_stand_by(struct ledger *ledger, uint8_t seat)
+{
+	atomic_store(&ledger->seats[seat].standby, 1);
+}
+
+void seat_charge(struct ledger *ledger, uint8_t seat)
+{
+	/* The word before the ring: who wakes finds what it was rung for. */
+	atomic_store(&ledger->seats[seat].standby, 0);
+	bell_ring(ledger, seat);
 }
 
 static void count_back(struct reclaimed *what, struct slot_word before, struct slot_word after)
@@ -59,8 +85,11 @@ void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclai
 	struct ledger_header *h = ledger->header;
 	*what = (struct reclaimed){0};
 	atomic_store(&ledger->seats[seat].state, SEAT_DEAD);
-	for (uint32_t i = 0; i < h->n_slots; i++)
+	for (uint32_t i = 0; i < h->n_slots; i++) {
+		if (i == h->n_slots / 2)
+			FAIL_POINT(RECLAIM_HALF);
 		give_back(ledger, i, seat, fault, what);
+	}
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		what->streams += atomic_load(&ledger->streams[i].owner) == seat;
 		owner_release(&ledger->streams[i].owner, seat);
@@ -73,6 +102,7 @@ void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclai
 	seat_bit_clear(&h->asked, seat);
 	seat_bit_clear(&h->waiting, seat);
 	seat_bit_clear(&h->bells_all, seat);
+	FAIL_POINT(RECLAIMED);
 	/* Last of all: from here on the number may be given out again. */
 	atomic_store(&ledger->seats[seat].state, SEAT_EMPTY);
 }

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 
 int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum word_cause cause,
 		const struct word_args *args, uint64_t *now)
@@ -14,6 +15,7 @@ int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum wo
 	if (!atomic_compare_exchange_strong_explicit(&ledger->words[slot], &expected, next,
 						     memory_order_acq_rel, memory_order_acquire))
 		return TROUPE_E_LOST;
+	FAIL_POINT_OF("STEP_", cause_name(cause));
 	if (now)
 		*now = next;
 	return 0;
@@ -207,6 +209,8 @@ int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t 
 			continue;
 		settled += step_now(ledger, i, CAUSE_SETTLE, &(struct word_args){.tap = tap},
 				    NULL) == 0;
+		if (settled == 2)
+			FAIL_POINT(SETTLE_HALF);
 	}
 	return settled;
 }
@@ -306,13 +310,15 @@ bool ledger_still(const struct ledger *ledger, uint32_t slot, uint64_t word)
 int owner_take(_Atomic uint64_t *owner, uint8_t seat)
 {
 	uint64_t nobody = 0;
-	if (atomic_compare_exchange_strong(owner, &nobody, seat) || nobody == seat)
-		return 0;
-	return TROUPE_E_BUSY;
+	if (!atomic_compare_exchange_strong(owner, &nobody, seat) && nobody != seat)
+		return TROUPE_E_BUSY;
+	FAIL_POINT(OWNER_TAKEN);
+	return 0;
 }
 
 void owner_release(_Atomic uint64_t *owner, uint8_t seat)
 {
 	uint64_t me = seat;
-	atomic_compare_exchange_strong(owner, &me, 0);
+	if (atomic_compare_exchange_strong(owner, &me, 0))
+		FAIL_POINT(OWNER_RELEASED);
 }

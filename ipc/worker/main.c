@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 
@@ -283,8 +284,11 @@ static int take_charge(struct worker *w)
 	if (w->in_charge || w->draining)
 		return 0;
 	int rc = worker_take_charge(w);
-	if (rc > 0)
+	if (rc > 0) {
+		FAIL_POINT(IN_CHARGE);
 		pipe_side_ready(w);
+		FAIL_POINT(READY_SAID);
+	}
 	return rc;
 }
 
@@ -323,7 +327,10 @@ static int run(struct worker *w)
 		return rc;
 	}
 	rc = worker_open(w);
-	return rc < 0 ? rc : live(w);
+	if (rc < 0)
+		return rc;
+	pipe_side_prepared(w);
+	return live(w);
 }
 
 static void finish(struct worker *w)
@@ -353,6 +360,7 @@ static int live_as_worker(struct worker *w)
 	}
 	if (rc == 0) {
 		pipe_side_hello(w);
+		FAIL_POINT(HELLO_SAID);
 		rc = run(w);
 		if (rc < 0) /* a warning: the last words are the callback's own, if it had any */
 			log_warn("%s ends: %s", w->name, error_text(rc));

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/slots/bells.h"
 
 #include <poll.h>
@@ -105,6 +106,7 @@ static int source_capture(struct worker *w, uint32_t slot)
 	int rc = ledger_publish(w->ledger, slot, w->seat);
 	if (rc < 0)
 		return rc;
+	FAIL_POINT(PUBLISHED);
 	bells_published(w->ledger);
 	return 1;
 }
@@ -168,6 +170,7 @@ static int queue_turn(struct worker *w)
 	}
 	struct slot_word done = word_unpack(before);
 	done.phase = done.owed ? PHASE_DONE : PHASE_FREE;
+	FAIL_POINT(FINISHED);
 	note_done(w, slot, word_pack(done));
 	bells_done(w->ledger, word_pack(done));
 	return 1;

@@ -5,6 +5,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "workers/media/barcode.h"
 #include "workers/media/draw.h"
 #include "workers/media/glyphs.h"
@@ -201,6 +202,7 @@ static int pattern_take(struct source *source, uint8_t *i420)
 		return 0;
 	struct canvas canvas = canvas_of(p, i420);
 	memcpy(i420, p->background, (size_t)source->info.width * source->info.height * 3 / 2);
+	FAIL_POINT(IMAGE_HALF);
 	draw_shape(p, &canvas, index);
 	draw_line(p, &canvas, index);
 	barcode_draw(&canvas, index);

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "workers/display/host.h"
 
@@ -254,7 +255,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 		dispatch(arg, request, url, method);
 	if (!request->response)
 		return request->dropped ? MHD_NO : MHD_YES; /* parked */
+	FAIL_POINT(RESPONSE_MADE);
 	enum MHD_Result queued = MHD_queue_response(connection, request->status, request->response);
+	FAIL_POINT(RESPONSE_QUEUED);
 	MHD_destroy_response(request->response);
 	request->response = NULL;
 	return queued;

@@ -4,6 +4,7 @@
 
 #include "ipc/base/crc32c.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "workers/media/features.h"
 
 #include <endian.h>
@@ -223,6 +224,7 @@ int model_file_save(const char *path, const struct model_file *file)
 	uint8_t bytes[FILE_MAX];
 	size_t size = encode(file, bytes);
 	int rc = write_file(beside, bytes, size);
+	FAIL_POINT(CHECKPOINT_WRITTEN);
 	if (rc == 0 && rename(beside, path) < 0)
 		rc = error_from_errno(errno);
 	if (rc < 0) {
@@ -231,6 +233,7 @@ int model_file_save(const char *path, const struct model_file *file)
 		errno = saved;
 		return rc;
 	}
+	FAIL_POINT(CHECKPOINT_RENAMED);
 	return sync_folder(path);
 }
 

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/model.h"
 #include "workers/media/jpeg.h"
@@ -225,6 +226,7 @@ int processor_frame(struct worker *w, void *self, struct frame *frame)
 		return rc;
 	record->motion = thumb_motion(record->thumb, record->thumb_before);
 	predict_frame(w, p, frame);
+	FAIL_POINT(VIEW_DONE);
 	return encode(p, frame);
 }
 

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/word.h"
 
@@ -235,6 +236,7 @@ int recorder_append(struct recorder *recorder, int stream, struct record *record
 	recorder->n_pending++;
 	recorder->pending_bytes += row->length;
 	into->appended = record->seq;
+	FAIL_POINT(APPENDED);
 	return 0;
 }
 
@@ -311,10 +313,12 @@ int recorder_commit(struct recorder *recorder)
 		step_back(recorder);
 		return fail(recorder, rc, "syncing the segment", "");
 	}
+	FAIL_POINT(SYNCED);
 	stored = clock_now();
 	rc = enter_batch(recorder, stored);
 	if (rc < 0)
 		return fail(recorder, rc, INDEX_FILE, index_error(recorder->index));
+	FAIL_POINT(COMMITTED);
 	count_batch(recorder);
 	state->commits++;
 	state->committed += recorder->n_pending;

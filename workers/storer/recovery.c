@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 
 #include <errno.h>
@@ -105,11 +106,13 @@ static int make_durable(struct rescue *rescue, const struct patient *patient, ui
 				rc = error_from_errno(errno);
 			else
 				rescue->done->bytes_cut += patient->size - patient->end;
+			FAIL_POINT(RECOVERY_CUT);
 		}
 	}
 	if (rc == 0 && (fdatasync(fd) < 0 || fsync(rescue->segments) < 0))
 		rc = error_from_errno(errno);
 	close(fd);
+	FAIL_POINT(RECOVERY_SYNCED);
 	return rc;
 }
 
@@ -278,6 +281,7 @@ int recovery_run(struct index *index, bool made, int segments, struct segment_wr
 			waiting(arg);
 		rc = visit(&rescue, numbers[i], i == count - 1, writer);
 	}
+	FAIL_POINT(RECOVERY_ENTERED);
 	if (rc == 0)
 		rc = index_commit(index);
 	else if (count >= 0)

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@ void segment_writer_init(struct segment_writer *writer, int folder, uint32_t num
 static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset)
 {
 	while (size > 0) {
-		ssize_t put = pwrite(fd, data, size, (off_t)offset);
+		ssize_t put = pwrite(fd, data, FAIL_SHORT(size), (off_t)offset);
 
 		if (put < 0 && errno == EINTR)
 			continue;
@@ -31,6 +32,8 @@ static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset)
 		data += put;
 		offset += (uint64_t)put;
 		size -= (size_t)put;
+		if (size > 0)
+			FAIL_POINT(RECORD_HALF);
 	}
 	return 0;
 }
@@ -63,8 +66,10 @@ static int start_segment(struct segment_writer *writer)
 	writer->created = clock_now();
 	writer->created_wall = clock_wall();
 	rc = open_segment(writer, O_CREAT | O_TRUNC);
+	FAIL_POINT(SEGMENT_MADE);
 	if (rc == 0)
 		rc = write_header(writer);
+	FAIL_POINT(SEGMENT_BEGUN);
 	if (rc == 0 && fsync(writer->folder) < 0)
 		rc = error_from_errno(errno);
 	if (rc == 0) {

@@ -1,0 +1,85 @@
+/* Fail points: named places where a test build dies, once, when told to. In a normal build they are
+ * nothing.
+ *
+ * With the build option TROUPE_FAIL_POINTS, TROUPE_FAIL_FOLDER in the environment names a folder.
+ * Its file `armed` has lines "POINT ROLE PASSINGS": the passing after that many others kills its
+ * own process by SIGKILL. Passings are counted over all processes of the role, in the file `passed`
+ * (8 bytes a line of `armed`). Who dies first makes POINT.ROLE, which must not be there: so it
+ * happens once, and that file is the evidence. The role is the worker's without its number; the
+ * supervisor has none in its environment. tests/chaos/fail_points.py arms all of them. */
+#ifndef TROUPE_IPC_BASE_FAIL_POINTS_H
+#define TROUPE_IPC_BASE_FAIL_POINTS_H
+
+#define FAIL_WORKERS "capture,processor,storer,trainer,display"
+
+/* X(NAME, roles that pass it, where it is). Beside these, each cause of WORD_CAUSES has its own:
+ * STEP_NAME, after the compare-and-swap has succeeded. */
+#define FAIL_POINTS(X)                                                                             \
+	X(OWNER_TAKEN, "capture,storer", "after an owner word was taken")                          \
+	X(OWNER_RELEASED, "capture,storer,supervisor", "after an owner word was released")         \
+	X(BELL_BEFORE, "capture,processor,storer,supervisor", "before a bell is rung")             \
+	X(BELL_AFTER, "capture,processor,storer,supervisor", "after a bell was rung")              \
+	X(BEFORE_PIPE, FAIL_WORKERS ",supervisor", "before a message goes into a pipe")            \
+	X(AFTER_PIPE, FAIL_WORKERS ",supervisor", "after a message went into a pipe")              \
+	X(BEFORE_QUEUE, "capture,processor", "before a message goes into a queue")                 \
+	X(AFTER_QUEUE, "capture,processor", "after a message went into a queue")                   \
+	X(BEFORE_ASK, "display", "before a request is sent")                                       \
+	X(AFTER_ASK, "display", "after a request was sent")                                        \
+	X(BEFORE_ANSWER, "supervisor", "before a part of a reply is sent")                         \
+	X(AFTER_ANSWER, "supervisor", "after a part of a reply was sent")                          \
+	X(HELLO_SAID, FAIL_WORKERS, "after Hello")                                                 \
+	X(IN_CHARGE, FAIL_WORKERS, "in charge, before Ready")                                      \
+	X(READY_SAID, FAIL_WORKERS, "after Ready")                                                 \
+	X(IMAGE_HALF, "capture", "half-way through an image")                                      \
+	X(PUBLISHED, "capture", "between publishing and the ring")                                 \
+	X(VIEW_DONE, "processor", "between the view and the coded frame")                          \
+	X(FINISHED, "processor", "between finishing a frame and telling who is owed it")           \
+	X(RECORD_HALF, "storer", "half-way through writing a record")                              \
+	X(APPENDED, "storer", "after a record was written")                                        \
+	X(SYNCED, "storer", "between fdatasync and the commit")                                    \
+	X(COMMITTED, "storer", "between the commit and settling")                                  \
+	X(SETTLE_HALF, "storer", "half-way through settling several frames")                       \
+	X(SEGMENT_MADE, "storer", "a new segment, before its header")                              \
+	X(SEGMENT_BEGUN, "storer", "a new segment, before its folder is synced")                   \
+	X(RECOVERY_CUT, "storer", "recovery: between truncating a segment and syncing it")         \
+	X(RECOVERY_SYNCED, "storer", "recovery: between syncing a segment and the index")          \
+	X(RECOVERY_ENTERED, "storer", "recovery: before the index is committed")                   \
+	X(MODEL_HALF, "trainer", "half-way through a bank of the model board")                     \
+	X(MODEL_WRITTEN, "trainer", "between the bank and its version")                            \
+	X(CHECKPOINT_WRITTEN, "trainer", "between writing a checkpoint and its rename")            \
+	X(CHECKPOINT_RENAMED, "trainer", "between the rename and the sync of its folder")          \
+	X(RESPONSE_MADE, "display", "an HTTP response, before it is queued")                       \
+	X(RESPONSE_QUEUED, "display", "an HTTP response, before it is sent")                       \
+	X(SEAT_ASSIGNED, "supervisor", "between a seat and its process")                           \
+	X(SPAWNED, "supervisor", "between a spawn and its note")                                   \
+	X(WORKERS_DRAFTED, "supervisor", "between writing the list of workers and its rename")     \
+	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
+	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
+	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")
+
+#ifdef TROUPE_FAIL_POINTS
+
+enum fail_point {
+#define FAIL_POINT_ENUM(name, roles, text) FAIL_##name,
+	FAIL_POINTS(FAIL_POINT_ENUM)
+#undef FAIL_POINT_ENUM
+		N_FAIL_POINTS
+};
+
+/* Dies if the point, named by `prefix` and `name` together, is armed here and its time has come.
+ * Any thread. */
+void fail_point(const char *prefix, const char *name);
+
+#define FAIL_POINT(name)	    ((void)FAIL_##name, fail_point("", #name))
+#define FAIL_POINT_OF(prefix, name) fail_point(prefix, name)
+/* How much of `size` bytes is written at once: here less than all, so that there is a half-way. */
+#define FAIL_SHORT(size) ((size) > 4096 ? (size) / 2 : (size))
+
+#else
+
+#define FAIL_POINT(name)	    ((void)0)
+#define FAIL_POINT_OF(prefix, name) ((void)(0 && (name)))
+#define FAIL_SHORT(size)	    (size)
+
+#endif
+#endif
