@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
+#include "supervisor/quarantine.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -114,7 +115,7 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->captured = ledger_last_seq(&s->ledger, number, NULL) - row->first_seq;
 	out->stored = atomic_load(&row->stored);
 	out->bypassed = atomic_load(&row->stored_bypassed);
-	out->quarantined = atomic_load(&row->stored_quarantined);
+	out->quarantined = atomic_load(&row->quarantined);
 	for (uint32_t i = row->first_slot; i < row->first_slot + row->n_slots; i++)
 		out->owed += word_unpack(ledger_word(&s->ledger, i)).owed & 1;
 	fill_drops(row, arena, out);
@@ -167,6 +168,9 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 		if (stream)
 			out->stream[out->n_stream++] = stream;
 	}
+	for (size_t i = 0; i < out->n_stream && !*out->quarantine; i++)
+		if (out->stream[i]->quarantined)
+			out->quarantine = arena_text(arena, "%s", quarantine_folder(s));
 	out->log_folder = arena_text(arena, "%s", s->runtime.state);
 	reply->pipeline = out;
 }

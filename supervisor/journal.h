@@ -17,6 +17,7 @@
 	X(SWAP, "swap")                                                                            \
 	X(SCALE, "scale")                                                                          \
 	X(GAVE_UP, "gave-up")                                                                      \
+	X(QUARANTINE, "quarantine")                                                                \
 	X(REPORT, "report")                                                                        \
 	X(CONTROL, "control")                                                                      \
 	X(DOWN, "down")

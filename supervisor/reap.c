@@ -84,7 +84,8 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 	return end;
 }
 
-static const struct exit_note *note_exit(struct part *part, const struct ending *end, const char *words)
+static const struct exit_note *note_exit(struct part *part, const struct ending *end,
+					 const char *words)
 {
 	struct member *m = part->member;
 	const struct process *p = &part->process;

@@ -44,6 +44,14 @@ static const struct row top_rows[] = {
 	 ROW_AT(struct top_settings, memory),
 	 .fallback = "0",
 	 .help = "The slots may take so much memory, e.g. 2GB; 0: what is available."},
+	{.name = "quarantine_keep",
+	 .type = ROW_INT,
+	 ROW_AT(struct top_settings, quarantine_keep),
+	 .min = 0,
+	 .max = 1e6,
+	 .fallback = "20",
+	 .help = "So many frames that killed three processors are kept in the state folder with "
+		 "the reasons; the oldest go first. See `troupe quarantine`."},
 };
 
 const struct row_table settings_top = {

@@ -15,6 +15,7 @@ struct top_settings {
 	int64_t hang_after, bypass_after, drain_timeout; /* ns */
 	int64_t low_water;				 /* percent */
 	int64_t memory;					 /* bytes, 0: what is available */
+	int64_t quarantine_keep;			 /* folders */
 };
 
 /* One section. `count` is for pools, what is behind `nice` for streams. */

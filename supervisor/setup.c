@@ -9,6 +9,7 @@
 #include "supervisor/control.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
+#include "supervisor/quarantine.h"
 #include "supervisor/reap.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
@@ -214,6 +215,8 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 	if (rc == 0 &&
 	    (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run)) < 0)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
+	if (rc == 0 && (rc = quarantine_create(s)) < 0)
+		snprintf(why, why_size, "quarantine: %s", error_text(rc));
 	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
 		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
 	s->oom_kills = oom_kills();
@@ -223,6 +226,7 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 void setup_finish(struct supervisor *s)
 {
 	members_destroy(s);
+	quarantine_destroy(s);
 	if (s->control)
 		link_close(s->control);
 	if (s->reports)

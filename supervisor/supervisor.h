@@ -135,6 +135,7 @@ struct supervisor {
 	struct stopping stopping;
 	int64_t started;
 	int64_t watch_due;
+	struct quarantine *quarantine;
 	uint64_t oom_kills; /* of /proc/vmstat when a worker last died */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;

@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,4 +69,12 @@ int folder_runtime(const char *pipeline, char *out, size_t size)
 int folder_state(const char *pipeline, char *out, size_t size)
 {
 	return of_pipeline(folder_state_root(out, size), pipeline, out, size);
+}
+
+int folder_quarantined(const char *state, uint64_t run, const char *stream, uint64_t seq, char *out,
+		       size_t size)
+{
+	return fits(snprintf(out, size, "%s/" FOLDER_QUARANTINE "/%" PRIu64 "-%s-%" PRIu64, state,
+			     run, stream, seq),
+		    size);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Longest name of a pipeline; it is part of socket paths, which are short. */
 #define PIPELINE_NAME_MAX 31
@@ -20,5 +21,11 @@ int folder_state_root(char *out, size_t size);
 /* The folder of one pipeline. TROUPE_E_ARGUMENT: no name for a pipeline. */
 int folder_runtime(const char *pipeline, char *out, size_t size);
 int folder_state(const char *pipeline, char *out, size_t size);
+
+/* Where a state folder keeps a frame that caused three deaths. The supervisor makes that folder
+ * before the frame goes on; who finds it writes into it, who does not has nothing to keep. */
+#define FOLDER_QUARANTINE "quarantine"
+int folder_quarantined(const char *state, uint64_t run, const char *stream, uint64_t seq, char *out,
+		       size_t size);
 
 #endif

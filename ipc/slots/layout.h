@@ -68,8 +68,9 @@ struct stream_row {
 	_Atomic uint64_t settled; /* highest number the recording has for good; storer */
 	_Atomic uint64_t stored;  /* frames of this run in the recording; storer, absolute */
 	_Atomic uint64_t stored_bypassed, stored_quarantined; /* of those; storer, absolute */
-	_Atomic uint32_t ended; /* 1: the source has ended, nothing more will come; capture */
-	uint32_t reserved1;
+	_Atomic uint32_t ended;	      /* 1: the source has ended, nothing more will come; capture */
+	_Atomic uint32_t quarantined; /* frames that caused three deaths, recorded or not;
+					 supervisor */
 };
 
 /* One seat: one incarnation of one worker. */
