@@ -18,12 +18,16 @@ LAYERS = {
     "workers/": IPC + ("workers/media/", "generated/"),
     "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "workers/storer/recording.h",
                "workers/storer/verify.h"),
+    # The bench measures: it links the recorder, has a worker of its own, and may look into any tool.
+    "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/worker/worker.h", "workers/storer/recorder.h",
+                     "workers/storer/recording.h", "tools/troupe/"),
     "tests/": IPC + ("workers/", "supervisor/", "tools/", "generated/"),
 }
 
 # Headers of libraries, and the only folders that may include them.
 LIBRARIES = {
-    r"zmq\.h": ("ipc/links/",),
+    # What the bench compares with is written directly, without our own layers.
+    r"zmq\.h": ("ipc/links/", "tools/bench/"),
     r"protobuf-c/.*": ("ipc/links/", "supervisor/", "tools/"),
     r"jansson\.h": ("ipc/links/json.h", "supervisor/", "workers/display/", "tools/"),
     r"confuse\.h": ("supervisor/",),

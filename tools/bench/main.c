@@ -1,0 +1,249 @@
+/* troupe-bench: the program behind `troupe bench`. Measures the machine, runs one bench or all of
+ * them, prints what they found, and leaves nothing behind. */
+#include "tools/bench/bench.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "tools/bench/report.h"
+
+#include <argp.h>
+#include <ftw.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long we look at the machine before and after. */
+#define WINDOW NS_PER_S
+
+/* The longest path of a folder below which sockets still fit (ipc/base/folders.h). */
+#define WHERE_MAX 32
+
+enum bench_exit { BENCH_DONE = 0, BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_BUSY = 3 };
+
+static volatile sig_atomic_t interrupted;
+
+bool bench_interrupted(void)
+{
+	return interrupted;
+}
+
+static void signal_came(int number)
+{
+	interrupted = number;
+}
+
+/* ---- the command line ---- */
+
+enum key { KEY_JSON = 256, KEY_FORCE, KEY_SECONDS, KEY_FOLDER };
+
+static const struct argp_option options[] = {
+	{"json", KEY_JSON, NULL, 0, "print JSON", 0},
+	{"seconds", KEY_SECONDS, "S", 0, "measure for so long altogether, each bench", 0},
+	{"force", KEY_FORCE, NULL, 0, "measure on a busy machine too; the figures are marked", 0},
+	{"folder", KEY_FOLDER, "DIR", 0,
+	 "make the temporary folder there (/var/tmp): its file system is what `store` measures", 0},
+	{NULL},
+};
+
+struct asked {
+	const char *name;
+	bool json, force;
+	double seconds; /* 0: the row's */
+	const char *where;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct asked *asked = state->input;
+	char *end;
+	switch (key) {
+	case KEY_JSON:
+		asked->json = true;
+		return 0;
+	case KEY_FORCE:
+		asked->force = true;
+		return 0;
+	case KEY_FOLDER:
+		asked->where = text;
+		if (strlen(text) > WHERE_MAX)
+			argp_error(state, "--folder: the path is longer than %d bytes", WHERE_MAX);
+		return 0;
+	case KEY_SECONDS:
+		asked->seconds = strtod(text, &end);
+		if (*end || !(asked->seconds > 0) || !(asked->seconds <= 86400))
+			argp_error(state, "--seconds: '%s' is not a number up to 86400", text);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (asked->name)
+			argp_error(state, "'%s' is one bench too many", text);
+		asked->name = text;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which bench? see --help");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static char *help_text(int key, const char *text, void *input)
+{
+	(void)input;
+	if (key != ARGP_KEY_HELP_EXTRA)
+		return (char *)(uintptr_t)text;
+	char *out = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&out, &size);
+	if (!memory)
+		return NULL;
+	fputs("Benches:\n", memory);
+	for (const struct bench_row *row = bench_rows; row->name; row++)
+		fprintf(memory, "  %-10s%s (%.0f s)\n", row->name, row->summary, row->seconds);
+	fputs("  all       all of them\n", memory);
+	return fclose(memory) == 0 ? out : NULL;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "NAME",
+	.doc = "Measures this machine's troupe, as ratios with a baseline of the same run."
+	       "\v"
+	       "First the machine itself is measured. A second of sleep shows who else uses it; "
+	       "with somebody else at work, or time stolen by a hypervisor, there is no figure but "
+	       "exit 3. A burn on one core and then on two at once shows what two cores are worth: "
+	       "the burn's ratio, ideally 2; each of two then is 2/ratio times slower than one "
+	       "alone. Figures for which two processes worked at once are corrected by this "
+	       "slow-down: times are divided by it, rates multiplied. --json has both, the "
+	       "measured ones as raw_median and raw_p99. A ratio of two such figures is what it "
+	       "is without the correction.\n\n"
+	       "Exit codes: 0 measured, whether targets are reached or not, 1 it did not work, 2 "
+	       "asked wrongly, 3 machine busy.\n",
+	.help_filter = help_text,
+};
+
+/* ---- the folder ---- */
+
+static int folder_make(struct bench *bench)
+{
+	snprintf(bench->folder, sizeof(bench->folder), "%s/troupe-bench-XXXXXX", bench->where);
+	if (mkdtemp(bench->folder))
+		return 0;
+	bench_error(bench, 0, "cannot make a folder in %s; --folder names another", bench->where);
+	bench->folder[0] = '\0';
+	return TROUPE_E_IO;
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
+{
+	(void)stat;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static void folder_remove(struct bench *bench)
+{
+	if (bench->folder[0])
+		nftw(bench->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- running ---- */
+
+static int run_row(struct bench *bench, const struct bench_row *row, double seconds)
+{
+	bench->row = row;
+	bench->seconds = seconds > 0 ? seconds : row->seconds;
+	int rc = row->run(bench);
+	children_kill_all(&bench->children);
+	return rc;
+}
+
+static int run_rows(struct bench *bench, const struct asked *asked)
+{
+	struct machine_times begun = machine_times();
+	int rc = 0;
+	for (const struct bench_row *row = bench_rows; row->name && rc == 0; row++)
+		if (strcmp(asked->name, "all") == 0 || strcmp(asked->name, row->name) == 0)
+			rc = run_row(bench, row, asked->seconds);
+	bench_progress(bench, "looking at the machine again");
+	if (rc == 0)
+		rc = machine_look_again(&bench->machine, &begun, WINDOW);
+	bench_progress(bench, NULL);
+	return rc;
+}
+
+static int measure(struct bench *bench, const struct asked *asked)
+{
+	bench_progress(bench, "measuring the machine");
+	int rc = machine_measure(&bench->machine, &bench->children, WINDOW);
+	bench_progress(bench, NULL);
+	if (rc < 0)
+		return BENCH_FAILED;
+	if (bench->machine.busy_before && !bench->force) {
+		report_busy(bench);
+		return BENCH_BUSY;
+	}
+	rc = folder_make(bench);
+	if (rc == 0)
+		rc = run_rows(bench, asked);
+	if (rc == 0)
+		rc = report_print(bench);
+	if (rc < 0)
+		return BENCH_FAILED;
+	return bench->machine.busy_after && !bench->force ? BENCH_BUSY : BENCH_DONE;
+}
+
+static bool is_bench(const char *name)
+{
+	const struct bench_row *row = bench_rows;
+	while (row->name && strcmp(row->name, name) != 0)
+		row++;
+	if (row->name || strcmp(name, "all") == 0)
+		return true;
+	fprintf(stderr, "troupe bench: unknown bench '%s' (valid: ", name);
+	for (row = bench_rows; row->name; row++)
+		fprintf(stderr, "%s, ", row->name);
+	fputs("all)\n", stderr);
+	return false;
+}
+
+/* No SA_RESTART: what sleeps wakes up. */
+static void watch_signals(void)
+{
+	struct sigaction action = {.sa_handler = signal_came};
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int main(int argc, char **argv)
+{
+	const char *where = getenv("TMPDIR");
+	struct asked asked = {.where = where && strlen(where) <= WHERE_MAX ? where : "/var/tmp"};
+	argp_err_exit_status = BENCH_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &asked) != 0 || !is_bench(asked.name))
+		return BENCH_USAGE;
+	struct bench *bench = calloc(1, sizeof(*bench));
+	if (!bench)
+		return BENCH_FAILED;
+	bench->json = asked.json;
+	bench->force = asked.force;
+	bench->where = asked.where;
+	watch_signals();
+	children_init();
+	int code = measure(bench, &asked);
+	bench_progress(bench, NULL);
+	children_kill_all(&bench->children);
+	folder_remove(bench);
+	free(bench);
+	if (interrupted) {
+		signal(interrupted, SIG_DFL);
+		raise(interrupted);
+	}
+	return code;
+}
