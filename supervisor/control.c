@@ -6,6 +6,7 @@
 #include "supervisor/answers.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
+#include "supervisor/scale.h"
 #include "supervisor/stages.h"
 #include "supervisor/swap.h"
 
@@ -85,6 +86,8 @@ static bool may_start(struct call *call, const struct member *m)
 		say(call, TROUPE_E_STATE, "the pipeline is draining");
 	else if (m->lead->life.state == LIFE_FINISHED)
 		say(call, TROUPE_E_STATE, "%s: its source has ended", m->name);
+	else if (m->swap.stage != SWAP_NONE)
+		say(call, TROUPE_E_BUSY, "%s: a swap is under way", m->name);
 	else
 		return true;
 	return false;
@@ -104,6 +107,7 @@ static void do_stop(struct call *call)
 	struct member *m = named(call, call->request->stop->worker);
 	if (!m)
 		return;
+	swap_cancel(m, "it was told to stop");
 	part_event(m->lead, EVENT_DRAIN);
 	say(call, 0, "%s: %s", m->name, life_state_text(m->lead->life.state));
 }
@@ -124,7 +128,7 @@ static void do_swap(struct call *call)
 	char why[WHY_SIZE];
 	if (!m)
 		return;
-	int rc = swap_begin(m, swap->exec, call->asker, call->request->id, why, sizeof(why));
+	int rc = swap_begin(m, swap, call->asker, call->request->id, why, sizeof(why));
 	if (rc < 0)
 		say(call, rc, "%s", why);
 	call->later = rc == 0;

@@ -51,6 +51,18 @@ static unsigned now_ready(struct life *life, const struct step *step)
 	return 0;
 }
 
+static unsigned now_prepared(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_PREPARED, step, CLOCK_NEVER);
+	return 0;
+}
+
+static unsigned charge(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_STARTING, step, step->limits->ready_timeout);
+	return 0;
+}
+
 static unsigned note_finished(struct life *life, const struct step *step)
 {
 	(void)step;
@@ -121,6 +133,8 @@ static unsigned give_up(struct life *life, const struct step *step)
 static unsigned died(struct life *life, const struct step *step)
 {
 	const struct life_limits *limits = step->limits;
+	if (step->event->final)
+		return go_down(life, step);
 	if (life->restarts == 0 || step->now - life->window_start > limits->restart_window) {
 		life->window_start = step->now;
 		life->restarts = 0;
@@ -138,6 +152,8 @@ static unsigned died(struct life *life, const struct step *step)
 
 static unsigned exited(struct life *life, const struct step *step)
 {
+	if (step->event->final)
+		return go_down(life, step);
 	if (life->said_finished && step->event->clean) {
 		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
 		return 0;
@@ -148,6 +164,8 @@ static unsigned exited(struct life *life, const struct step *step)
 /* The end of a process that was told to end: in a restart it comes again, and costs nothing. */
 static unsigned ended(struct life *life, const struct step *step)
 {
+	if (step->event->final)
+		return go_down(life, step);
 	if (life->said_finished && step->event->clean) {
 		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
 		return 0;
@@ -158,13 +176,15 @@ static unsigned ended(struct life *life, const struct step *step)
 /* The end of a process that was killed: by a hang it counts as a death. */
 static unsigned killed(struct life *life, const struct step *step)
 {
-	if (!life->again)
+	if (step->event->final || !life->again)
 		return go_down(life, step);
 	return step->event->excused ? spawn(life, step) : died(life, step);
 }
 
 static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 	[LIFE_DOWN] = {[EVENT_START] = start,
+		       [EVENT_PREPARED] = ignore,
+		       [EVENT_CHARGE] = ignore,
 		       [EVENT_READY] = ignore,
 		       [EVENT_FINISHED] = ignore,
 		       [EVENT_DRAIN] = ignore,
@@ -175,6 +195,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		       [EVENT_TIMER] = ignore,
 		       [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_STARTING] = {[EVENT_START] = ignore,
+			   [EVENT_PREPARED] = now_prepared,
+			   [EVENT_CHARGE] = ignore,
 			   [EVENT_READY] = now_ready,
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = drain,
@@ -184,7 +206,21 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_EXIT] = exited,
 			   [EVENT_TIMER] = to_kill,
 			   [EVENT_SPAWN_FAILED] = died},
+	[LIFE_PREPARED] = {[EVENT_START] = ignore,
+			   [EVENT_PREPARED] = ignore,
+			   [EVENT_CHARGE] = charge,
+			   [EVENT_READY] = ignore,
+			   [EVENT_FINISHED] = ignore,
+			   [EVENT_DRAIN] = drain,
+			   [EVENT_RESTART] = restart,
+			   [EVENT_TERM] = term,
+			   [EVENT_KILL] = to_kill,
+			   [EVENT_EXIT] = exited,
+			   [EVENT_TIMER] = ignore,
+			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_READY] = {[EVENT_START] = ignore,
+			[EVENT_PREPARED] = ignore,
+			[EVENT_CHARGE] = ignore,
 			[EVENT_READY] = ignore,
 			[EVENT_FINISHED] = note_finished,
 			[EVENT_DRAIN] = drain,
@@ -195,6 +231,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			[EVENT_TIMER] = ignore,
 			[EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_DRAINING] = {[EVENT_START] = come_back,
+			   [EVENT_PREPARED] = ignore,
+			   [EVENT_CHARGE] = ignore,
 			   [EVENT_READY] = ignore,
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = stay_down,
@@ -205,6 +243,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_TIMER] = to_term,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_STOPPING] = {[EVENT_START] = come_back,
+			   [EVENT_PREPARED] = ignore,
+			   [EVENT_CHARGE] = ignore,
 			   [EVENT_READY] = ignore,
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = stay_down,
@@ -215,6 +255,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_TIMER] = to_kill,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_KILLING] = {[EVENT_START] = come_back,
+			  [EVENT_PREPARED] = ignore,
+			  [EVENT_CHARGE] = ignore,
 			  [EVENT_READY] = ignore,
 			  [EVENT_FINISHED] = ignore,
 			  [EVENT_DRAIN] = stay_down,
@@ -225,6 +267,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_TIMER] = ignore,
 			  [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_BACK_OFF] = {[EVENT_START] = start,
+			   [EVENT_PREPARED] = ignore,
+			   [EVENT_CHARGE] = ignore,
 			   [EVENT_READY] = ignore,
 			   [EVENT_FINISHED] = ignore,
 			   [EVENT_DRAIN] = go_down,
@@ -235,6 +279,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_TIMER] = spawn,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_GAVE_UP] = {[EVENT_START] = start,
+			  [EVENT_PREPARED] = ignore,
+			  [EVENT_CHARGE] = ignore,
 			  [EVENT_READY] = ignore,
 			  [EVENT_FINISHED] = ignore,
 			  [EVENT_DRAIN] = go_down,
@@ -245,6 +291,8 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_TIMER] = ignore,
 			  [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_FINISHED] = {[EVENT_START] = ignore,
+			   [EVENT_PREPARED] = ignore,
+			   [EVENT_CHARGE] = ignore,
 			   [EVENT_READY] = ignore,
 			   [EVENT_FINISHED] = ignore,
 			   [EVENT_DRAIN] = ignore,
@@ -261,6 +309,13 @@ unsigned life_step(struct life *life, const struct life_event *event,
 {
 	struct step step = {.event = event, .limits = limits, .now = now};
 	return table[life->state][event->kind](life, &step);
+}
+
+void life_inherit(struct life *heir, const struct life *from)
+{
+	heir->window_start = from->window_start;
+	heir->restarts = from->restarts;
+	heir->streak = from->streak;
 }
 
 struct life life_new(int64_t now)
@@ -283,8 +338,8 @@ int64_t life_backoff(const struct life_limits *limits, int64_t n, double dice)
 
 bool life_has_process(enum life_state state)
 {
-	return state == LIFE_STARTING || state == LIFE_READY || state == LIFE_DRAINING ||
-	       state == LIFE_STOPPING || state == LIFE_KILLING;
+	return state == LIFE_STARTING || state == LIFE_PREPARED || state == LIFE_READY ||
+	       state == LIFE_DRAINING || state == LIFE_STOPPING || state == LIFE_KILLING;
 }
 
 const char *life_state_text(enum life_state state)

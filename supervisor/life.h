@@ -10,6 +10,7 @@
 #define LIFE_STATES(X)                                                                             \
 	X(DOWN, "stopped")	/* no process, none wanted */                                      \
 	X(STARTING, "starting") /* spawned, not ready */                                           \
+	X(PREPARED, "prepared") /* a standby that waits to be told to take charge */               \
 	X(READY, "ready")                                                                          \
 	X(DRAINING, "draining") /* was asked to finish what it holds and end */                    \
 	X(STOPPING, "stopping") /* was sent SIGTERM */                                             \
@@ -21,6 +22,8 @@
 /* X(NAME, text) */
 #define LIFE_EVENTS(X)                                                                             \
 	X(START, "start")	/* a person or the start of the pipeline wants it */               \
+	X(PREPARED, "prepared") /* a standby has opened all of its own */                          \
+	X(CHARGE, "charge")	/* a standby is told to take charge */                             \
 	X(READY, "ready")	/* that very pid said so */                                        \
 	X(FINISHED, "finished") /* it said that its source has ended */                            \
 	X(DRAIN, "drain")	/* end in good order and stay down */                              \
@@ -77,6 +80,7 @@ struct life_event {
 	enum life_event_kind kind;
 	bool clean;   /* EXIT: with code 0 */
 	bool excused; /* EXIT: it was asked to, or the restart shall not count */
+	bool final;   /* EXIT, SPAWN_FAILED: nothing follows, whatever it was to be */
 	double dice;  /* EXIT, SPAWN_FAILED: 0..1, for the jitter */
 };
 
@@ -87,6 +91,9 @@ struct life life_new(int64_t now);
  * state changes nothing. */
 unsigned life_step(struct life *life, const struct life_event *event,
 		   const struct life_limits *limits, int64_t now);
+
+/* Who follows another in the same part goes on with what was counted against that one. */
+void life_inherit(struct life *heir, const struct life *from);
 
 /* How long the n-th restart of a streak (from 0) waits: nothing, then backoff × 2^(n-1) but at most
  * backoff_max, less up to a quarter by `dice`. */

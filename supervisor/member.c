@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/slots/seats.h"
 #include "supervisor/pipes.h"
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
@@ -21,7 +22,7 @@ static void init_part(struct part *part, struct member *m)
 {
 	*part = (struct part){
 		.member = m, .life = life_new(clock_now()), .process = {.pidfd = -1, .log_fd = -1}};
-	snprintf(part->program, sizeof(part->program), "%s", m->section->program);
+	memcpy(part->program, m->program, sizeof(part->program));
 }
 
 struct member *member_add(struct supervisor *s, const struct section *section, const char *title,
@@ -46,10 +47,12 @@ struct member *member_add(struct supervisor *s, const struct section *section, c
 			     .wanted = true,
 			     .handed_fd = -1};
 	memcpy(m->name, name, sizeof(name));
+	memcpy(m->program, section->program, sizeof(m->program));
 	m->lead = &m->parts[0];
-	m->spare = &m->parts[1];
-	init_part(m->lead, m);
-	init_part(m->spare, m);
+	m->next = &m->parts[1];
+	m->last = &m->parts[2];
+	for (int k = 0; k < PARTS; k++)
+		init_part(&m->parts[k], m);
 	s->members[s->n_members++] = m;
 	return m;
 }
@@ -75,7 +78,7 @@ void members_destroy(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n_members; i++) {
 		struct member *m = s->members[i];
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < PARTS; k++)
 			process_finish(&m->parts[k].process, s);
 		if (m->handed_fd >= 0)
 			close(m->handed_fd);
@@ -163,6 +166,24 @@ static void kill_group(struct part *part, const char *why)
 	kill(-pid, SIGCONT);
 }
 
+void part_charge(struct part *part)
+{
+	struct process *p = &part->process;
+	if (!p->pid || !p->standby)
+		return;
+	p->standby = false;
+	seat_charge(&part->member->supervisor->ledger, p->seat);
+	part_event(part, EVENT_CHARGE);
+}
+
+void member_promote(struct member *m)
+{
+	struct part *empty = m->last;
+	m->last = m->lead;
+	m->lead = m->next;
+	m->next = empty;
+}
+
 static void became_ready(struct part *part)
 {
 	struct member *m = part->member;
@@ -170,7 +191,6 @@ static void became_ready(struct part *part)
 	journal_write(&m->supervisor->journal, JOURNAL_READY, m->name,
 		      json_pack("{s:i, s:I}", "pid", (int)part->process.pid, "took",
 				(json_int_t)(clock_now() - part->process.started)));
-	swap_part_ready(part);
 }
 
 static const char *kill_reason(enum life_state before)
@@ -204,8 +224,11 @@ static void step(struct part *part, const struct life_event *event)
 		became_ready(part);
 	if (actions & ACTION_GIVE_UP)
 		gave_up(m);
-	if ((actions & ACTION_SPAWN) && part_spawn(part) < 0)
-		step(part, &(struct life_event){.kind = EVENT_SPAWN_FAILED, .dice = roll()});
+	if ((actions & ACTION_SPAWN) && part_spawn(part) < 0) {
+		bool final = swap_not_spawned(part);
+		step(part, &(struct life_event){
+				   .kind = EVENT_SPAWN_FAILED, .final = final, .dice = roll()});
+	}
 }
 
 void part_event(struct part *part, enum life_event_kind kind)
@@ -217,4 +240,9 @@ void part_exit_event(struct part *part, bool clean, bool excused)
 {
 	step(part, &(struct life_event){
 			   .kind = EVENT_EXIT, .clean = clean, .excused = excused, .dice = roll()});
+}
+
+void part_final_exit(struct part *part)
+{
+	step(part, &(struct life_event){.kind = EVENT_EXIT, .final = true});
 }

@@ -20,6 +20,15 @@ struct member *member_add(struct supervisor *s, const struct section *section, c
 void part_event(struct part *part, enum life_event_kind kind);
 void part_exit_event(struct part *part, bool clean, bool excused);
 
+/* The process of a part has ended, and nothing is to follow in this part. */
+void part_final_exit(struct part *part);
+
+/* Tells a standby to take charge. */
+void part_charge(struct part *part);
+
+/* The standby becomes the lead, and the lead the last, which must be empty before. */
+void member_promote(struct member *member);
+
 /* Whether a process plays the member right now. */
 bool member_lives(const struct member *member);
 

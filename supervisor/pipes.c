@@ -9,6 +9,7 @@
 #include "schemas/report.pb-c.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
+#include "supervisor/swap.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ static void on_hello(struct part *part, const ProtobufCMessage *message)
 			  MESSAGE_SCHEMA);
 	snprintf(part->version, sizeof(part->version), "%s %s", hello->program, hello->version);
 	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
+	swap_part_said_hello(part);
 	/* What a pipe is told before somebody is at its other end is told to nobody. */
 	if (part->life.state == LIFE_DRAINING)
 		pipes_drain(part, part->life.again ? "restart" : "stop");
@@ -35,10 +37,18 @@ static bool is_it(const struct part *part, int32_t pid, const char *what)
 	return false;
 }
 
+static void on_prepared(struct part *part, const ProtobufCMessage *message)
+{
+	const Troupe__Prepared *prepared = (const Troupe__Prepared *)(const void *)message;
+	/* Who takes charge without being told says so too; to the life of that it means nothing. */
+	if (is_it(part, prepared->pid, "prepared") && part->process.standby)
+		part_event(part, EVENT_PREPARED);
+}
+
 static void on_ready(struct part *part, const ProtobufCMessage *message)
 {
 	const Troupe__Ready *ready = (const Troupe__Ready *)(const void *)message;
-	if (is_it(part, ready->pid, "ready"))
+	if (is_it(part, ready->pid, "ready") && !part->process.standby)
 		part_event(part, EVENT_READY);
 }
 
@@ -58,10 +68,8 @@ static const struct {
 	enum message_kind kind;
 	void (*handle)(struct part *part, const ProtobufCMessage *message);
 } handlers[] = {
-	{MESSAGE_HELLO, on_hello},
-	{MESSAGE_READY, on_ready},
-	{MESSAGE_FINISHED, on_finished},
-	{MESSAGE_DUMPED, on_dumped},
+	{MESSAGE_HELLO, on_hello},	 {MESSAGE_PREPARED, on_prepared}, {MESSAGE_READY, on_ready},
+	{MESSAGE_FINISHED, on_finished}, {MESSAGE_DUMPED, on_dumped},
 };
 
 void pipes_on_message(void *arg, struct link *link)

@@ -11,6 +11,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
+#include "supervisor/swap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,6 +139,9 @@ static int prepare(struct part *part, int *log)
 	if (seat < 0)
 		return seat;
 	p->seat = (uint8_t)seat;
+	p->standby = part == m->next;
+	if (p->standby)
+		seat_stand_by(&s->ledger, p->seat);
 	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));
 	int rc = pipe_bind(s->links, path, &p->pipe);
 	int fds[2];
@@ -177,8 +181,9 @@ static void introduce(struct part *part)
 		setpriority(PRIO_PROCESS, (id_t)p->pid, (int)m->section->settings.nice);
 	remember_workers(s);
 	journal_write(&s->journal, JOURNAL_SPAWN, m->name,
-		      json_pack("{s:i, s:i, s:i, s:s}", "pid", (int)p->pid, "seat", p->seat,
-				"incarnation", (int)p->incarnation, "program", part->program));
+		      json_pack("{s:i, s:i, s:i, s:s, s:b}", "pid", (int)p->pid, "seat", p->seat,
+				"incarnation", (int)p->incarnation, "program", part->program,
+				"standby", p->standby));
 }
 
 int part_spawn(struct part *part)
@@ -187,6 +192,8 @@ int part_spawn(struct part *part)
 	struct supervisor *s = m->supervisor;
 	struct process *p = &part->process;
 	int log = -1;
+	memcpy(part->program, swap_is_newcomer(part) ? m->swap.program : m->program,
+	       sizeof(part->program));
 	int rc = prepare(part, &log);
 	if (rc == 0)
 		rc = start_program(part, log);
@@ -213,10 +220,10 @@ int part_spawn(struct part *part)
 
 void remember_workers(struct supervisor *s)
 {
-	struct remembered all[2 * MEMBERS_MAX];
+	struct remembered all[PARTS * MEMBERS_MAX];
 	size_t n = 0;
 	for (size_t i = 0; i < s->n_members; i++) {
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < PARTS; k++) {
 			const struct process *p = &s->members[i]->parts[k].process;
 			if (p->pid)
 				all[n++] = (struct remembered){.pid = p->pid,

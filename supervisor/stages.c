@@ -8,6 +8,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/log.h"
 #include "supervisor/member.h"
+#include "supervisor/swap.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -89,7 +90,8 @@ static bool bring_to_rest(struct supervisor *s, struct member *m)
 {
 	enum life_state state = m->lead->life.state;
 	bool needed = count_owed(s, m->role->tap) > 0 && !s->stopping.hurried;
-	part_event(m->spare, EVENT_DRAIN);
+	part_event(m->next, EVENT_DRAIN);
+	part_event(m->last, EVENT_DRAIN);
 	if (state == LIFE_READY || (!needed && (state == LIFE_STARTING || state == LIFE_BACK_OFF)))
 		part_event(m->lead, EVENT_DRAIN);
 	if (state == LIFE_DOWN && needed && m->wanted && s->stopping.tries < TAP_TRIES) {
@@ -97,7 +99,8 @@ static bool bring_to_rest(struct supervisor *s, struct member *m)
 		part_event(m->lead, EVENT_START);
 	}
 	state = m->lead->life.state;
-	return !life_has_process(state) && state != LIFE_BACK_OFF && !m->spare->process.pid;
+	return !life_has_process(state) && state != LIFE_BACK_OFF && !m->next->process.pid &&
+	       !m->last->process.pid;
 }
 
 static bool rank_at_rest(struct supervisor *s)
@@ -149,6 +152,8 @@ void stages_stop(struct supervisor *s, const char *why)
 	journal_write(&s->journal, JOURNAL_DOWN, NULL, json_pack("{s:s}", "why", why));
 	s->stage = STAGE_STOPPING;
 	s->stopping = (struct stopping){0};
+	for (size_t i = 0; i < s->n_members; i++)
+		swap_cancel(s->members[i], "the pipeline is stopping");
 }
 
 void stages_hurry(struct supervisor *s)
@@ -157,7 +162,7 @@ void stages_hurry(struct supervisor *s)
 		return;
 	s->stopping.hurried = true;
 	for (size_t i = 0; i < s->n_members; i++)
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < PARTS; k++)
 			part_event(&s->members[i]->parts[k], EVENT_TERM);
 }
 

@@ -10,6 +10,7 @@
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
 #include "supervisor/stages.h"
+#include "supervisor/swap.h"
 #include "supervisor/watch.h"
 
 #include <fcntl.h>
@@ -60,7 +61,7 @@ static int64_t run_timers(struct supervisor *s, int64_t now)
 {
 	int64_t next = CLOCK_NEVER;
 	for (size_t i = 0; i < s->n_members; i++) {
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < PARTS; k++) {
 			struct part *part = &s->members[i]->parts[k];
 			if (part->life.until <= now)
 				part_event(part, EVENT_TIMER);
@@ -80,6 +81,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, s->watch_due);
 		earlier(&due, inspect_expire(s, now));
 		earlier(&due, progress_tick(progress, s, now));
+		earlier(&due, swap_advance(s, now));
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
 		if (s->stage != STAGE_ENDED)

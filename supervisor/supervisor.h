@@ -43,12 +43,14 @@ struct process {
 	struct words words;
 	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
 	bool asked;		/* it was told to end (drain, term) */
+	bool standby;		/* it was not yet told to take charge */
 	uint64_t progress;	/* as last seen, and … */
 	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
 	struct usage before, last;
 };
 
-/* A life and the process in it. A member has two, so that a newcomer can overlap. */
+/* A life and the process in it. A member has three, see struct member. */
+#define PARTS 3
 struct part {
 	struct member *member;
 	struct life life;
@@ -66,14 +68,27 @@ struct exit_note {
 	char words[256];
 };
 
-enum swap_stage { SWAP_NONE, SWAP_DRAINING, SWAP_TRIAL };
+/* How far a swap is, see swap.c. */
+enum swap_stage {
+	SWAP_NONE,
+	SWAP_WAITING,	/* for a part that the newcomer can have */
+	SWAP_PREPARING, /* the newcomer opens all of its own */
+	SWAP_DRAINING,	/* of what there is one of: the old one ends before the newcomer begins */
+	SWAP_TAKING,	/* the newcomer was told to take charge */
+	SWAP_PROBATION, /* it is the lead, but the old program is not forgotten */
+};
 
-/* A swap that is under way and who waits for its outcome. */
+/* A swap that is under way and who waits for its outcome. Times are 0 until it is so far. */
 struct swap {
 	enum swap_stage stage;
-	char before[PROGRAM_SIZE]; /* what to go back to */
+	char program[PROGRAM_SIZE]; /* the newcomer's; what to go back to is the member's */
+	struct part *newcomer;	    /* NULL: not started yet */
+	int64_t probation;
+	int64_t begun, started, prepared, drained, gone, charged, ready; /* of old: drained, gone */
+	uint64_t drops; /* of all streams, before */
 	struct asker asker;
 	uint64_t id;
+	bool stages; /* who asked wants to hear of each */
 };
 
 struct member {
@@ -84,8 +99,11 @@ struct member {
 	uint32_t number; /* in a pool from 1; of the stream */
 	bool wanted;	 /* false: disabled, or scaled away */
 	bool was_ready;
-	struct part parts[2];
-	struct part *lead, *spare;
+	char program[PROGRAM_SIZE]; /* what its next incarnation runs */
+	struct part parts[PARTS];
+	struct part *lead; /* plays */
+	struct part *next; /* a standby, or empty */
+	struct part *last; /* a former lead that drains or dies, or empty */
 	uint32_t incarnations, restarts;
 	struct swap swap;
 	int handed_fd;			    /* listening socket, -1 */

@@ -1,8 +1,13 @@
-/* Swap and scale.
+/* The stages of a swap.
  *
- * In a pool the newcomer starts beside the old one, which is drained when the newcomer is ready.
- * What there is one of is drained first; then the other program has one trial: it becomes ready, or
- * the old one comes back. */
+ *   in a pool:      WAITING → PREPARING → TAKING → the newcomer is lead, the old one drains →
+ * PROBATION what is single: WAITING → PREPARING → DRAINING (the old one) → the newcomer is lead →
+ * TAKING → PROBATION
+ *
+ * swap_advance() looks at states, not at events, and takes one step after the other: whatever dies
+ * in between, and in whatever order the supervisor learns of it, it goes on from what is. Only an
+ * end is an event, because it decides what follows in that very part. Until the probation is over
+ * the member's program is the old one, so to go back is to start the member again. */
 #include "supervisor/swap.h"
 
 #include "ipc/base/clock.h"
@@ -11,186 +16,334 @@
 #include "supervisor/member.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static void answer(struct member *m, int code, const char *text)
+static const char *stage_text(enum swap_stage stage)
+{
+	static const char *const texts[] = {
+		[SWAP_NONE] = "done",
+		[SWAP_WAITING] = "waiting",
+		[SWAP_PREPARING] = "preparing",
+		[SWAP_DRAINING] = "draining the old one",
+		[SWAP_TAKING] = "taking charge",
+		[SWAP_PROBATION] = "on probation",
+	};
+	return texts[stage];
+}
+
+bool swap_is_newcomer(const struct part *part)
+{
+	const struct swap *swap = &part->member->swap;
+	return swap->stage != SWAP_NONE && swap->newcomer == part;
+}
+
+/* ---- telling ---- */
+
+static uint64_t count_drops(const struct supervisor *s)
+{
+	uint64_t drops = 0;
+	for (uint32_t i = 0; i < s->ledger.header->n_streams; i++)
+		for (int k = 0; k < N_DROP_REASONS; k++)
+			drops += atomic_load(&s->ledger.streams[i].drops[k]);
+	return drops;
+}
+
+/* The time between two of a swap's moments, 0 if it never came to the second. */
+static int64_t span(int64_t from, int64_t to)
+{
+	return from && to > from ? to - from : 0;
+}
+
+static void fill_report(struct member *m, int code, Troupe__SwapReport *report)
+{
+	struct swap *swap = &m->swap;
+	report->worker = m->name;
+	report->before = m->program;
+	report->after = swap->program;
+	report->pid = swap->newcomer ? swap->newcomer->process.pid : 0;
+	report->ok = code == 0;
+	report->begun = swap->begun;
+	report->ended = clock_now();
+	report->preparing = span(swap->started, swap->prepared);
+	report->draining = span(swap->drained, swap->gone);
+	report->hand_over = span(swap->gone, swap->ready);
+	report->drops = count_drops(m->supervisor) - swap->drops;
+}
+
+/* Tells whoever asked; `more`: this is not the end of it. */
+static void tell(struct member *m, int code, const char *text, bool more)
 {
 	struct supervisor *s = m->supervisor;
 	Troupe__Reply reply = TROUPE__REPLY__INIT;
+	Troupe__SwapReport report = TROUPE__SWAP_REPORT__INIT;
 	char copy[2 * WHY_SIZE];
 	snprintf(copy, sizeof(copy), "%s", text);
+	fill_report(m, code, &report);
 	reply.id = m->swap.id;
 	reply.code = code;
 	reply.text = copy;
-	if (s->control)
+	reply.swap = &report;
+	reply.more = more;
+	if (s->control && (!more || m->swap.stages))
 		answer_send(s->control, &m->swap.asker, &reply);
 	journal_write(&s->journal, JOURNAL_SWAP, m->name,
-		      json_pack("{s:i, s:s}", "code", code, "text", text));
-	m->swap.stage = SWAP_NONE;
+		      json_pack("{s:s, s:i, s:s, s:i}", "stage", stage_text(m->swap.stage), "code",
+				code, "text", text, "pid", (int)report.pid));
 }
 
-/* Whether the program can be run and knows all rows that are set. */
-static int check_program(const struct member *m, const char *program, char *why, size_t why_size)
+__attribute__((format(printf, 3, 4))) static void finish(struct member *m, int code,
+							 const char *format, ...)
 {
-	struct row *rows = NULL;
-	if (access(program, X_OK) < 0) {
-		snprintf(why, why_size, "%s: %s", program, strerror(errno));
-		return TROUPE_E_NOT_FOUND;
-	}
-	int count = config_rows(program, &rows, why, why_size);
-	int rc = count < 0 ? count : 0;
-	for (size_t i = 0; i < m->section->n_set && rc == 0; i++) {
-		const struct setting *set = &m->section->set[i];
-		const struct row *row = row_find(
-			&(struct row_table){.rows = rows, .count = (size_t)count}, set->key);
-		if (!row) {
-			snprintf(why, why_size,
-				 "%s does not know \"%s\", which line %d of the config sets",
-				 program, set->key, set->line);
-			rc = TROUPE_E_CONFIG;
-		} else {
-			rc = row_set(row, NULL, set->value, why, why_size);
-		}
-	}
-	free(rows);
-	return rc;
+	char text[2 * WHY_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tell(m, code, text, false);
+	m->swap = (struct swap){.stage = SWAP_NONE};
 }
 
-int swap_begin(struct member *m, const char *exec, const struct asker *asker, uint64_t id,
-	       char *why, size_t why_size)
+static void enter(struct member *m, enum swap_stage stage)
 {
-	char program[PROGRAM_SIZE];
-	if (m->swap.stage != SWAP_NONE || m->spare->process.pid) {
+	char text[PROGRAM_SIZE + 64];
+	m->swap.stage = stage;
+	snprintf(text, sizeof(text), "%s: %s is %s", m->name, m->swap.program, stage_text(stage));
+	tell(m, 0, text, true);
+}
+
+static void succeed(struct member *m, const char *how)
+{
+	finish(m, 0, "%s is played by %s (pid %d)%s", m->name, m->swap.program,
+	       (int)m->lead->process.pid, how);
+	memcpy(m->program, m->lead->program, sizeof(m->program));
+}
+
+/* ---- beginning ---- */
+
+int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struct asker *asker,
+	       uint64_t id, char *why, size_t why_size)
+{
+	struct supervisor *s = m->supervisor;
+	struct swap swap = {.stage = SWAP_WAITING,
+			    .probation = request->probation > 0 ? request->probation : 0,
+			    .begun = clock_now(),
+			    .drops = count_drops(s),
+			    .asker = *asker,
+			    .id = id,
+			    .stages = request->stages};
+	if (m->swap.stage != SWAP_NONE) {
 		snprintf(why, why_size, "%s: a swap is under way already", m->name);
 		return TROUPE_E_BUSY;
 	}
-	if (m->supervisor->stage == STAGE_STOPPING || m->lead->life.state == LIFE_FINISHED) {
+	if (s->stage >= STAGE_STOPPING || !m->wanted || m->lead->life.state == LIFE_FINISHED) {
 		snprintf(why, why_size, "%s: has ended or is about to", m->name);
 		return TROUPE_E_STATE;
 	}
-	if (*exec)
-		config_program(&m->supervisor->config, m->role, exec, program, sizeof(program));
+	if (*request->exec)
+		config_program(&s->config, m->role, request->exec, swap.program,
+			       sizeof(swap.program));
 	else
-		snprintf(program, sizeof(program), "%s", m->section->program);
-	int rc = check_program(m, program, why, why_size);
-	if (rc < 0)
-		return rc;
-	m->swap = (struct swap){.stage = SWAP_TRIAL, .asker = *asker, .id = id};
-	snprintf(m->swap.before, sizeof(m->swap.before), "%s", m->lead->program);
-	bool overlaps = m->role->shape == ROLE_POOL && member_lives(m);
-	struct part *part = overlaps ? m->spare : m->lead;
-	if (overlaps || !member_lives(m)) {
-		snprintf(part->program, sizeof(part->program), "%s", program);
-		part_event(part, EVENT_START);
-		return 0;
+		memcpy(swap.program, m->section->program, sizeof(swap.program));
+	if (access(swap.program, X_OK) < 0) {
+		snprintf(why, why_size, "%s: %s", swap.program, strerror(errno));
+		return TROUPE_E_NOT_FOUND;
 	}
-	m->swap.stage = SWAP_DRAINING;
-	/* The process that runs has the old program; the next has the new one. */
-	snprintf(part->program, sizeof(part->program), "%s", program);
-	part_event(part, EVENT_RESTART);
+	m->swap = swap;
 	return 0;
 }
 
-void swap_part_ready(struct part *part)
+/* ---- one step of each stage ---- */
+
+/* A former lead may still be ending, and a spare of the old program gives way. */
+static void wait_for_room(struct member *m)
 {
-	struct member *m = part->member;
-	char text[PROGRAM_SIZE + 128];
-	if (m->swap.stage != SWAP_TRIAL)
+	part_event(m->next, EVENT_DRAIN);
+	if (m->next->process.pid || m->last->process.pid)
 		return;
-	if (part == m->spare) {
-		m->spare = m->lead;
-		m->lead = part;
-		part_event(m->spare, EVENT_DRAIN);
-	}
-	snprintf(text, sizeof(text), "%s is played by %s (pid %d)", m->name, part->program,
-		 (int)part->process.pid);
-	answer(m, 0, text);
+	m->swap.newcomer = m->next;
+	m->swap.started = clock_now();
+	enter(m, SWAP_PREPARING);
+	part_event(m->next, EVENT_START);
 }
 
-bool swap_part_ended(struct part *part, const struct ending *end, const char *words)
+static bool overlaps(const struct member *m)
 {
-	struct member *m = part->member;
-	char text[2 * WHY_SIZE];
-	if (m->swap.stage == SWAP_DRAINING && part == m->lead) {
-		m->swap.stage = SWAP_TRIAL;
-		part_exit_event(part, end->clean, true);
-		if (part->life.state != LIFE_STARTING)
-			answer(m, TROUPE_E_STATE,
-			       "the old worker has ended, and none was to follow");
-		return true;
+	return m->role->shape == ROLE_POOL && member_lives(m);
+}
+
+static void take_charge(struct member *m)
+{
+	m->swap.charged = clock_now();
+	enter(m, SWAP_TAKING);
+	part_charge(m->swap.newcomer);
+}
+
+static void when_prepared(struct member *m)
+{
+	if (m->next->life.state != LIFE_PREPARED)
+		return;
+	m->swap.prepared = clock_now();
+	if (overlaps(m)) {
+		take_charge(m);
+		return;
 	}
-	if (m->swap.stage != SWAP_TRIAL || (part == m->lead && m->spare->process.pid))
+	m->swap.drained = member_lives(m) ? clock_now() : 0;
+	enter(m, SWAP_DRAINING);
+	part_event(m->lead, EVENT_DRAIN);
+}
+
+/* By now everything that the old one held was given back. */
+static void when_alone(struct member *m)
+{
+	if (member_lives(m) || m->last->process.pid)
+		return;
+	member_promote(m);
+	take_charge(m);
+}
+
+static void when_ready(struct member *m)
+{
+	struct part *newcomer = m->swap.newcomer;
+	if (newcomer->life.state != LIFE_READY || (newcomer == m->next && m->last->process.pid))
+		return;
+	m->swap.ready = clock_now();
+	if (newcomer == m->next) {
+		member_promote(m);
+		part_event(m->last, EVENT_DRAIN);
+	}
+	enter(m, SWAP_PROBATION);
+}
+
+static int64_t when_proved(struct member *m, int64_t now)
+{
+	int64_t until = m->swap.ready + m->swap.probation;
+	if (now < until)
+		return until;
+	succeed(m, "");
+	return CLOCK_NEVER;
+}
+
+static int64_t advance(struct member *m, int64_t now)
+{
+	static void (*const steps[])(struct member * m) = {
+		[SWAP_WAITING] = wait_for_room,
+		[SWAP_PREPARING] = when_prepared,
+		[SWAP_DRAINING] = when_alone,
+		[SWAP_TAKING] = when_ready,
+	};
+	enum swap_stage before;
+	do {
+		before = m->swap.stage;
+		if (before == SWAP_PROBATION)
+			return when_proved(m, now);
+		if (before != SWAP_NONE)
+			steps[before](m);
+	} while (m->swap.stage != before);
+	return CLOCK_NEVER;
+}
+
+int64_t swap_advance(struct supervisor *s, int64_t now)
+{
+	int64_t next = CLOCK_NEVER;
+	for (size_t i = 0; i < s->n_members; i++) {
+		int64_t due = advance(s->members[i], now);
+		if (due < next)
+			next = due;
+	}
+	return next;
+}
+
+/* ---- what comes in between ---- */
+
+void swap_cancel(struct member *m, const char *why)
+{
+	struct part *newcomer = m->swap.newcomer;
+	if (m->swap.stage == SWAP_NONE)
+		return;
+	if (m->swap.stage == SWAP_PROBATION) {
+		succeed(m, ", though its probation was cut short");
+		return;
+	}
+	finish(m, TROUPE_E_STATE, "%s is not swapped: %s", m->name, why);
+	if (newcomer == m->next)
+		part_event(newcomer, EVENT_DRAIN);
+}
+
+/* The newcomer has failed. An old one that ends already comes again. */
+static void fail(struct member *m, const char *cause, const char *words)
+{
+	bool ending = m->swap.stage == SWAP_DRAINING;
+	finish(m, TROUPE_E_STATE, "%.200s: %s%s%.200s; %s is played by %.200s as before",
+	       m->swap.program, cause, *words ? ": " : "", words, m->name, m->program);
+	if (ending && m->wanted)
+		part_event(m->lead, EVENT_START);
+}
+
+bool swap_not_spawned(struct part *part)
+{
+	char words[256];
+	if (!swap_is_newcomer(part))
 		return false;
-	snprintf(text, sizeof(text), "%.200s: %s%s%.200s: %s is played by %.200s as before",
-		 part->program, end->cause, *words ? ": " : "", words, m->name, m->swap.before);
-	if (part == m->lead) {
-		snprintf(part->program, sizeof(part->program), "%s", m->swap.before);
-		answer(m, TROUPE_E_STATE, text);
-		part_exit_event(part, false, true);
-	} else {
-		answer(m, TROUPE_E_STATE, text);
-		part_event(part, EVENT_TERM); /* not to be started again */
-		part_exit_event(part, false, true);
-	}
+	words_last(&part->process.words, words, sizeof(words));
+	fail(part->member, "cannot be started", words);
 	return true;
 }
 
-/* ---- scale ---- */
-
-static const struct section *find_pool(struct supervisor *s, const char *name)
+/* Who owns a stream, a tap, or a place in the queue can only be followed by its like; peekers may
+ * differ in how they peek. */
+static bool is_alike(const char *old, const char *new)
 {
-	for (size_t i = 0; i < s->config.n_sections; i++) {
-		const struct section *section = &s->config.sections[i];
-		if (section->role->shape == ROLE_POOL && section->settings.enabled &&
-		    strcmp(section->role->worker, name) == 0)
-			return section;
-	}
-	return NULL;
+	static const char *const owning[] = {"source", "queue", "tap"};
+	for (size_t i = 0; i < sizeof(owning) / sizeof(owning[0]); i++)
+		if ((strcmp(old, owning[i]) == 0) != (strcmp(new, owning[i]) == 0))
+			return false;
+	return true;
 }
 
-static struct member *numbered(struct supervisor *s, const struct section *pool, uint32_t number)
+void swap_part_said_hello(struct part *part)
 {
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->section == pool && s->members[i]->number == number)
-			return s->members[i];
-	return NULL;
+	const struct part *old = part->member->lead;
+	if (!swap_is_newcomer(part) || part == old || !*old->takes ||
+	    is_alike(old->takes, part->takes))
+		return;
+	log_warn("%s: %s takes \"%s\", wanted \"%s\"", part->member->name, part->program,
+		 part->takes, old->takes);
+	part->process.killed_for = "plays another role";
+	part_event(part, EVENT_KILL);
 }
 
-int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size)
+static enum follows newcomer_ended(struct part *part, bool finished, const struct ending *end,
+				   const char *words)
 {
-	const struct section *pool = find_pool(s, name);
-	const struct row *row = pool ? settings_find(pool->role, "count") : NULL;
-	if (!pool) {
-		snprintf(why, why_size, "%s: no pool of that name, valid: processor", name);
-		return TROUPE_E_NOT_FOUND;
+	struct member *m = part->member;
+	bool is_lead = part == m->lead;
+	if (is_lead && finished) {
+		succeed(m, ", and its source has ended");
+		return FOLLOWS_AS_EVER;
 	}
-	if (count > row->max) {
-		snprintf(why, why_size, "%u is no number of %ss, valid: 0 to %.0f", count, name,
-			 row->max);
-		return TROUPE_E_ARGUMENT;
+	fail(m, end->cause, words);
+	if (!is_lead)
+		return FOLLOWS_NOBODY;
+	return m->wanted ? FOLLOWS_AT_ONCE : FOLLOWS_AS_EVER;
+}
+
+enum follows swap_part_ended(struct part *part, bool finished, const struct ending *end,
+			     const char *words)
+{
+	struct member *m = part->member;
+	if (swap_is_newcomer(part))
+		return newcomer_ended(part, finished, end, words);
+	if (part == m->last)
+		return FOLLOWS_NOBODY;
+	if (part != m->lead || m->swap.stage == SWAP_NONE)
+		return FOLLOWS_AS_EVER;
+	if (finished) {
+		swap_cancel(m, "its source has ended");
+		return FOLLOWS_AS_EVER;
 	}
-	for (uint32_t number = 1; number <= count; number++) {
-		struct member *m = numbered(s, pool, number);
-		if (m && m->wanted)
-			continue;
-		m = member_add(s, pool, "", number);
-		if (!m) {
-			snprintf(why, why_size, "too many workers");
-			return TROUPE_E_FULL;
-		}
-		part_event(m->lead, EVENT_START);
-	}
-	for (size_t i = 0; i < s->n_members; i++) {
-		struct member *m = s->members[i];
-		if (m->section != pool || m->number <= count || !m->wanted)
-			continue;
-		m->wanted = false;
-		part_event(m->lead, EVENT_DRAIN);
-		part_event(m->spare, EVENT_DRAIN);
-	}
-	snprintf(why, why_size, "%s: %u workers", name, count);
-	journal_write(&s->journal, JOURNAL_SCALE, name, json_pack("{s:i}", "count", (int)count));
-	return 0;
+	if (m->swap.stage != SWAP_DRAINING)
+		return FOLLOWS_AS_EVER;
+	m->swap.gone = clock_now();
+	return FOLLOWS_NOBODY;
 }

@@ -1,21 +1,40 @@
-/* Swapping a worker for another program while frames flow, and scaling a pool. */
+/* Swapping a worker for another program while frames flow: docs/architecture.md, "Succession". */
 #ifndef TROUPE_SUPERVISOR_SWAP_H
 #define TROUPE_SUPERVISOR_SWAP_H
 
 #include "supervisor/reap.h"
 #include "supervisor/supervisor.h"
 
-/* Begins a swap to `exec` ("": the program of the config). 0: the answer comes later, to `asker`;
- * else an error with `why`. */
-int swap_begin(struct member *m, const char *exec, const struct asker *asker, uint64_t id,
-	       char *why, size_t why_size);
+/* Begins a swap. 0: the answer comes later, to `asker`; else an error with `why`. */
+int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struct asker *asker,
+	       uint64_t id, char *why, size_t why_size);
 
-/* A part became ready, or its process ended. The latter returns true when it has seen to what
- * follows. */
-void swap_part_ready(struct part *part);
-bool swap_part_ended(struct part *part, const struct ending *end, const char *words);
+/* Goes on with every swap where it can; called after everything that happens. Returns when to look
+ * again at the latest. */
+int64_t swap_advance(struct supervisor *s, int64_t now);
 
-/* Makes a pool `count` workers large. */
-int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size);
+/* The worker is about to be stopped. A newcomer that is on probation stays what it is: to be told
+ * to end is no fault. Any other newcomer is sent away. Without a swap it does nothing. */
+void swap_cancel(struct member *m, const char *why);
+
+/* Whether it is the newcomer of a swap. */
+bool swap_is_newcomer(const struct part *part);
+
+/* The part has said who it is: one that plays another role is sent away. */
+void swap_part_said_hello(struct part *part);
+
+/* Its program cannot be started. Returns whether nothing is to follow. */
+bool swap_not_spawned(struct part *part);
+
+/* What follows when the process of a part has ended. */
+enum follows {
+	FOLLOWS_AS_EVER, /* what its life says */
+	FOLLOWS_AT_ONCE, /* the member's program, and it counts for nothing */
+	FOLLOWS_NOBODY,
+};
+
+/* `finished`: it was a source that has ended. */
+enum follows swap_part_ended(struct part *part, bool finished, const struct ending *end,
+			     const char *words);
 
 #endif

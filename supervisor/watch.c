@@ -90,7 +90,7 @@ int64_t watch_look(struct supervisor *s, int64_t now)
 {
 	bool any = false;
 	for (size_t i = 0; i < s->n_members; i++)
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < PARTS; k++)
 			any |= watch_part(s, &s->members[i]->parts[k], now);
 	if (!any)
 		return CLOCK_NEVER;

@@ -12,12 +12,14 @@
 #include "ipc/slots/word.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
-#define LEDGER_VERSION	 1
+#define LEDGER_VERSION	 2
 #define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
 #define NAME_SIZE	 32
@@ -80,7 +82,9 @@ struct seat_row {
 	_Atomic uint32_t state; /* enum seat_state */
 	uint32_t incarnation;	/* of that worker, from 1 */
 	_Atomic int32_t pid;	/* supervisor, after the spawn */
-	uint32_t reserved;
+	/* supervisor; set before the process exists, then cleared once */
+	_Atomic uint32_t
+		standby; /* 1: it opens, says Prepared, and takes nothing; 0: take charge */
 	/* the worker itself */
 	char inbox[ENDPOINT_SIZE]; /* path of its inbox socket, "" without one; valid once
 				      `inbox_set` */
@@ -89,6 +93,12 @@ struct seat_row {
 	_Atomic int64_t due;	   /* asleep: its next timer or CLOCK_NEVER; awake: since when */
 	_Atomic uint64_t frames;   /* frames it finished, filled, took or peeked */
 	_Atomic uint64_t turns;	   /* times its loop woke up */
+	/* Held by its main thread while that lives; made by the supervisor, robust and shared.
+	 * Nothing is protected by it: that the kernel lets go of it tells of the thread's end. */
+	union {
+		pthread_mutex_t mutex;
+		uint64_t room[8]; /* the same size wherever this is built */
+	} alive;
 };
 
 enum seat_state { SEAT_EMPTY, SEAT_LIVE, SEAT_DEAD };
@@ -169,7 +179,10 @@ struct ledger_header {
 };
 
 static_assert(sizeof(struct stream_row) == 224, "stream_row is part of the layout");
-static_assert(sizeof(struct seat_row) == 192, "seat_row is part of the layout");
+static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
+static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
+static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");
+static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
 static_assert(sizeof(struct tap_row) == 40, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
 static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,

@@ -9,6 +9,10 @@
  * Returns the seat's number or TROUPE_E_FULL. */
 int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation);
 
+/* Says before the process exists that it shall stand by; later, that it shall take charge. */
+void seat_stand_by(struct ledger *ledger, uint8_t seat);
+void seat_charge(struct ledger *ledger, uint8_t seat);
+
 struct reclaimed {
 	uint32_t filling, held, bypassed; /* slots given back, by what they were */
 	uint32_t quarantined;		  /* of the held ones */

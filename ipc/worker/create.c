@@ -28,11 +28,21 @@ int worker_open(struct worker *w)
 	return rc;
 }
 
+/* Whether it has to wait for the word of a supervisor. Nobody says it to an orphan: that takes
+ * charge of what has an owner word, which nobody else takes then, or helps with the queue. */
+static bool stands_by(const struct worker *w, bool has_owner)
+{
+	bool may = has_owner || w->table->takes == WORKER_TAKES_QUEUE;
+	return atomic_load(&w->row->standby) && !(w->orphan && may);
+}
+
 int worker_take_charge(struct worker *w)
 {
 	if (w->in_charge)
 		return 1;
 	_Atomic uint64_t *owner = role_owner(w);
+	if (stands_by(w, owner != NULL))
+		return 0;
 	if (owner && owner_take(owner, w->seat) < 0)
 		return 0;
 	int rc = w->table->ready ? w->table->ready(w, w->self) : 0;

@@ -71,6 +71,14 @@ void pipe_side_hello(struct worker *w)
 	link_send(w->pipe, MESSAGE_HELLO, &hello.base);
 }
 
+void pipe_side_prepared(struct worker *w)
+{
+	Troupe__Prepared prepared = TROUPE__PREPARED__INIT;
+	prepared.pid = getpid();
+	prepared.seat = w->seat;
+	link_send(w->pipe, MESSAGE_PREPARED, &prepared.base);
+}
+
 void pipe_side_ready(struct worker *w)
 {
 	Troupe__Ready ready = TROUPE__READY__INIT;

@@ -43,6 +43,7 @@ struct worker {
 	int handed_fd;
 
 	bool opened, in_charge, ended;
+	bool said_ready; /* the supervisor knows that it is in charge */
 	bool draining, orphan, stop;
 	bool retry_tap; /* the tap said "later": not again before the next tick */
 	bool unwanted;	/* a peeker that wants no frames now */
@@ -82,6 +83,7 @@ void notes_close(struct worker *w);
 /* pipe_side.c: talk with the supervisor. */
 int pipe_side_open(struct worker *w, const char *pipe_path);
 void pipe_side_hello(struct worker *w);
+void pipe_side_prepared(struct worker *w);
 void pipe_side_ready(struct worker *w);
 void pipe_side_finished(struct worker *w);
 void pipe_side_read(struct worker *w);

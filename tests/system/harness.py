@@ -69,7 +69,7 @@ class Seat(NamedTuple):
     pid: int
 
 
-SEAT_SIZE, SEATS, SEAT_LIVE = 192, 64, 1
+SEAT_SIZE, SEATS, SEAT_LIVE = 256, 64, 1
 
 
 class Ledger:
@@ -144,6 +144,7 @@ class Pipeline:
         self.process = self.ledger = None
         self.expect_reports = False
         self.prefix, self.options = [], []
+        self.for_supervisor = {}  # more environment, for it and its workers alone
 
     def write_config(self, path="pipeline.conf", **changes):
         text = CONFIG.format(name=self.name, **dict(self.settings, folder=self.recording, **changes))
@@ -172,7 +173,7 @@ class Pipeline:
         self.errors = open(os.path.join(self.folder, "stderr"), "w+")
         self.process = subprocess.Popen(
             [*self.prefix, os.path.join(BIN, "troupe-supervisor"), "-c", self.write_config(), "-n", self.name,
-             "--ready-fd", str(writer), *self.options], env=self.env, stdin=subprocess.DEVNULL,
+             "--ready-fd", str(writer), *self.options], env=dict(self.env, **self.for_supervisor), stdin=subprocess.DEVNULL,
             stdout=self.errors, stderr=self.errors, close_fds=True, pass_fds=[writer])
         os.close(writer)
         told = b""

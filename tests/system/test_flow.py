@@ -114,12 +114,12 @@ def scale_swap_and_label(make):
     other = os.path.join(p.folder, "other-processor")
     shutil.copy(os.path.join(harness.BIN, "troupe-processor"), other)
     before = p.worker("processor.1")
-    p.troupe("swap", "processor.1", "--exec", other, "-n", p.name)
+    p.troupe("swap", "processor.1", "--exec", other, "--probation", "1s", "-n", p.name)
     after = p.worker("processor.1")
     check(after["program"] == other and after["pid"] != before["pid"], "swapped: %s" % after)
-    p.troupe("swap", "storer", "--exec", os.path.join(harness.BIN, "troupe-storer"), "-n", p.name)
-    # A program that is no worker is refused before anything is touched; one that dies is rolled back.
-    none = p.troupe("swap", "processor.1", "--exec", "/bin/false", "-n", p.name, code=2)
+    p.troupe("swap", "storer", "--exec", os.path.join(harness.BIN, "troupe-storer"), "--probation", "1s", "-n", p.name)
+    # A program that is no worker never gets prepared, one that dies neither: nothing was touched.
+    none = p.troupe("swap", "processor.1", "--exec", "/bin/false", "-n", p.name, code=1)
     check("false" in none.stderr, "a program that is no worker is named: %s" % none.stderr)
     dies = os.path.join(p.folder, "dies")
     with open(dies, "w") as file:

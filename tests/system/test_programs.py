@@ -66,7 +66,7 @@ def share(things, condition):
 
 def swap(p, worker, program):
     """Swaps, and waits until the old program is gone."""
-    p.troupe("swap", worker, *(["--exec", program] if program else []), "-n", p.name)
+    p.troupe("swap", worker, *(["--exec", program] if program else []), "--probation", "1s", "-n", p.name)
     got = p.worker(worker)["program"]
     wanted = os.path.join(harness.BIN, program or "troupe-" + worker.split(".")[0])
     check(os.path.realpath(got) == os.path.realpath(wanted), "%s is played by %s, not %s" % (worker, got, wanted))

@@ -1,6 +1,7 @@
 /* A worker that knows nothing but the contract and does what a test wants. What it does is its row
  * `act`, or the text of the file STATE/WORKER.act, which a test can write while the pipeline runs:
- *   ready     says Hello and Ready, ends with 0 when told to drain
+ *   ready     says Hello, Prepared, and Ready once it is told to take charge; ends with 0 when told
+ *             to drain
  *   never     is never ready
  *   late      comes to its pipe only once it is told another act
  *   liar      says Ready for another pid
@@ -14,6 +15,7 @@
 #include "ipc/base/rows.h"
 #include "ipc/links/loop.h"
 #include "ipc/links/pipe.h"
+#include "ipc/slots/ledger.h"
 #include "ipc/worker/contract.h"
 #include "schemas/life.pb-c.h"
 
@@ -67,6 +69,9 @@ static const struct row_table table = {.rows = rows,
 
 struct fake {
 	struct settings settings;
+	struct ledger ledger;
+	_Atomic uint32_t *standby;
+	bool in_charge;
 	struct link *pipe;
 	bool stubborn;
 	bool over;
@@ -161,6 +166,13 @@ static void say_ready(struct fake *f, int32_t pid)
 	link_send(f->pipe, MESSAGE_READY, &ready.base);
 }
 
+static void say_prepared(struct fake *f)
+{
+	Troupe__Prepared prepared = TROUPE__PREPARED__INIT;
+	prepared.pid = getpid();
+	link_send(f->pipe, MESSAGE_PREPARED, &prepared.base);
+}
+
 static void flood(void)
 {
 	char line[1024];
@@ -182,6 +194,17 @@ static void begin(struct fake *f)
 	f->stubborn = strcmp(act, "stubborn") == 0;
 	if (f->stubborn)
 		signal(SIGTERM, SIG_IGN);
+	if (strcmp(act, "never") != 0)
+		say_prepared(f);
+}
+
+/* Once nothing keeps it standing by. */
+static void take_charge(struct fake *f)
+{
+	const char *act = f->settings.act;
+	if (f->in_charge || atomic_load(f->standby))
+		return;
+	f->in_charge = true;
 	if (strcmp(act, "liar") == 0)
 		say_ready(f, getpid() + 1);
 	else if (strcmp(act, "never") != 0)
@@ -199,13 +222,16 @@ static int play(struct fake *f)
 	struct links *links = links_create();
 	struct loop *loop = loop_create();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (ledger_attach(&f->ledger, CONTRACT_FD_LEDGER, true) < 0)
+		return CONTRACT_EXIT_ENVIRONMENT;
+	f->standby = &f->ledger.seats[atoi(environment(CONTRACT_ENV_SEAT))].standby;
 	if (pipe_connect(links, environment(CONTRACT_ENV_PIPE), &f->pipe) < 0)
 		return CONTRACT_EXIT_ENVIRONMENT;
 	loop_watch_link(loop, f->pipe, on_message, f);
 	loop_watch_fd(loop, CONTRACT_FD_BELLS + atoi(environment(CONTRACT_ENV_SEAT)), POLLIN,
 		      on_bell, f);
 	begin(f);
-	while (!f->over)
+	for (take_charge(f); !f->over; take_charge(f))
 		loop_wait(loop, CLOCK_NEVER);
 	loop_destroy(loop);
 	links_destroy(links, 1000); /* what was said last still gets out */

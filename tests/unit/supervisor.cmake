@@ -1,6 +1,6 @@
 # The supervisor: its pure parts, and whole pipelines of fake workers under the real program.
 add_executable(fake_worker fake_worker.c)
-target_link_libraries(fake_worker PRIVATE troupe_links)
+target_link_libraries(fake_worker PRIVATE troupe_links troupe_slots)
 
 troupe_unit_test(test_life SOURCES test_life.c LINK troupe_supervision)
 troupe_unit_test(test_config SOURCES test_config.c LINK troupe_supervision)

@@ -35,6 +35,7 @@ struct expectation {
 static const struct expectation table[] = {
 	{LIFE_DOWN, EVENT_START, LIFE_STARTING, ACTION_SPAWN, 1},
 	{LIFE_DOWN, EVENT_RESTART, LIFE_STARTING, ACTION_SPAWN, 1},
+	{LIFE_STARTING, EVENT_PREPARED, LIFE_PREPARED, 0, 1},
 	{LIFE_STARTING, EVENT_READY, LIFE_READY, 0, 1},
 	{LIFE_STARTING, EVENT_FINISHED, LIFE_STARTING, 0, 1},
 	{LIFE_STARTING, EVENT_DRAIN, LIFE_DRAINING, ACTION_DRAIN, 0},
@@ -44,6 +45,12 @@ static const struct expectation table[] = {
 	{LIFE_STARTING, EVENT_EXIT, LIFE_STARTING, ACTION_SPAWN | R, 1},
 	{LIFE_STARTING, EVENT_TIMER, LIFE_KILLING, ACTION_KILL, 1},
 	{LIFE_STARTING, EVENT_SPAWN_FAILED, LIFE_STARTING, ACTION_SPAWN | R, 1},
+	{LIFE_PREPARED, EVENT_CHARGE, LIFE_STARTING, 0, 1},
+	{LIFE_PREPARED, EVENT_DRAIN, LIFE_DRAINING, ACTION_DRAIN, 0},
+	{LIFE_PREPARED, EVENT_RESTART, LIFE_DRAINING, ACTION_DRAIN, 1},
+	{LIFE_PREPARED, EVENT_TERM, LIFE_STOPPING, ACTION_TERM, 0},
+	{LIFE_PREPARED, EVENT_KILL, LIFE_KILLING, ACTION_KILL, 1},
+	{LIFE_PREPARED, EVENT_EXIT, LIFE_STARTING, ACTION_SPAWN | R, 1},
 	{LIFE_READY, EVENT_FINISHED, LIFE_READY, 0, 1},
 	{LIFE_READY, EVENT_DRAIN, LIFE_DRAINING, ACTION_DRAIN, 0},
 	{LIFE_READY, EVENT_RESTART, LIFE_DRAINING, ACTION_DRAIN, 1},
@@ -129,6 +136,34 @@ static void each_state_has_its_deadline(void **state)
 	assert_int_equal(life.until, NOW + limits.term_timeout);
 	step(&life, EVENT_TIMER, NOW);
 	assert_int_equal(life.until, CLOCK_NEVER);
+}
+
+static void a_standby_waits_as_long_as_it_takes(void **state)
+{
+	(void)state;
+	struct life life = in_state(LIFE_DOWN);
+	step(&life, EVENT_START, NOW);
+	step(&life, EVENT_PREPARED, NOW);
+	assert_int_equal(life.until, CLOCK_NEVER);
+	step(&life, EVENT_CHARGE, NOW);
+	assert_int_equal(life.until, NOW + limits.ready_timeout);
+	assert_int_equal(step(&life, EVENT_TIMER, NOW), ACTION_KILL);
+}
+
+static void nothing_follows_a_final_end(void **state)
+{
+	(void)state;
+	const enum life_state alive[] = {LIFE_STARTING, LIFE_PREPARED, LIFE_READY,
+					 LIFE_DRAINING, LIFE_STOPPING, LIFE_KILLING};
+	const enum life_event_kind ends[] = {EVENT_EXIT, EVENT_SPAWN_FAILED};
+	for (size_t i = 0; i < 6; i++) {
+		for (int k = 0; k < (alive[i] == LIFE_STARTING ? 2 : 1); k++) {
+			struct life life = in_state(alive[i]);
+			struct life_event end = {.kind = ends[k], .final = true};
+			assert_int_equal(life_step(&life, &end, &limits, NOW), 0);
+			assert_int_equal(life.state, LIFE_DOWN);
+		}
+	}
 }
 
 static void one_that_was_told_to_end_stays_down(void **state)
@@ -225,6 +260,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event),
 		cmocka_unit_test(each_state_has_its_deadline),
+		cmocka_unit_test(a_standby_waits_as_long_as_it_takes),
+		cmocka_unit_test(nothing_follows_a_final_end),
 		cmocka_unit_test(one_that_was_told_to_end_stays_down),
 		cmocka_unit_test(a_source_that_ended_is_finished),
 		cmocka_unit_test(an_excused_death_costs_nothing),

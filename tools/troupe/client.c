@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/links/loop.h"
 #include "tools/troupe/output.h"
 
 #include <dirent.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #define WAIT_SEND_MS 100
@@ -129,10 +131,82 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 	return EXIT_USAGE;
 }
 
+/* A question that is asked, until its answer is there or nobody is left to give it. */
+struct waiting {
+	uint64_t id;
+	reply_fn *more;
+	Troupe__Reply *reply;
+	bool died;
+};
+
+static void take_replies(void *arg, struct link *link)
+{
+	struct waiting *waiting = arg;
+	Troupe__Reply *reply;
+	int rc;
+	while (!waiting->reply && (rc = ask_receive(link, &reply)) != TROUPE_E_AGAIN &&
+	       rc != TROUPE_E_CLOSED) {
+		if (rc == 0 && reply->id == waiting->id && !reply->more) {
+			waiting->reply = reply;
+			return;
+		}
+		if (rc == 0 && reply->id == waiting->id && waiting->more)
+			waiting->more(reply);
+		if (rc == 0)
+			troupe__reply__free_unpacked(reply, NULL);
+	}
+}
+
+static void note_death(void *arg, int fd, short revents)
+{
+	(void)fd;
+	(void)revents;
+	((struct waiting *)arg)->died = true;
+}
+
+/* What it said last may still be on its way when its end is seen. */
+static int hear(struct loop *loop, struct link *link, struct waiting *waiting, int64_t deadline)
+{
+	int rc = loop_watch_link(loop, link, take_replies, waiting);
+	while (rc >= 0 && !waiting->reply && !waiting->died) {
+		if (clock_now() >= deadline)
+			return TROUPE_E_TIMEOUT;
+		rc = loop_wait(loop, deadline);
+		rc = rc == TROUPE_E_AGAIN ? 0 : rc;
+	}
+	take_replies(waiting, link);
+	return waiting->reply ? 0 : rc < 0 ? rc : TROUPE_E_CLOSED;
+}
+
+static int ask_watching(struct link *link, pid_t pid, Troupe__Request *request, int64_t deadline,
+			struct waiting *waiting)
+{
+	struct loop *loop = loop_create();
+	int end = pidfd_open(pid, 0);
+	int rc = loop ? ask_send(link, request, deadline, &waiting->id) : TROUPE_E_MEMORY;
+	/* Without a pidfd (an old kernel) only the deadline is left. */
+	if (rc == 0 && end >= 0)
+		rc = loop_watch_fd(loop, end, POLLIN, note_death, waiting);
+	if (rc == 0)
+		rc = hear(loop, link, waiting, deadline);
+	loop_destroy(loop);
+	if (end >= 0)
+		close(end);
+	return rc;
+}
+
 int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
 		 Troupe__Reply **reply)
 {
+	return pipeline_ask_on(pipeline, request, wait, NULL, reply);
+}
+
+int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
+		    reply_fn *more, Troupe__Reply **reply)
+{
 	char path[LINK_PATH_SIZE];
+	struct waiting waiting = {.more = more};
+	int64_t deadline = wait == CLOCK_NEVER ? CLOCK_NEVER : clock_now() + wait;
 	if (snprintf(path, sizeof path, "%s/control", pipeline->folder) >= (int)sizeof path)
 		return TROUPE_E_OVERSIZED;
 	struct links *links = links_create();
@@ -141,13 +215,14 @@ int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int6
 	struct link *link = NULL;
 	int rc = ask_connect(links, path, &link);
 	if (rc == 0)
-		rc = ask(link, request, clock_now() + wait, reply);
+		rc = ask_watching(link, pipeline->pid, request, deadline, &waiting);
+	*reply = waiting.reply;
 	links_destroy(links, WAIT_SEND_MS);
 	return rc;
 }
 
 /* Names that do not exist and values that cannot be are the caller's mistake. */
-static int exit_code_of(int code)
+int exit_code_of(int code)
 {
 	if (code >= 0)
 		return EXIT_DONE;

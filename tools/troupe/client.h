@@ -24,10 +24,19 @@ size_t pipelines_find(struct pipeline *found, size_t max);
  * Returns EXIT_DONE or, having said what is wrong and what is valid, another exit code. */
 int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipeline);
 
-/* Asks and waits at most `wait` ns. 0 and a reply (free with troupe__reply__free_unpacked), or an
- * error. */
+/* Called for each reply behind which another follows; it stays the caller's. */
+typedef void reply_fn(const Troupe__Reply *reply);
+
+/* Asks and waits at most `wait` ns (CLOCK_NEVER: as long as the supervisor lives). 0 and the last
+ * reply (free with troupe__reply__free_unpacked), or an error; TROUPE_E_CLOSED at once when the
+ * supervisor dies. `more` may be NULL. */
+int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
+		    reply_fn *more, Troupe__Reply **reply);
 int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
 		 Troupe__Reply **reply);
+
+/* What the program ends with after a reply with that code. */
+int exit_code_of(int code);
 
 /* The whole of most commands: picks, asks, prints an error or, with --json, the reply. On EXIT_DONE
  * *reply (may be NULL: its text is printed) is the caller's; with --json nothing is left to print:

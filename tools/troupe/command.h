@@ -24,7 +24,7 @@ struct call {
 	const struct command *command;
 	const char *name; /* -n; NULL: not said */
 	bool json, help, version;
-	const char *config, *exec, *signal, *stream, *against, *lines;
+	const char *config, *exec, *signal, *stream, *against, *lines, *probation;
 	bool detach, follow, once, none, sequential;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
@@ -66,10 +66,10 @@ int kill_run(const struct call *call);	  /* control.c */
 int restart_run(const struct call *call);
 int stop_run(const struct call *call);
 int start_run(const struct call *call);
-int swap_run(const struct call *call);
 int scale_run(const struct call *call);
 int label_run(const struct call *call);
 int record_run(const struct call *call);
+int swap_run(const struct call *call);	/* swap.c */
 int down_run(const struct call *call);	/* down.c */
 int up_run(const struct call *call);	/* up.c */
 int check_run(const struct call *call); /* programs.c */

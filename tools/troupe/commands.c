@@ -76,8 +76,10 @@ const struct command commands[] = {
 	 .help = "let another program take a worker's place",
 	 .more = "A PATH without a slash is a program beside troupe's own, e.g. "
 		 "troupe-processor-edges. Without --exec the program of the config takes its place "
-		 "again. " WORKERS,
-	 .options = "x",
+		 "again. If the newcomer is not ready in time, or ends within its probation, the "
+		 "old "
+		 "program is back, and the command says why and exits 1. " WORKERS,
+	 .options = "xp",
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = swap_run},

@@ -1,4 +1,4 @@
-/* Commands that change a pipeline by one request: kill, restart, stop, start, swap, scale, label,
+/* Commands that change a pipeline by one request: kill, restart, stop, start, scale, label,
  * record. */
 #include "ipc/base/clock.h"
 #include "tools/troupe/client.h"
@@ -90,27 +90,6 @@ int stop_run(const struct call *call)
 int start_run(const struct call *call)
 {
 	return worker_request(call, TROUPE__REQUEST__WHAT_START);
-}
-
-int swap_run(const struct call *call)
-{
-	char *path = NULL;
-	/* A name without a slash is a program beside the supervisor's, which finds it. Anything
-	 * else is made absolute: the supervisor has another working folder. */
-	bool is_path = call->exec && strchr(call->exec, '/');
-	if (is_path && !(path = realpath(call->exec, NULL))) {
-		out_error("cannot use %s: %s", call->exec, strerror(errno));
-		return EXIT_USAGE;
-	}
-	Troupe__SwapRequest swap = TROUPE__SWAP_REQUEST__INIT;
-	swap.worker = text(call->arg[0]);
-	swap.exec = text(path ? path : call->exec);
-	Troupe__Request request = TROUPE__REQUEST__INIT;
-	request.what_case = TROUPE__REQUEST__WHAT_SWAP;
-	request.swap = &swap;
-	int rc = call_ask(call, &request, DRAIN_WAIT, NULL);
-	free(path);
-	return rc;
 }
 
 int scale_run(const struct call *call)

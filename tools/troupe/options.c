@@ -21,7 +21,8 @@ enum long_key {
 	KEY_ONCE,
 	KEY_AGAINST,
 	KEY_SEQUENTIAL,
-	KEY_LINES
+	KEY_LINES,
+	KEY_PROBATION,
 };
 
 struct option_row {
@@ -38,6 +39,7 @@ static const struct option_row rows[] = {
 	{'S', KEY_SET, "set", "SECTION.KEY=VALUE", "set a row of the config (again for more)"},
 	{'s', 's', "signal", "SIG", "the signal, by name or number"},
 	{'x', KEY_EXEC, "exec", "PATH", "the other program"},
+	{'p', KEY_PROBATION, "probation", "TIME", "how long the newcomer has to prove itself (5s)"},
 	{'m', KEY_STREAM, "stream", "S", "of this stream only"},
 	{'0', KEY_NONE, "none", NULL, "no label"},
 	{'f', 'f', "follow", NULL, "go on as lines are written"},
@@ -110,6 +112,8 @@ static const char **value_of(struct call *call, int key)
 		return &call->against;
 	case KEY_LINES:
 		return &call->lines;
+	case KEY_PROBATION:
+		return &call->probation;
 	default:
 		return NULL;
 	}

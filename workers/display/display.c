@@ -87,7 +87,7 @@ static int open_site(struct worker *w, struct display *display)
 		log_error("the page on %s cannot be served: %s", config->listen, error_text(rc));
 		return rc;
 	}
-	return worker_watch(w, site_fd(display->site), POLLIN, on_http);
+	return 0;
 }
 
 static int display_open(struct worker *w, void **self)
@@ -105,6 +105,14 @@ static int display_open(struct worker *w, void **self)
 	}
 	*self = display;
 	return 0;
+}
+
+/* A predecessor that still lives answers on the same socket: only from now on are requests
+ * listened to. */
+static int display_ready(struct worker *w, void *self)
+{
+	struct display *display = self;
+	return display->site ? worker_watch(w, site_fd(display->site), POLLIN, on_http) : 0;
 }
 
 static int display_frame(struct worker *w, void *self, struct frame *frame)
@@ -173,6 +181,7 @@ const struct worker_table display_table = {
 		 .count = sizeof(display_rows) / sizeof(display_rows[0]),
 		 .config_size = sizeof(struct display_config)},
 	.open = display_open,
+	.ready = display_ready,
 	.frame = display_frame,
 	.tick = display_tick,
 	.close = display_close,
