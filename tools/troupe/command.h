@@ -25,7 +25,8 @@ struct call {
 	const char *name; /* -n; NULL: not said */
 	bool json, help, version;
 	const char *config, *exec, *signal, *stream, *against, *lines, *probation;
-	bool detach, follow, once, none, sequential;
+	const char *seconds, *folder;
+	bool detach, follow, once, none, sequential, force;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
 	const char *arg[CALL_ARGS_MAX];
@@ -78,5 +79,6 @@ int sequential_run(const struct call *call);
 int logs_run(const struct call *call);	 /* logs.c */
 int slots_run(const struct call *call);	 /* slots.c */
 int verify_run(const struct call *call); /* verify.c */
+int bench_run(const struct call *call);	 /* bench.c */
 
 #endif

@@ -142,6 +142,15 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = verify_run},
+	{.name = "bench",
+	 .args = "NAME",
+	 .help = "measure what this machine's troupe can do, as ratios to a baseline",
+	 .more = "`troupe-bench --help` has the benches and what their figures mean; NAME may be "
+		 "all. Exit 3: the machine is busy with something else.",
+	 .options = "tFo",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .run = bench_run},
 	{.name = NULL},
 };
 

@@ -18,6 +18,9 @@ enum long_key {
 	KEY_EXEC,
 	KEY_STREAM,
 	KEY_NONE,
+	KEY_SECONDS,
+	KEY_FORCE,
+	KEY_FOLDER,
 	KEY_ONCE,
 	KEY_AGAINST,
 	KEY_SEQUENTIAL,
@@ -46,6 +49,9 @@ static const struct option_row rows[] = {
 	{'l', KEY_LINES, "lines", "N", "only the last N"},
 	{'1', KEY_ONCE, "once", NULL, "print once, also on a terminal"},
 	{'q', KEY_SEQUENTIAL, "sequential", NULL, "in one process"},
+	{'t', KEY_SECONDS, "seconds", "S", "measure for so long altogether"},
+	{'F', KEY_FORCE, "force", NULL, "measure on a busy machine too"},
+	{'o', KEY_FOLDER, "folder", "DIR", "make the temporary folder there"},
 	{'a', KEY_AGAINST, "against", "DIR2", "another recording that must hold the same"},
 	{'n', 'n', "name", "NAME", "the pipeline"},
 	{'j', KEY_JSON, "json", NULL, "print JSON"},
@@ -112,6 +118,10 @@ static const char **value_of(struct call *call, int key)
 		return &call->against;
 	case KEY_LINES:
 		return &call->lines;
+	case KEY_SECONDS:
+		return &call->seconds;
+	case KEY_FOLDER:
+		return &call->folder;
 	case KEY_PROBATION:
 		return &call->probation;
 	default:
@@ -134,6 +144,8 @@ static bool *flag_of(struct call *call, int key)
 		return &call->json;
 	case KEY_NONE:
 		return &call->none;
+	case KEY_FORCE:
+		return &call->force;
 	case KEY_ONCE:
 		return &call->once;
 	case KEY_SEQUENTIAL:
