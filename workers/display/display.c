@@ -20,28 +20,7 @@ struct display {
 	uint64_t frames, lost;
 };
 
-static const struct row display_rows[] = {
-	{.name = "listen",
-	 .type = ROW_LISTEN,
-	 ROW_AT(struct display_config, listen),
-	 .fallback = "127.0.0.1:8080",
-	 .help = "Address and port of the page; \"\" for none. Whoever can reach it sees the video "
-		 "and "
-		 "can kill workers."},
-	{.name = "viewers",
-	 .type = ROW_INT,
-	 ROW_AT(struct display_config, viewers),
-	 .min = 1,
-	 .max = 10000,
-	 .fallback = "1000",
-	 .help = "How many may watch at once."},
-	{.name = "names",
-	 .type = ROW_TEXT,
-	 ROW_AT(struct display_config, names),
-	 .fallback = "",
-	 .help = "Further names under which the page is reached, separated by commas; addresses, "
-		 "localhost and this machine's own name need not be listed."},
-};
+static const struct row display_rows[] = {DISPLAY_ROWS};
 
 /* Every viewer is a descriptor; the soft limit is often 1024. */
 static void raise_descriptor_limit(uint32_t viewers)
