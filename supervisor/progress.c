@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "supervisor/answers.h"
+#include "supervisor/quarantine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,11 +76,14 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 	struct totals t = totals_of(pipeline);
 	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
 	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
-	char line[256];
+	char line[256], quarantined[48] = "";
+	if (t.quarantined)
+		snprintf(quarantined, sizeof(quarantined), ", %" PRIu64 " quarantined",
+			 t.quarantined);
 	snprintf(line, sizeof(line),
 		 "%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
-		 " dropped, %" PRIu64 " bypassed, %u %s",
-		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed,
+		 " dropped, %" PRIu64 " bypassed%s, %u %s",
+		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed, quarantined,
 		 pipeline->restarts, restarts(pipeline->restarts));
 	if (progress->terminal)
 		printf("\r%.*s\033[K", columns() - 1, line);
@@ -91,6 +95,14 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 		progress->captured = t.captured;
 		progress->time = now;
 	}
+}
+
+/* A line of its own for the frame that went into quarantine last. */
+static void tell_quarantine(const struct progress *progress, struct supervisor *s)
+{
+	const char *news = quarantine_news(s);
+	if (news)
+		printf("%s%s\n", progress->terminal ? "\r\033[K" : "", news);
 }
 
 /* A line of its own, once, for each worker that will not be started again by itself. */
@@ -118,6 +130,7 @@ int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t n
 	Troupe__Reply reply = TROUPE__REPLY__INIT;
 	answer_pipeline(s, &arena, &reply);
 	tell_who_gave_up(progress, s);
+	tell_quarantine(progress, s);
 	if (reply.pipeline && s->stage >= STAGE_SOURCES)
 		print_line(progress, reply.pipeline, now);
 	arena_finish(&arena);
@@ -156,6 +169,8 @@ void progress_summary(struct progress *progress, struct supervisor *s)
 		       reply.pipeline->restarts, restarts(reply.pipeline->restarts));
 		for (size_t i = 0; i < reply.pipeline->n_stream; i++)
 			print_stream(reply.pipeline->stream[i]);
+		if (*reply.pipeline->quarantine)
+			printf("  the quarantined frames are in %s\n", reply.pipeline->quarantine);
 		if (*s->recording)
 			printf("  the recording is in %s\n", s->recording);
 	}

@@ -131,6 +131,18 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 	return EXIT_USAGE;
 }
 
+int state_pick(const struct call *call, char *out, size_t size)
+{
+	const char *name = call->name ? call->name : getenv("TROUPE_NAME");
+	struct pipeline pipeline;
+	if (name && *name && folder_state(name, out, size) == 0 && access(out, R_OK | X_OK) == 0)
+		return EXIT_DONE;
+	int rc = pipeline_pick(call, true, &pipeline);
+	if (rc == EXIT_DONE && folder_state(pipeline.name, out, size) < 0)
+		rc = EXIT_FAILED;
+	return rc;
+}
+
 /* A question that is asked, until its answer is there or nobody is left to give it. */
 struct waiting {
 	uint64_t id;

@@ -27,6 +27,10 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 /* Called for each reply behind which another follows; it stays the caller's. */
 typedef void reply_fn(const Troupe__Reply *reply);
 
+/* The state folder of the pipeline that a call means. It stays when the pipeline has ended, so a
+ * name is enough. Returns as pipeline_pick does. */
+int state_pick(const struct call *call, char *out, size_t size);
+
 /* Asks and waits at most `wait` ns (CLOCK_NEVER: as long as the supervisor lives). 0 and the last
  * reply (free with troupe__reply__free_unpacked), or an error; TROUPE_E_CLOSED at once when the
  * supervisor dies. `more` may be NULL. */

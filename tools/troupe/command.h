@@ -76,9 +76,10 @@ int up_run(const struct call *call);	/* up.c */
 int check_run(const struct call *call); /* programs.c */
 int config_run(const struct call *call);
 int sequential_run(const struct call *call);
-int logs_run(const struct call *call);	 /* logs.c */
-int slots_run(const struct call *call);	 /* slots.c */
-int verify_run(const struct call *call); /* verify.c */
-int bench_run(const struct call *call);	 /* bench.c */
+int logs_run(const struct call *call);	     /* logs.c */
+int slots_run(const struct call *call);	     /* slots.c */
+int quarantine_run(const struct call *call); /* quarantine.c */
+int verify_run(const struct call *call);     /* verify.c */
+int bench_run(const struct call *call);	     /* bench.c */
 
 #endif

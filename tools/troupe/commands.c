@@ -117,6 +117,12 @@ const struct command commands[] = {
 	 .more = "Reads the ledger itself, so it works whatever the supervisor does.",
 	 .options = "1",
 	 .run = slots_run},
+	{.name = "quarantine",
+	 .args = "",
+	 .help = "show the frames that caused three deaths, and why",
+	 .more = "Each has a folder with its pixels and the reasons. Works for a pipeline that has "
+		 "ended, too.",
+	 .run = quarantine_run},
 	{.name = "check",
 	 .args = "",
 	 .help = "check a config file",

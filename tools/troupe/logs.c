@@ -43,19 +43,6 @@ struct logs {
 	bool only_one;
 };
 
-/* The logs stay when the pipeline has ended, so a name is enough. */
-static int log_folder(const struct call *call, char *out, size_t size)
-{
-	const char *name = call->name ? call->name : getenv("TROUPE_NAME");
-	struct pipeline pipeline;
-	if (name && *name && folder_state(name, out, size) == 0 && access(out, R_OK | X_OK) == 0)
-		return EXIT_DONE;
-	int rc = pipeline_pick(call, true, &pipeline);
-	if (rc == EXIT_DONE && folder_state(pipeline.name, out, size) < 0)
-		rc = EXIT_FAILED;
-	return rc;
-}
-
 static void add_log(struct logs *logs, const char *worker)
 {
 	if (logs->n == LOGS_MAX)
@@ -239,7 +226,7 @@ int logs_run(const struct call *call)
 	const char *only = call->n_args ? call->arg[0] : NULL;
 	logs->only_one = only != NULL;
 	char folder[256];
-	int rc = log_folder(call, folder, sizeof folder);
+	int rc = state_pick(call, folder, sizeof folder);
 	logs->folder = folder;
 	if (rc == EXIT_DONE) {
 		find_logs(logs, only);

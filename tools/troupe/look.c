@@ -106,6 +106,22 @@ static int print_workers(const Troupe__Reply *reply)
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Only when there is something to say. */
+static void print_quarantine(const Troupe__Pipeline *pipeline)
+{
+	for (size_t i = 0; pipeline && i < pipeline->n_stream; i++) {
+		const Troupe__Stream *stream = pipeline->stream[i];
+		if (stream->quarantined) {
+			printf("%s%s: %llu frame%s in quarantine%s: `troupe -n %s quarantine` says "
+			       "why; %s\n",
+			       paint_begin(stdout, PAINT_BAD), stream->name,
+			       (unsigned long long)stream->quarantined,
+			       stream->quarantined == 1 ? "" : "s", paint_end(stdout, PAINT_BAD),
+			       pipeline->name, pipeline->quarantine);
+		}
+	}
+}
+
 int ps_run(const struct call *call)
 {
 	Troupe__PsRequest ps = TROUPE__PS_REQUEST__INIT;
@@ -116,6 +132,7 @@ int ps_run(const struct call *call)
 	int rc = call_ask(call, &request, ANSWER_WAIT, &reply);
 	if (reply) {
 		rc = print_workers(reply);
+		print_quarantine(reply->pipeline);
 		troupe__reply__free_unpacked(reply, NULL);
 	}
 	return rc;
@@ -175,6 +192,8 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 	if (pipeline->url && *pipeline->url)
 		printf("  page       %s\n", pipeline->url);
 	printf("  logs       %s\n", pipeline->log_folder);
+	if (pipeline->quarantine && *pipeline->quarantine)
+		printf("  quarantine %s\n", pipeline->quarantine);
 	printf("  slots      %s\n", human_bytes(pipeline->memory_bytes, memory, sizeof memory));
 	if (pipeline->model_version)
 		printf("  model      version %llu\n", (unsigned long long)pipeline->model_version);

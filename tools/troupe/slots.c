@@ -69,9 +69,14 @@ static void print_strips(const struct ledger *ledger)
 				       paint_end(stdout, phases[phase].paint));
 			}
 		}
-		printf("  frame %llu, stored %llu\033[K\n",
+		printf("  frame %llu, stored %llu",
 		       (unsigned long long)ledger_last_seq(ledger, i, NULL),
 		       (unsigned long long)atomic_load(&stream->settled));
+		uint32_t quarantined = atomic_load(&stream->quarantined);
+		if (quarantined)
+			printf(", %s%u quarantined%s", paint_begin(stdout, PAINT_BAD), quarantined,
+			       paint_end(stdout, PAINT_BAD));
+		puts("\033[K");
 	}
 }
 

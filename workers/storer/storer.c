@@ -8,6 +8,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "workers/media/jpeg.h"
+#include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
 
 #include <inttypes.h>
@@ -35,6 +36,7 @@ struct storer {
 	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
 	uint64_t floor[STREAMS_MAX]; /* settled when we started: never offered again */
 	uint64_t taken[STREAMS_MAX]; /* the highest number the recorder took */
+	uint64_t not_kept;	     /* number of the frame of which that was said last */
 	int64_t since;		     /* when the first pending frame was taken */
 	int trouble;		     /* why the disk refuses; 0: it does not */
 	int64_t trouble_since, retry_at;
@@ -294,6 +296,21 @@ static int coded_frame(struct storer *storer, const struct frame *frame, struct 
 	return rc;
 }
 
+/* For the person who must find out what killed three processors; the recording does not wait for
+ * that. Said once a frame, however often it is offered. */
+static void keep_in_quarantine(struct worker *w, struct storer *storer, const struct frame *frame)
+{
+	char why[1280];
+
+	worker_progress(w);
+	if (quarantine_frame(w, frame, why, sizeof(why)) < 0 && storer->not_kept != frame->seq) {
+		storer->not_kept = frame->seq;
+		log_warn("quarantine: %s; the recording goes on", why);
+		worker_report(w, "quarantine: %s", why);
+	}
+	worker_progress(w);
+}
+
 static int storer_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct storer *storer = self;
@@ -305,6 +322,8 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 
 	if (storer->trouble != 0 && clock_now() < storer->retry_at)
 		return TAP_LATER;
+	if (frame->quarantined)
+		keep_in_quarantine(w, storer, frame);
 	describe(w, storer, frame, &record);
 	rc = coded_frame(storer, frame, &record, &coded);
 	if (rc < 0) {

@@ -1,0 +1,140 @@
+/* Two files, each under another name until it is whole and synced. */
+#include "workers/storer/quarantine.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/folders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PIXELS "frame.i420"
+#define ABOUT  "frame.txt"
+
+static int write_all(int fd, const void *bytes, size_t size)
+{
+	const char *at = bytes;
+	while (size > 0) {
+		ssize_t n = write(fd, at, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_from_errno(errno);
+		at += n;
+		size -= (size_t)n;
+	}
+	return fdatasync(fd) < 0 ? error_from_errno(errno) : 0;
+}
+
+/* The file is there with all of the bytes, or it is not there. */
+static int write_file(int folder, const char *name, const void *bytes, size_t size)
+{
+	char half[64];
+	snprintf(half, sizeof(half), "%s.tmp", name);
+	int fd = openat(folder, half, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_from_errno(errno);
+	int rc = write_all(fd, bytes, size);
+	if (close(fd) < 0 && rc == 0)
+		rc = error_from_errno(errno);
+	if (rc == 0 && renameat(folder, half, folder, name) < 0)
+		rc = error_from_errno(errno);
+	if (rc < 0)
+		unlinkat(folder, half, 0);
+	return rc;
+}
+
+static void describe_layout(FILE *out, uint32_t width, uint32_t height)
+{
+	size_t luma = (size_t)width * height;
+	fprintf(out, "width: %" PRIu32 "\nheight: %" PRIu32 "\n", width, height);
+	fprintf(out,
+		"format: I420 (yuvj420p), full range BT.601, planes Y, U, V without gaps\n"
+		"stride: %" PRIu32 " %" PRIu32 " %" PRIu32 "\n"
+		"offset: 0 %zu %zu\n"
+		"bytes: %zu\n",
+		width, width / 2, width / 2, luma, luma + luma / 4, luma + luma / 2);
+}
+
+/* Commands that a person can paste, in the folder of the frame. */
+static void describe_use(FILE *out, uint32_t width, uint32_t height)
+{
+	char raw[128];
+	snprintf(raw, sizeof(raw),
+		 "-f rawvideo -pixel_format yuvj420p -video_size %" PRIu32 "x%" PRIu32, width,
+		 height);
+	fprintf(out,
+		"\nLook at it:\n"
+		"  ffplay %s " PIXELS "\n"
+		"As a picture:\n"
+		"  ffmpeg %s -i " PIXELS " frame.png\n"
+		"As a video of one frame, to be given to a processor again:\n"
+		"  ffmpeg %s -i " PIXELS " -c:v ffv1 frame.mkv\n"
+		"  then set the stream's source to that file and `troupe up`\n",
+		raw, raw, raw);
+}
+
+static void describe(FILE *out, const struct worker *w, const struct frame *frame)
+{
+	const struct stream_row *stream = frame->stream;
+	char captured[32];
+	clock_format_wall(frame->record->captured_wall, captured, sizeof(captured));
+	fprintf(out, "pipeline: %s\nrun: %" PRIu64 "\nstream: %s\nseq: %" PRIu64 "\n",
+		worker_pipeline(w), worker_ledger(w)->header->run, stream->name, frame->seq);
+	fprintf(out, "source_index: %" PRIu64 "\npts_ns: %" PRId64 "\ncaptured: %s\n",
+		frame->record->source_index, frame->record->pts, captured);
+	describe_layout(out, stream->width, stream->height);
+	describe_use(out, stream->width, stream->height);
+}
+
+static int write_about(int folder, const struct worker *w, const struct frame *frame)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return TROUPE_E_MEMORY;
+	describe(out, w, frame);
+	int rc = fclose(out) != 0 ? TROUPE_E_MEMORY : write_file(folder, ABOUT, text, size);
+	free(text);
+	return rc;
+}
+
+static int write_both(int folder, const struct worker *w, const struct frame *frame)
+{
+	size_t pixels = (size_t)frame->stream->width * frame->stream->height * 3 / 2;
+	int rc = write_file(folder, PIXELS, frame->image, pixels);
+	if (rc == 0)
+		rc = write_about(folder, w, frame);
+	if (rc == 0 && fsync(folder) < 0)
+		rc = error_from_errno(errno);
+	return rc;
+}
+
+int quarantine_frame(const struct worker *w, const struct frame *frame, char *why, size_t why_size)
+{
+	char path[1024];
+	const char *state = worker_state_folder(w);
+	if (!*state || folder_quarantined(state, worker_ledger(w)->header->run, frame->stream->name,
+					  frame->seq, path, sizeof(path)) < 0)
+		return 0;
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rc = 0;
+	if (folder < 0 && errno != ENOENT)
+		rc = error_from_errno(errno);
+	if (folder >= 0 && faccessat(folder, ABOUT, F_OK, 0) < 0)
+		rc = write_both(folder, w, frame);
+	if (folder >= 0)
+		close(folder);
+	if (rc == TROUPE_E_NOT_FOUND)
+		rc = 0; /* the folder was removed meanwhile: newer ones have taken its place */
+	if (rc < 0)
+		snprintf(why, why_size, "frame %" PRIu64 " of %s cannot be kept in %s: %s",
+			 frame->seq, frame->stream->name, path, error_text(rc));
+	return rc;
+}
