@@ -62,7 +62,7 @@ void figure_take(struct figure *figure, struct samples *samples)
 {
 	figure->n = samples->n;
 	figure->median = samples_quantile(samples, 0.5);
-	figure->p99 = samples_quantile(samples, 0.99);
+	figure->p99 = samples_quantile(samples, figure->kind == FIGURE_RATE ? 0.01 : 0.99);
 }
 
 /* ---- time ---- */

@@ -93,10 +93,11 @@ struct bench_row {
 extern const struct bench_row bench_rows[];
 
 int hop_run(struct bench *bench);
+int store_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
 int figure_add(struct bench *bench, const struct figure *figure);
-/* Fills n, median and p99. */
+/* Fills n, median and p99, which is the bad end: the value that 99 % are no worse than. */
 void figure_take(struct figure *figure, struct samples *samples);
 
 /* Whether somebody pressed Ctrl-C or asked the program to end: a bench returns TROUPE_E_AGAIN then.

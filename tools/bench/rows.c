@@ -7,5 +7,9 @@ const struct bench_row bench_rows[] = {
 		    "ZeroMQ PUSH/PULL",
 	 .seconds = 90,
 	 .run = hop_run},
+	{.name = "store",
+	 .summary = "frames a second into the recording, against append and fdatasync",
+	 .seconds = 20,
+	 .run = store_run},
 	{.name = NULL},
 };
