@@ -56,6 +56,7 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 	out->restarts = m->restarts;
 	out->program = arena_text(arena, "%s", part->program);
 	out->version = arena_text(arena, "%s", part->version);
+	out->swapped = strcmp(part->program, m->section->program) != 0;
 	out->since = part->life.since;
 	if (m->role->shape == ROLE_STREAM)
 		out->stream = arena_text(arena, "%s", m->section->title);

@@ -29,6 +29,7 @@ const struct command commands[] = {
 	 .args = "",
 	 .help = "show the workers",
 	 .more = NEEDS_PIPELINE,
+	 .options = "w",
 	 .run = ps_run},
 	{.name = "status",
 	 .args = "",

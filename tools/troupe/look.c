@@ -5,6 +5,7 @@
 #include "tools/troupe/output.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ANSWER_WAIT (5 * NS_PER_S)
 #define LIST_WAIT   (1 * NS_PER_S)
@@ -73,36 +74,94 @@ int list_run(const struct call *call)
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-static void worker_row(struct table *table, const Troupe__Worker *worker, int64_t now)
+/* ---- ps ---- */
+
+/* "troupe-processor 0.1.0" is shown as "processor 0.1.0": what is left out is the same everywhere.
+ * The version is what the process said of itself, "NAME VERSION", or "" before it did. */
+static char *program_text(const Troupe__Worker *worker, char *out, size_t size)
+{
+	const char *slash = strrchr(worker->program, '/');
+	const char *name = slash ? slash + 1 : worker->program;
+	const char *space = strrchr(worker->version, ' ');
+	name = strncmp(name, "troupe-", 7) == 0 ? name + 7 : name;
+	snprintf(out, size, "%s%s", name, space ? space : "");
+	return out;
+}
+
+/* "killed from outside (SIGKILL) 3 s ago" is "SIGKILL" where there is little room, "out of memory
+ * (killed by the kernel) 3 s ago" is "out of memory". */
+static char *short_exit(const char *last_exit, char *out, size_t size)
+{
+	const char *number = strstr(last_exit, "SIG");
+	size_t length = strcspn(last_exit, "(");
+	if (number)
+		snprintf(out, size, "%.*s", (int)strcspn(number, ") "), number);
+	else
+		snprintf(out, size, "%.*s", (int)(length > 14 ? 14 : length), last_exit);
+	return out;
+}
+
+static void pid_cell(struct table *table, int32_t pid)
+{
+	if (pid)
+		table_cell(table, PAINT_NONE, "%d", pid);
+	else
+		table_cell(table, PAINT_DIM, "-");
+}
+
+static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_t now)
+{
+	char age[32], program[128], last[64];
+	table_cell(table, PAINT_NONE, "%s", worker->name);
+	table_cell(table, paint_of_state(worker->state), "%s", worker->state);
+	pid_cell(table, worker->pid);
+	table_cell(table, PAINT_NONE, "%s", human_span(now - worker->since, age, sizeof age));
+	table_cell(table, worker->swapped ? PAINT_BUSY : PAINT_NONE, "%s%s",
+		   program_text(worker, program, sizeof program), worker->swapped ? " *" : "");
+	table_cell(table, worker->restarts ? PAINT_BUSY : PAINT_NONE, "%u", worker->incarnation);
+	table_cell(table, PAINT_NONE, "%.1f", worker->frames_per_second);
+	table_cell(table, PAINT_NONE, "%s", short_exit(worker->last_exit, last, sizeof last));
+}
+
+static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t now)
 {
 	char age[32], memory[32];
 	table_cell(table, PAINT_NONE, "%s", worker->name);
 	table_cell(table, paint_of_state(worker->state), "%s", worker->state);
-	if (worker->pid)
-		table_cell(table, PAINT_NONE, "%d", worker->pid);
-	else
-		table_cell(table, PAINT_DIM, "-");
+	pid_cell(table, worker->pid);
 	table_cell(table, PAINT_NONE, "%s", human_span(now - worker->since, age, sizeof age));
+	table_cell(table, worker->swapped ? PAINT_BUSY : PAINT_NONE, "%s%s", worker->program,
+		   worker->swapped ? " *" : "");
+	table_cell(table, PAINT_NONE, "%s", worker->version);
+	table_cell(table, PAINT_NONE, "%u", worker->incarnation);
 	table_cell(table, worker->restarts ? PAINT_BUSY : PAINT_NONE, "%u", worker->restarts);
 	table_cell(table, PAINT_NONE, "%.1f", worker->frames_per_second);
 	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)worker->frames);
 	table_cell(table, PAINT_NONE, "%u", worker->slots_held);
 	table_cell(table, PAINT_NONE, "%.0f%%", worker->cpu_percent);
 	table_cell(table, PAINT_NONE, "%s", human_bytes(worker->rss_bytes, memory, sizeof memory));
-	table_cell(table, PAINT_NONE, "%s", worker->last_exit ? worker->last_exit : "");
+	table_cell(table, PAINT_NONE, "%s", worker->last_exit);
 }
 
-static int print_workers(const Troupe__Reply *reply)
+static int print_workers(const Troupe__Reply *reply, bool wide)
 {
-	static const char *const headings[] = {"WORKER",    ">STATE",	 ">PID",     ">FOR",
-					       ">RESTARTS", ">FRAMES/S", ">FRAMES",  ">HOLDS",
-					       ">CPU",	    ">MEMORY",	 "LAST EXIT"};
-	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
+	static const char *const narrow[] = {"WORKER",	"STATE", ">PID", ">FOR",
+					     "PROGRAM", ">NTH",	 ">FPS", "LAST EXIT"};
+	static const char *const all[] = {"WORKER", "STATE", ">PID",	  ">FOR",      "PROGRAM",
+					  "SAYS",   ">NTH",  ">RESTARTS", ">FRAMES/S", ">FRAMES",
+					  ">HOLDS", ">CPU",  ">MEMORY",	  "LAST EXIT"};
+	struct table *table = wide ? table_create(all, sizeof all / sizeof all[0])
+				   : table_create(narrow, sizeof narrow / sizeof narrow[0]);
 	int64_t now = clock_now();
-	for (size_t i = 0; table && i < reply->n_worker; i++)
-		worker_row(table, reply->worker[i], now);
+	bool swapped = false;
+	for (size_t i = 0; table && i < reply->n_worker; i++) {
+		(wide ? wide_row : narrow_row)(table, reply->worker[i], now);
+		swapped |= reply->worker[i]->swapped;
+	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);
+	if (swapped)
+		puts("* not the program of the config");
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -131,7 +190,7 @@ int ps_run(const struct call *call)
 	Troupe__Reply *reply = NULL;
 	int rc = call_ask(call, &request, ANSWER_WAIT, &reply);
 	if (reply) {
-		rc = print_workers(reply);
+		rc = print_workers(reply, call->wide);
 		print_quarantine(reply->pipeline);
 		troupe__reply__free_unpacked(reply, NULL);
 	}

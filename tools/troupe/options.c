@@ -26,6 +26,7 @@ enum long_key {
 	KEY_SEQUENTIAL,
 	KEY_LINES,
 	KEY_PROBATION,
+	KEY_WIDE,
 };
 
 struct option_row {
@@ -43,6 +44,7 @@ static const struct option_row rows[] = {
 	{'s', 's', "signal", "SIG", "the signal, by name or number"},
 	{'x', KEY_EXEC, "exec", "PATH", "the other program"},
 	{'p', KEY_PROBATION, "probation", "TIME", "how long the newcomer has to prove itself (5s)"},
+	{'w', KEY_WIDE, "wide", NULL, "all there is to say, in lines as long as it takes"},
 	{'m', KEY_STREAM, "stream", "S", "of this stream only"},
 	{'0', KEY_NONE, "none", NULL, "no label"},
 	{'f', 'f', "follow", NULL, "go on as lines are written"},
@@ -148,6 +150,8 @@ static bool *flag_of(struct call *call, int key)
 		return &call->force;
 	case KEY_ONCE:
 		return &call->once;
+	case KEY_WIDE:
+		return &call->wide;
 	case KEY_SEQUENTIAL:
 		return &call->sequential;
 	default:

@@ -124,11 +124,16 @@ static int print_json(const Troupe__Reply *reply, struct cost *cost)
 static void print_text(const Troupe__Reply *reply, struct cost *cost)
 {
 	const Troupe__SwapReport *r = reply->swap;
+	int64_t usual = usual_gap(cost);
 	puts(reply->text);
-	printf("  %llu frames lost; prepared in %.1f ms, nobody in charge for %.1f ms; longest "
-	       "time between two commits %.0f ms, usually %.0f ms\n",
+	printf("  %llu frames lost; prepared in %.1f ms, nobody in charge for %.1f ms; at most "
+	       "%.0f "
+	       "ms between two commits",
 	       (unsigned long long)cost->lost, ms(r->preparing), ms(r->hand_over),
-	       ms(cost->longest), ms(usual_gap(cost)));
+	       ms(cost->longest));
+	if (usual)
+		printf(", usually %.0f", ms(usual));
+	putchar('\n');
 }
 
 /* How far it is: for people who look on. */
