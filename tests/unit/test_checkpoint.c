@@ -32,7 +32,7 @@ static int set_up(void **state)
 	strcpy(place->model.name[1], "plate");
 	place->model.weight[1][FEATURE_BIAS_AT] = 0.25F;
 	*state = place;
-	return checkpoint_init(&place->checkpoint, place->folder);
+	return checkpoint_init(&place->checkpoint, place->folder, "model.bin");
 }
 
 static int tear_down(void **state)
@@ -55,7 +55,7 @@ static void test_comes_back(void **state)
 	struct checkpoint again;
 	assert_int_equal(checkpoint_load(&place->checkpoint, &place->loaded), TROUPE_E_NOT_FOUND);
 	assert_int_equal(checkpoint_save(&place->checkpoint, &place->model), 0);
-	assert_int_equal(checkpoint_init(&again, place->folder), 0);
+	assert_int_equal(checkpoint_init(&again, place->folder, "model.bin"), 0);
 	assert_int_equal(checkpoint_load(&again, &place->loaded), 0);
 	assert_memory_equal(&place->loaded, &place->model, sizeof(place->model));
 }
@@ -76,10 +76,10 @@ static void test_no_state_folder(void **state)
 {
 	struct place *place = *state;
 	struct checkpoint none;
-	assert_int_equal(checkpoint_init(&none, ""), 0);
+	assert_int_equal(checkpoint_init(&none, "", "model.bin"), 0);
 	assert_int_equal(checkpoint_save(&none, &place->model), 0);
 	assert_int_equal(checkpoint_load(&none, &place->loaded), TROUPE_E_NOT_FOUND);
-	assert_int_equal(checkpoint_init(&none, "/proc/none"), TROUPE_E_NOT_FOUND);
+	assert_int_equal(checkpoint_init(&none, "/proc/none", "model.bin"), TROUPE_E_NOT_FOUND);
 }
 
 static void test_failure_is_no_end(void **state)
@@ -91,7 +91,7 @@ static void test_failure_is_no_end(void **state)
 	assert_true(checkpoint_save(&place->checkpoint, &place->model) < 0);
 	assert_true(place->checkpoint.failing);
 	struct checkpoint again;
-	assert_int_equal(checkpoint_init(&again, place->folder), 0);
+	assert_int_equal(checkpoint_init(&again, place->folder, "model.bin"), 0);
 	assert_int_equal(checkpoint_save(&place->checkpoint, &place->model), 0);
 	assert_false(place->checkpoint.failing);
 }

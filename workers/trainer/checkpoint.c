@@ -9,14 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int checkpoint_init(struct checkpoint *checkpoint, const char *state)
+int checkpoint_init(struct checkpoint *checkpoint, const char *state, const char *name)
 {
 	*checkpoint = (struct checkpoint){0};
 	if (!*state)
 		return 0;
 	char folder[PATH_MAX];
 	int n = snprintf(folder, sizeof(folder), "%s/trainer", state);
-	int m = snprintf(checkpoint->path, sizeof(checkpoint->path), "%s/trainer/model.bin", state);
+	int m = snprintf(checkpoint->path, sizeof(checkpoint->path), "%s/trainer/%s", state, name);
 	if (n >= (int)sizeof(folder) || m >= (int)sizeof(checkpoint->path))
 		return TROUPE_E_OVERSIZED;
 	if (mkdir(folder, 0700) < 0 && errno != EEXIST) {

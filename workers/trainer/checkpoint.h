@@ -13,9 +13,8 @@ struct checkpoint {
 	bool failing;	     /* the last save failed, and that was said */
 };
 
-/* Takes STATE/trainer/model.bin and makes the folder. With a `state` of "" nothing is ever saved.
- */
-int checkpoint_init(struct checkpoint *checkpoint, const char *state);
+/* Takes STATE/trainer/NAME and makes the folder. With a `state` of "" nothing is ever saved. */
+int checkpoint_init(struct checkpoint *checkpoint, const char *state, const char *name);
 
 /* 0: *file is the model saved last; TROUPE_E_NOT_FOUND: there is none. A file that cannot be used
  * is put aside with a warning, never overwritten, and counts as none. */

@@ -275,6 +275,11 @@ int learner_import(struct learner *learner, const struct model_file *file)
 	return 0;
 }
 
+const struct samples *learner_kept(const struct learner *learner, uint32_t class)
+{
+	return &learner->class[class].kept;
+}
+
 uint32_t learner_classes(const struct learner *learner)
 {
 	return learner->model.classes;

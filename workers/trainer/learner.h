@@ -58,6 +58,9 @@ struct learner_score learner_judge(struct learner *learner);
 void learner_export(const struct learner *learner, struct model_file *file);
 int learner_import(struct learner *learner, const struct model_file *file);
 
+/* What is kept of a class to learn from. */
+const struct samples *learner_kept(const struct learner *learner, uint32_t class);
+
 /* For people. */
 struct learner_class_info {
 	const char *name;

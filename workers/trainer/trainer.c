@@ -20,6 +20,7 @@
 
 struct trainer {
 	const struct trainer_config *config;
+	const struct trainer_method *method;
 	struct learner *learner;
 	struct checkpoint checkpoint;
 	int64_t steps_owed;	/* by the samples that came in */
@@ -33,7 +34,7 @@ struct trainer {
 
 #define ROW(name_) .name = #name_, ROW_AT(struct trainer_config, name_)
 
-static const struct row rows[] = {
+const struct row trainer_rows[TRAINER_ROWS] = {
 	{ROW(learning_rate), .type = ROW_REAL, .min = 1e-6, .max = 10, .fallback = "0.02",
 	 .help = "How far one step goes, in features scaled to a spread of 1."},
 	{ROW(momentum), .type = ROW_REAL, .min = 0, .max = 0.999, .fallback = "0.9",
@@ -56,13 +57,14 @@ static const struct row rows[] = {
 	 .help = "Ignore the model saved by an earlier run."},
 };
 
-static int trainer_open(struct worker *w, void **self)
+int trainer_open_as(struct worker *w, void **self, const struct trainer_method *method)
 {
 	const struct trainer_config *config = worker_config(w);
 	struct trainer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return TROUPE_E_MEMORY;
 	t->config = config;
+	t->method = method;
 	struct learner_options options = {
 		.learning_rate = config->learning_rate,
 		.momentum = config->momentum,
@@ -71,7 +73,7 @@ static int trainer_open(struct worker *w, void **self)
 		.samples_per_class = (uint32_t)config->samples_per_class,
 		.seed = (uint64_t)config->seed,
 	};
-	int rc = checkpoint_init(&t->checkpoint, worker_state_folder(w));
+	int rc = checkpoint_init(&t->checkpoint, worker_state_folder(w), method->checkpoint);
 	if (rc == 0)
 		rc = learner_create(&t->learner, &options);
 	if (rc < 0) {
@@ -113,14 +115,15 @@ static void save(struct trainer *t, struct worker *w)
 }
 
 /* What is known already: the model saved last, and on top of it the one on the board, which is
- * newer if a predecessor of this run put it there. */
-static int trainer_ready(struct worker *w, void *self)
+ * newer if a predecessor of this run put it there, and perhaps another kind of trainer. */
+int trainer_ready(struct worker *w, void *self)
 {
 	struct trainer *t = self;
 	struct ledger *ledger = worker_ledger(w);
 	struct model_file file;
 	struct model_bank bank;
-	if (!t->config->fresh && checkpoint_load(&t->checkpoint, &file) == 0) {
+	bool loaded = !t->config->fresh && checkpoint_load(&t->checkpoint, &file) == 0;
+	if (loaded) {
 		int rc = learner_import(t->learner, &file);
 		if (rc < 0)
 			return rc;
@@ -128,9 +131,9 @@ static int trainer_ready(struct worker *w, void *self)
 			 file.classes);
 	}
 	t->version = model_current(ledger);
-	if (t->version == 0)
+	if (t->version == 0 || (loaded && !t->method->from_any))
 		publish(t, ledger);
-	else if (model_read(ledger, 0, &bank) == 0 &&
+	else if (t->method->from_any && model_read(ledger, 0, &bank) == 0 &&
 		 model_file_from_bank(&bank, ledger->header, &file) > 0)
 		return learner_import(t->learner, &file);
 	return 0;
@@ -144,7 +147,7 @@ static void owe_training(struct trainer *t)
 		t->steps_owed = pass * PASSES_MAX;
 }
 
-static int trainer_frame(struct worker *w, void *self, struct frame *frame)
+int trainer_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct trainer *t = self;
 	if (frame->bypassed)
@@ -174,13 +177,9 @@ static int trainer_frame(struct worker *w, void *self, struct frame *frame)
 	return 0;
 }
 
-/* Trains for one slice at most. */
-static void train(struct trainer *t, struct worker *w, int64_t now)
+/* Trains for one slice at most; returns when it was over. */
+static int64_t train_steps(struct trainer *t, int64_t now)
 {
-	if (learner_trainable(t->learner) < 2)
-		t->steps_owed = 0;
-	if (t->steps_owed == 0 || now < t->train_due)
-		return;
 	int64_t end = now;
 	while (t->steps_owed > 0 && end - now < SLICE) {
 		if (t->steps_of_pass == 0) {
@@ -192,9 +191,25 @@ static void train(struct trainer *t, struct worker *w, int64_t now)
 		t->steps_owed--;
 		end = clock_now();
 	}
+	return end;
+}
+
+static void train(struct trainer *t, struct worker *w, int64_t now)
+{
+	if (learner_trainable(t->learner) < 2)
+		t->steps_owed = 0;
+	if (t->steps_owed == 0 || now < t->train_due)
+		return;
+	if (t->method->fit) {
+		/* Whatever came in is learned at once: no more often than it is published. */
+		t->method->fit(t->learner);
+		t->steps_owed = 0;
+		t->train_due = now + t->config->publish_every;
+	} else {
+		t->train_due = train_steps(t, now) + SLICE;
+	}
 	t->unpublished = true;
 	t->unsaved = true;
-	t->train_due = end + SLICE;
 	worker_progress(w);
 }
 
@@ -203,7 +218,7 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static int64_t trainer_tick(struct worker *w, void *self, int64_t now)
+int64_t trainer_tick(struct worker *w, void *self, int64_t now)
 {
 	struct trainer *t = self;
 	train(t, w, now);
@@ -227,7 +242,7 @@ static int64_t trainer_tick(struct worker *w, void *self, int64_t now)
 	return due;
 }
 
-static int trainer_drain(struct worker *w, void *self)
+int trainer_drain(struct worker *w, void *self)
 {
 	struct trainer *t = self;
 	if (t->unpublished)
@@ -237,7 +252,7 @@ static int trainer_drain(struct worker *w, void *self)
 	return 0;
 }
 
-static void trainer_close(struct worker *w, void *self)
+void trainer_close(struct worker *w, void *self)
 {
 	struct trainer *t = self;
 	if (t->unsaved)
@@ -257,7 +272,7 @@ static void dump_checkpoint(const struct trainer *t, FILE *out)
 	fprintf(out, "checkpoint: none saved yet%s\n", failing);
 }
 
-static void trainer_dump(struct worker *w, void *self, FILE *out)
+void trainer_dump(struct worker *w, void *self, FILE *out)
 {
 	struct trainer *t = self;
 	(void)w;
@@ -271,8 +286,10 @@ static void trainer_dump(struct worker *w, void *self, FILE *out)
 	struct learner_score score = learner_judge(t->learner);
 	fprintf(out, "accuracy: %.1f %% of %" PRIu32 " held-out samples, loss %.3f\n",
 		score.accuracy * 100, score.samples, score.loss);
-	fprintf(out, "training: %" PRIu64 " steps, loss %.3f\n", learner_steps(t->learner),
-		learner_loss(t->learner));
+	fprintf(out, "learns by: %s\n", t->method->name);
+	if (!t->method->fit)
+		fprintf(out, "training: %" PRIu64 " steps, loss %.3f\n", learner_steps(t->learner),
+			learner_loss(t->learner));
 	fprintf(out, "model: version %" PRIu64 "%s\n", t->version,
 		t->unpublished ? ", a newer one is about to be published" : "");
 	dump_checkpoint(t, out);
@@ -282,12 +299,19 @@ static void trainer_dump(struct worker *w, void *self, FILE *out)
 		t->torn, t->unnamed);
 }
 
+static int trainer_open(struct worker *w, void **self)
+{
+	static const struct trainer_method method = {
+		.name = "softmax", .checkpoint = "model.bin", .from_any = true};
+	return trainer_open_as(w, self, &method);
+}
+
 const struct worker_table trainer_table = {
 	.name = "trainer",
 	.version = TROUPE_VERSION,
 	.summary = "learns from labelled frames and publishes models",
 	.takes = WORKER_TAKES_EACH,
-	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct trainer_config)},
+	.rows = {trainer_rows, TRAINER_ROWS, sizeof(struct trainer_config)},
 	.open = trainer_open,
 	.ready = trainer_ready,
 	.frame = trainer_frame,
