@@ -225,6 +225,39 @@ static void a_view_is_the_mean_of_what_it_covers(void **state)
 	scaler_destroy(scaler);
 }
 
+/* What a thumbnail is by definition: pixel by pixel, box by box. */
+static void plain_thumb(const uint8_t *luma, uint32_t width, uint32_t height, uint8_t *thumb)
+{
+	for (uint32_t i = 0; i < THUMB_SIZE; i++) {
+		uint32_t x = i % THUMB_WIDTH, y = i / THUMB_WIDTH, sum = 0, count = 0;
+		for (uint32_t row = y * height / THUMB_HEIGHT;
+		     row < (y + 1) * height / THUMB_HEIGHT; row++)
+			for (uint32_t column = x * width / THUMB_WIDTH;
+			     column < (x + 1) * width / THUMB_WIDTH; column++, count++)
+				sum += luma[row * width + column];
+		thumb[i] = (uint8_t)((sum + count / 2) / count);
+	}
+}
+
+/* Sizes that no step divides, and boxes higher than 16 bits can sum. */
+static void a_thumbnail_is_exact(void **state)
+{
+	static const struct {
+		uint32_t width, height;
+	} sizes[] = {{32, 24}, {1922, 1082}, {100, 7002}, {33, 25}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t size = (size_t)sizes[i].width * sizes[i].height;
+		uint8_t *luma = malloc(size), quick[THUMB_SIZE], plain[THUMB_SIZE];
+		for (size_t at = 0; at < size; at++)
+			luma[at] = i == 2 ? 255 : (uint8_t)(at * 2654435761U >> 13);
+		scale_luma_to_thumb(luma, sizes[i].width, sizes[i].width, sizes[i].height, quick);
+		plain_thumb(luma, sizes[i].width, sizes[i].height, plain);
+		assert_memory_equal(quick, plain, THUMB_SIZE);
+		free(luma);
+	}
+}
+
 static void motion_is_the_difference_of_thumbnails(void **state)
 {
 	uint8_t *i420 = picture(), a[THUMB_SIZE], b[THUMB_SIZE];
@@ -384,6 +417,7 @@ int main(void)
 						close_codec),
 		cmocka_unit_test(a_view_has_the_colours_of_the_image),
 		cmocka_unit_test(a_view_is_the_mean_of_what_it_covers),
+		cmocka_unit_test(a_thumbnail_is_exact),
 		cmocka_unit_test(motion_is_the_difference_of_thumbnails),
 		cmocka_unit_test(shapes_are_cut_off_at_the_edges),
 		cmocka_unit_test(text_is_written_dot_by_dot),
