@@ -73,10 +73,8 @@ static void describe_use(FILE *out, uint32_t width, uint32_t height)
 		"  ffplay %s " PIXELS "\n"
 		"As a picture:\n"
 		"  ffmpeg %s -i " PIXELS " frame.png\n"
-		"As a video of one frame, to be given to a processor again:\n"
-		"  ffmpeg %s -i " PIXELS " -c:v ffv1 frame.mkv\n"
-		"  then set the stream's source to that file and `troupe up`\n",
-		raw, raw, raw);
+		"To a processor again: make frame.png the source of a stream, then `troupe up`\n",
+		raw, raw);
 }
 
 static void describe(FILE *out, const struct worker *w, const struct frame *frame)
