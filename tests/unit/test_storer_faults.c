@@ -228,6 +228,32 @@ static void index_that_cannot_grow(void **state)
 	expect_clean(*state, 10);
 }
 
+/* They are in the segment and synced, they wait for the index, and then a later sync fails: all of
+ * the batch is taken again, in order, and none of it twice. */
+static void sync_fails_while_the_index_waits(void **state)
+{
+	struct recorder *recorder = rig_open(*state, RIG_RUN, 64000000);
+	char path[RIG_PATH];
+
+	signal(SIGXFSZ, SIG_IGN);
+	rig_append(recorder, 1, 5);
+	assert_int_equal(recorder_commit(recorder), 0);
+	rig_append(recorder, 6, 9);
+	limit_files(rig_size(rig_segment(*state, 1, path)));
+	assert_true(recorder_commit(recorder) < 0);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(recorder_pending(recorder, NULL), 4);
+	rig_append(recorder, 10, 11);
+	disk_faults()->fdatasync_errno = EIO;
+	assert_int_equal(recorder_commit(recorder), TROUPE_E_IO);
+	assert_int_equal(recorder_pending(recorder, NULL), 0);
+	disk_faults()->fdatasync_errno = 0;
+	rig_append(recorder, 6, 12);
+	assert_int_equal(recorder_commit(recorder), 0);
+	recorder_close(recorder);
+	expect_clean(*state, 12);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -235,7 +261,7 @@ int main(void)
 		TEST(full_while_appending),   TEST(full_while_starting_a_segment),
 		TEST(broken_while_appending), TEST(failed_sync_is_not_believed),
 		TEST(failed_first_sync),      TEST(recovery_syncs_before_it_believes),
-		TEST(index_that_cannot_grow),
+		TEST(index_that_cannot_grow), TEST(sync_fails_while_the_index_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

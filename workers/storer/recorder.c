@@ -6,6 +6,7 @@
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/word.h"
+#include "workers/storer/rewrite.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,8 +74,12 @@ static int open_index(struct recorder *recorder)
 {
 	const struct recorder_options *options = &recorder->options;
 	bool made = false;
-	int rc = index_open(&recorder->index, options->folder, true, &made);
+	/* SQLite believes what its log shows; a dead writer may have left it clean and not synced.
+	 */
+	int rc = rewrite_file(recorder->folder.folder, INDEX_FILE "-wal");
 
+	if (rc == 0)
+		rc = index_open(&recorder->index, options->folder, true, &made);
 	if (rc == 0) {
 		rc = recovery_run(recorder->index, made, recorder->folder.segments,
 				  &recorder->writer, &recorder->state.recovery, options->waiting,
@@ -274,7 +279,8 @@ static void forget_pending(struct recorder *recorder)
 	recorder->pending_bytes = 0;
 }
 
-/* The segment went back to its last synced end, and so do we. */
+/* The segment went back to the beginning of the batch, and so do we: also with what was synced
+ * before and waited for the index only, for frames are appended in order. */
 static void step_back(struct recorder *recorder)
 {
 	forget_pending(recorder);
@@ -308,7 +314,7 @@ int recorder_commit(struct recorder *recorder)
 
 	if (recorder->n_pending == 0)
 		return 0;
-	rc = segment_writer_sync(&recorder->writer);
+	rc = segment_writer_sync(&recorder->writer, recorder->pending[0].offset);
 	if (rc < 0) {
 		step_back(recorder);
 		return fail(recorder, rc, "syncing the segment", "");

@@ -5,14 +5,13 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
+#include "workers/storer/rewrite.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define COPY_SIZE (1u << 20)
 
 /* One run of recovery. */
 struct rescue {
@@ -66,29 +65,6 @@ static int find_end(struct rescue *rescue, struct patient *patient, uint64_t fro
 	}
 }
 
-/* Writes the bytes of [from, to) over themselves, so that they are dirty and the sync is true. */
-static int write_again(int fd, uint64_t from, uint64_t to)
-{
-	uint8_t *buffer = malloc(COPY_SIZE);
-	int rc = buffer != NULL ? 0 : TROUPE_E_MEMORY;
-
-	while (rc == 0 && from < to) {
-		size_t want = to - from < COPY_SIZE ? (size_t)(to - from) : COPY_SIZE;
-		ssize_t got = pread(fd, buffer, want, (off_t)from);
-
-		if (got > 0)
-			got = pwrite(fd, buffer, (size_t)got, (off_t)from);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			rc = got < 0 ? error_from_errno(errno) : TROUPE_E_IO;
-		else
-			from += (uint64_t)got;
-	}
-	free(buffer);
-	return rc;
-}
-
 /* After this the disk has the segment up to its end, and the newest one nothing behind it. */
 static int make_durable(struct rescue *rescue, const struct patient *patient, uint64_t from)
 {
@@ -100,7 +76,7 @@ static int make_durable(struct rescue *rescue, const struct patient *patient, ui
 		return error_from_errno(errno);
 	if (patient->newest) {
 		/* The header too when nothing in the segment was vouched for. */
-		rc = write_again(fd, from > SEGMENT_HEADER ? from : 0, patient->end);
+		rc = rewrite_bytes(fd, from > SEGMENT_HEADER ? from : 0, patient->end);
 		if (rc == 0 && patient->size > patient->end) {
 			if (ftruncate(fd, (off_t)patient->end) < 0)
 				rc = error_from_errno(errno);

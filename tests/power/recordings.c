@@ -1,0 +1,126 @@
+/* Making frames and judging recordings. */
+#include "tests/power/recordings.h"
+
+#include "ipc/base/errors.h"
+#include "tests/power/chance.h"
+#include "workers/storer/recording.h"
+#include "workers/storer/verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *stream_name(unsigned stream)
+{
+	static const char *const names[STREAMS] = {"cam1", "cam2"};
+
+	return names[stream];
+}
+
+uint64_t run_number(unsigned run)
+{
+	return UINT64_C(1700000000000) + run;
+}
+
+void make_frame(unsigned run, unsigned stream, uint64_t seq, struct record *record, uint8_t *coded)
+{
+	struct chance chance = {(uint64_t)run << 48 | (uint64_t)stream << 40 | seq};
+
+	*record = (struct record){
+		.run = run_number(run),
+		.seq = seq,
+		.ordinal = seq,
+		.source_index = seq - 1,
+		.pts = (int64_t)seq * 40000000,
+		.captured = (int64_t)seq,
+		.captured_wall = (int64_t)seq,
+		.published = (int64_t)seq,
+		.claimed = (int64_t)seq,
+		.finished = (int64_t)seq,
+		.width = 64,
+		.height = 48,
+		.label = "circle",
+	};
+	snprintf(record->stream, sizeof(record->stream), "%s", stream_name(stream));
+	record->coded_bytes = (uint32_t)chance_below(&chance, CODED_MAX);
+	for (uint32_t i = 0; i < record->coded_bytes; i++)
+		coded[i] = (uint8_t)chance_next(&chance);
+}
+
+/* Frames 1 … n of one stream, all as they were made; -1: not. */
+static int64_t judge_stream(struct recording *recording, unsigned run, unsigned stream, char *why,
+			    size_t why_size)
+{
+	uint8_t wanted_coded[CODED_MAX];
+	struct record wanted, record;
+	const uint8_t *coded;
+	struct index_row row;
+	uint64_t seq = 0;
+
+	while (recording_next(recording, run_number(run), stream_name(stream), seq, &row) == 0) {
+		int rc = recording_read(recording, &row, &record, &coded);
+
+		make_frame(run, stream, ++seq, &wanted, wanted_coded);
+		if (rc == 0 && row.record.seq == seq &&
+		    memcmp(&record, &wanted, sizeof(wanted)) == 0 &&
+		    memcmp(&row.record, &wanted, sizeof(wanted)) == 0 &&
+		    memcmp(coded, wanted_coded, wanted.coded_bytes) == 0)
+			continue;
+		snprintf(why, why_size, "frame %" PRIu64 " of run %u %s: number %" PRIu64 ", %s",
+			 seq, run, stream_name(stream), row.record.seq, error_text(rc));
+		return -1;
+	}
+	return (int64_t)seq;
+}
+
+static int64_t judge_frames(struct recording *recording, const struct promise *promise, char *why,
+			    size_t why_size)
+{
+	int64_t all = 0;
+
+	for (unsigned i = 0; i < RUNS * STREAMS; i++) {
+		unsigned run = i / STREAMS, stream = i % STREAMS;
+		uint64_t settled = promise->settled[run][stream];
+		int64_t frames = judge_stream(recording, run, stream, why, why_size);
+
+		if (frames < 0)
+			return -1;
+		if ((uint64_t)frames < settled) {
+			snprintf(why, why_size,
+				 "settled frames are lost: run %u %s ends with %" PRId64
+				 ", settled were %" PRIu64,
+				 run, stream_name(stream), frames, settled);
+			return -1;
+		}
+		all += frames;
+	}
+	return all;
+}
+
+/* The first fault is enough. */
+static void note_fault(void *arg, const char *line)
+{
+	char *first = arg;
+
+	if (first[0] == 0)
+		snprintf(first, 256, "%s", line);
+}
+
+int64_t judge(const char *folder, const struct promise *promise, char *why, size_t why_size)
+{
+	struct verify_report report = {0};
+	struct recording *recording;
+	char first[256] = "";
+	int64_t frames;
+
+	if (recording_open(&recording, folder, why, why_size) < 0)
+		return -1;
+	frames = judge_frames(recording, promise, why, why_size);
+	recording_close(recording);
+	if (frames < 0)
+		return -1;
+	if (verify_recording(folder, NULL, &report, note_fault, first) == 0 && report.faults == 0)
+		return frames;
+	snprintf(why, why_size, "verify: %s", first);
+	return -1;
+}
