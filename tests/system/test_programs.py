@@ -2,9 +2,13 @@
 what is recorded."""
 
 import os
+import signal
 import struct
+import subprocess
+import urllib.request
 
 import harness
+import terminal
 from harness import await_, check
 
 WIDTH, HEIGHT = 320, 240
@@ -81,8 +85,12 @@ def swap_processors(p, program):
 
 
 def finish(p):
-    """Ends the source's flow and compares everything with a run of the stock programs, one after another."""
+    """Waits for the end of the source, and compares everything with the stock programs, one after another."""
     p.wait_end(0)
+    check_recording(p)
+
+
+def check_recording(p):
     p.check_quiet()
     p.check_numbers(p.settings["frames"], most=50)
     p.check_equals_reference()
@@ -125,6 +133,191 @@ def processor_that_paints_motion(make):
     finish(p)
 
 
+# ---- displays ----
+
+BARS = ((235, 235, 235), (220, 220, 30), (30, 220, 220), (30, 210, 30), (210, 30, 210), (210, 30, 30), (30, 30, 210),
+        (16, 16, 16))
+
+
+def shows_the_card(screen, left, width, off):
+    """Whether the eight bars of the test card are in the upper lines, `width` pixels wide."""
+    for i, wanted in enumerate(BARS):
+        got = screen.pixel(left + (2 * i + 1) * width // 16, 2)
+        if got is None or any(abs(g - w) > off for g, w in zip(got, wanted)):
+            return False
+    return True
+
+
+def number_shown(screen, line):
+    words = screen.line(line).split()
+    return int(words[1][1:]) if len(words) > 1 and words[1].startswith("#") else 0
+
+
+def page(p, path=""):
+    url = p.status()["pipeline"]["url"].rstrip("/") + "/" + path
+    with urllib.request.urlopen(url, timeout=10 * harness.PATIENCE) as answer:
+        return answer.read().decode()
+
+
+def display_for_the_terminal(make):
+    """`troupe up` on a terminal: the picture appears there, follows its size, and leaves no trace."""
+    p = make(frames=700, fps=100)
+    tty = terminal.Terminal(100, 32)
+    command = [os.path.join(harness.BIN, "troupe"), "up", "-c", p.write_config()]
+    p.errors = open(os.path.join(p.folder, "stderr"), "w+")
+    p.process = subprocess.Popen(command, env=dict(p.env, COLORTERM="truecolor"), stdin=tty.theirs, stdout=tty.theirs,
+                                 stderr=tty.theirs, preexec_fn=tty.become_controlling)
+    await_(lambda: os.path.exists(os.path.join(p.runtime, "ledger")), "the pipeline to be up")
+    p.ledger = harness.Ledger(os.path.join(p.runtime, "ledger"))
+    await_(lambda: p.ledger.last() > 5, "frames to flow")
+    swap(p, "display", "troupe-display-terminal")
+    await_(lambda: tty.see(lambda s: shows_the_card(s, 10, 80, 8)), "the test card on the terminal")
+    check("troupe-display-terminal" in page(p), "a browser is told who plays: %s" % page(p))
+    first = await_(lambda: tty.see(lambda s: number_shown(s, 30)), "the frame's number below the picture")
+    await_(lambda: tty.see(lambda s: number_shown(s, 30)) > first + 20, "the picture to move on")
+    tty.resize(60, 20)
+    await_(lambda: tty.see(lambda s: shows_the_card(s, 6, 48, 8) and number_shown(s, 18) > first), "the smaller picture")
+    before = p.worker("display")
+    os.kill(before["pid"], signal.SIGKILL)
+    p.back("display", before["incarnation"])
+    await_(lambda: tty.see(lambda s: s.alternates == 2 and shows_the_card(s, 6, 48, 8)), "the successor's picture")
+    swap(p, "display", None)
+    check(tty.see(lambda s: not s.alternate and s.cursor), "the terminal is not as it was")
+    check("<html" in page(p).lower(), "the page is not back")
+    finish(p)
+
+
+def display_for_a_fifo(make):
+    """Without a terminal: any terminal can look through the FIFO, come and go."""
+    p = make(frames=500, fps=100)
+    p.prefix, p.env = ["setsid"], {k: v for k, v in p.env.items() if k != "COLORTERM"}
+    p.up()
+    swap(p, "display", "troupe-display-terminal")
+    fifo = os.path.join(p.folder, "state", p.name, "terminal")
+    await_(lambda: os.path.exists(fifo), "the FIFO")
+    for _ in range(2):
+        fd = os.open(fifo, os.O_RDONLY)
+        reader = terminal.Reader(os.dup(fd))
+        # 80 x 24 with two lines below: 58 x 44 pixels in the middle, in the nearest of 256 colours.
+        await_(lambda: reader.see(lambda s: shows_the_card(s, 11, 58, 40)), "the test card in the FIFO")
+        before = p.worker("display")
+        os.kill(before["pid"], signal.SIGKILL)
+        reader.thread.join(20 * harness.PATIENCE)
+        check(not reader.thread.is_alive(), "the FIFO does not end with its display")
+        os.close(fd)
+        p.back("display", before["incarnation"])
+    swap(p, "display", None)
+    check(not os.path.exists(fifo), "the FIFO is still there")
+    finish(p)
+
+
+def numbers_in(p, jpegs):
+    """The number in the pixels of each, None where a JPEG is torn."""
+    data = b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in jpegs)
+    done = subprocess.run([os.path.join(harness.BIN, "read-numbers")], input=data, capture_output=True,
+                          timeout=60 * harness.PATIENCE)
+    return [None if line == b"-1" else int(line) for line in done.stdout.split()]
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def display_of_snapshots(make):
+    p = make(frames=500, fps=100).up()
+    swap(p, "display", "troupe-display-snapshot")
+    folder = os.path.join(p.folder, "state", p.name, "snapshots")
+    path = os.path.join(folder, "cam1.jpg")
+    first = read(await_(lambda: os.path.exists(path) and path, "the first snapshot"))
+    check("troupe-display-snapshot" in page(p), "a browser is told who plays: %s" % page(p))
+    await_(lambda: read(path) != first, "the next snapshot")
+    early, late = numbers_in(p, [first, read(path)])
+    check(early is not None and late is not None and late > early, "the snapshots show %s and %s" % (early, late))
+    overlay = await_(lambda: read(os.path.join(folder, "cam1.overlay.jpg")), "the overlay")
+    check(overlay.startswith(b"\xff\xd8") and overlay.endswith(b"\xff\xd9"), "the overlay is no JPEG")
+    swap(p, "display", None)
+    check("<html" in page(p).lower(), "the page is not back")
+    check(sorted(os.listdir(folder)) == ["cam1.jpg", "cam1.overlay.jpg"], "left: %s" % os.listdir(folder))
+    finish(p)
+
+
+def snapshots_are_whole(make):
+    """Killed again and again while it writes a hundred times a second: every picture that is ever seen is whole."""
+    exec_ = os.path.join(harness.BIN, "troupe-display-snapshot")
+    p = make(frames=0, fps=100, display='exec = "%s" every = "10ms" folder = "shots" max_restarts = 1000' % exec_).up()
+    path = os.path.join(p.folder, "shots", "cam1.jpg")
+    await_(lambda: os.path.exists(path), "the first snapshot")
+    seen = []
+    for _ in range(12):
+        before, shown = p.worker("display"), read(path)
+        await_(lambda: seen.append(read(path)) or seen[-1] != shown, "the next snapshot")
+        os.kill(before["pid"], signal.SIGKILL)
+        seen.append(read(path))
+        p.back("display", before["incarnation"])
+    numbers = numbers_in(p, seen)
+    check(None not in numbers and len(numbers) == len(seen), "a torn snapshot was seen: %s" % numbers)
+    check(numbers == sorted(numbers) and len(set(numbers)) > 12, "older ones came back: %s" % numbers)
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.verify()
+
+
+# ---- trainers ----
+
+def with_live_model(p):
+    """Processors predict with the trainer's newest model; the reference, which has none, is compared without."""
+    write = p.write_config
+
+    def write_live(path="pipeline.conf", **changes):
+        path = write(path, **changes)
+        if not path.endswith("reference.conf"):
+            text = read(path).decode()
+            check('model = "none"' in text, "the config has no model")
+            with open(path, "w") as file:
+                file.write(text.replace('model = "none"', 'model = "live"'))
+        return path
+    p.write_config = write_live
+    return p
+
+
+def model_version(p):
+    model_at = struct.unpack_from("<QIIIIQQQQQQQQQ", p.ledger.memory)[12]
+    return struct.unpack_from("<Q", p.ledger.memory, model_at)[0]
+
+
+def says(p, worker, text):
+    return text in p.troupe("inspect", worker, "-n", p.name).stdout
+
+
+def trainer_of_centroids(make):
+    # Each shape is shown for 40 frames, and frames flow as fast as they can.
+    p = with_live_model(make(frames=0, fps=20, pace="max", trainer='publish_every = "50ms"')).up()
+    await_(lambda: says(p, "trainer", "learns by: softmax"), "the stock trainer")
+    swap(p, "trainer", "troupe-trainer-centroids")
+    check(says(p, "trainer", "learns by: nearest mean"), "inspect does not tell the trainers apart")
+    await_(lambda: all(says(p, "trainer", "label %s:" % shape) for shape in ("circle", "square", "triangle", "cross")),
+           "every shape to be seen")
+    learned = model_version(p)
+    await_(lambda: model_version(p) >= learned + 4, "newer models")
+    last = model_version(p)
+    await_(lambda: model_version(p) > last, "one more")  # so `last` is that of whole frames
+    swap(p, "trainer", None)
+    check(says(p, "trainer", "learns by: softmax"), "the stock trainer is not back")
+    taken_back = model_version(p)
+    await_(lambda: model_version(p) > taken_back, "the stock trainer's model")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.settings["frames"] = p.ledger.last()
+    judged = [f for f in p.frames() if f["label"] and learned + 2 <= f["model_version"] <= last]
+    check(len(judged) > 20, "%d frames were predicted by versions %d to %d" % (len(judged), learned + 2, last))
+    right = share(judged, lambda f: f["prediction"] == f["label"])
+    check(right > 0.9, "only %.0f %% of %d predictions are right" % (100 * right, len(judged)))
+    check(os.path.exists(os.path.join(p.folder, "state", p.name, "trainer", "centroids.bin")), "no checkpoint")
+    check_recording(p)
+
+
 if __name__ == "__main__":
     harness.main({test.__name__: test for test in (
-        processor_that_finds_edges, processor_that_paints_motion)})
+        processor_that_finds_edges, processor_that_paints_motion, display_for_the_terminal, display_for_a_fifo,
+        display_of_snapshots, snapshots_are_whole, trainer_of_centroids)})
