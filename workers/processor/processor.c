@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 const struct row processor_rows[PROCESSOR_ROWS] = {
@@ -34,6 +35,11 @@ const struct row processor_rows[PROCESSOR_ROWS] = {
 	 ROW_AT(struct processor_config, crash_on),
 	 .fallback = "0",
 	 .help = "For tests: abort when given the frame of that number; 0: never."},
+	{.name = "ballast",
+	 .type = ROW_SIZE,
+	 ROW_AT(struct processor_config, ballast),
+	 .fallback = "0",
+	 .help = "For tests: grow by so much memory, e.g. 500MB, a little with each frame."},
 };
 
 enum model_source { MODEL_NONE, MODEL_LIVE, MODEL_PINNED };
@@ -51,7 +57,12 @@ struct processor {
 	uint64_t hold_seq;
 	int64_t hold_time;
 	uint64_t crash_seq;
+	uint8_t *ballast; /* mapped, or NULL */
+	size_t ballast_size, ballast_used;
 };
+
+/* For tests: a large worker. It is as quick to start as a small one and grows with its frames. */
+#define BALLAST_STEP (4U << 20)
 
 void processor_close(struct worker *w, void *self)
 {
@@ -60,6 +71,8 @@ void processor_close(struct worker *w, void *self)
 	jpeg_encoder_destroy(p->jpeg);
 	scaler_destroy(p->scaler);
 	predictor_destroy(p->predictor);
+	if (p->ballast)
+		munmap(p->ballast, p->ballast_size);
 	free(p->pinned);
 	free(p->bank);
 	free(p->next);
@@ -84,6 +97,21 @@ static int parse_hold(struct processor *p, const char *text)
 	if (rc < 0)
 		log_error("processor: %s", why);
 	return rc;
+}
+
+static int open_ballast(struct processor *p, size_t size)
+{
+	if (size == 0)
+		return 0;
+	p->ballast_size = size;
+	p->ballast = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p->ballast == MAP_FAILED) {
+		p->ballast = NULL;
+		return TROUPE_E_MEMORY;
+	}
+	/* Huge pages would be gone too soon for what is tested with it. */
+	madvise(p->ballast, size, MADV_NOHUGEPAGE);
+	return 0;
 }
 
 static int open_model(struct processor *p, const char *model)
@@ -123,6 +151,7 @@ int processor_open(struct worker *w, void **self)
 	p->scaler = scaler_create();
 	int rc = p->jpeg && p->scaler ? predictor_create(&p->predictor) : TROUPE_E_MEMORY;
 	rc = rc < 0 ? rc : parse_hold(p, config->hold);
+	rc = rc < 0 ? rc : open_ballast(p, (size_t)config->ballast);
 	rc = rc < 0 ? rc : open_model(p, config->model);
 	if (rc < 0) {
 		processor_close(w, p);
@@ -211,6 +240,15 @@ static void hold(struct worker *w, const struct processor *p)
 	}
 }
 
+static void grow(struct processor *p)
+{
+	size_t step = p->ballast_size - p->ballast_used;
+	if (step > BALLAST_STEP)
+		step = BALLAST_STEP;
+	memset(p->ballast + p->ballast_used, 1, step);
+	p->ballast_used += step;
+}
+
 int processor_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct processor *p = self;
@@ -220,6 +258,8 @@ int processor_frame(struct worker *w, void *self, struct frame *frame)
 		abort();
 	if (p->hold_seq && frame->seq == p->hold_seq)
 		hold(w, p);
+	if (p->ballast)
+		grow(p);
 	int rc = scale_i420_to_rgb(p->scaler, frame->image, stream->width, stream->height,
 				   frame->view, stream->view_width, stream->view_height);
 	if (rc < 0)

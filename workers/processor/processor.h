@@ -15,10 +15,11 @@ struct processor_config {
 	char model[512];
 	char hold[64];
 	int64_t crash_on;
+	int64_t ballast;
 };
 
 /* A program that is swapped in must know every row that a config may set. */
-#define PROCESSOR_ROWS 3
+#define PROCESSOR_ROWS 4
 extern const struct row processor_rows[PROCESSOR_ROWS];
 
 int processor_open(struct worker *w, void **self);
