@@ -286,33 +286,31 @@ def model_version(p):
     return struct.unpack_from("<Q", p.ledger.memory, model_at)[0]
 
 
-def says(p, worker, text):
-    return text in p.troupe("inspect", worker, "-n", p.name).stdout
+def inspected(p, worker):
+    return p.troupe("inspect", worker, "-n", p.name).stdout
 
 
 def trainer_of_centroids(make):
-    # Each shape is shown for 40 frames, and frames flow as fast as they can.
-    p = with_live_model(make(frames=0, fps=20, pace="max", trainer='publish_every = "50ms"')).up()
-    await_(lambda: says(p, "trainer", "learns by: softmax"), "the stock trainer")
+    p = with_live_model(make(frames=0, fps=100, trainer='publish_every = "50ms"')).up()
+    await_(lambda: "learns by: softmax" in inspected(p, "trainer"), "the stock trainer")
     swap(p, "trainer", "troupe-trainer-centroids")
-    check(says(p, "trainer", "learns by: nearest mean"), "inspect does not tell the trainers apart")
-    await_(lambda: all(says(p, "trainer", "label %s:" % shape) for shape in ("circle", "square", "triangle", "cross")),
-           "every shape to be seen")
+    check("learns by: nearest mean" in inspected(p, "trainer"), "inspect does not tell the trainers apart")
+    # A shape is shown for two seconds; two of them are enough to learn how to tell them apart.
+    await_(lambda: inspected(p, "trainer").count(" samples seen") >= 2, "two shapes to be seen")
     learned = model_version(p)
-    await_(lambda: model_version(p) >= learned + 4, "newer models")
+    await_(lambda: model_version(p) >= learned + 20, "newer models")
     last = model_version(p)
-    await_(lambda: model_version(p) > last, "one more")  # so `last` is that of whole frames
     swap(p, "trainer", None)
-    check(says(p, "trainer", "learns by: softmax"), "the stock trainer is not back")
+    check("learns by: softmax" in inspected(p, "trainer"), "the stock trainer is not back")
     taken_back = model_version(p)
     await_(lambda: model_version(p) > taken_back, "the stock trainer's model")
     p.troupe("down", "-n", p.name)
     p.wait_end(0)
     p.settings["frames"] = p.ledger.last()
     judged = [f for f in p.frames() if f["label"] and learned + 2 <= f["model_version"] <= last]
-    check(len(judged) > 20, "%d frames were predicted by versions %d to %d" % (len(judged), learned + 2, last))
+    check(len(judged) > 50, "%d frames were predicted by versions %d to %d" % (len(judged), learned + 2, last))
     right = share(judged, lambda f: f["prediction"] == f["label"])
-    check(right > 0.9, "only %.0f %% of %d predictions are right" % (100 * right, len(judged)))
+    check(right > 0.8, "only %.0f %% of %d predictions are right" % (100 * right, len(judged)))
     check(os.path.exists(os.path.join(p.folder, "state", p.name, "trainer", "centroids.bin")), "no checkpoint")
     check_recording(p)
 
