@@ -165,6 +165,11 @@ static int attach(struct worker *w, struct ledger *ledger)
 		return TROUPE_E_CONFIG;
 	}
 	w->row = &ledger->seats[w->seat];
+	/* Before Hello, on which somebody begins to wait for it. */
+	if (pthread_mutex_trylock(&w->row->alive.mutex) == 0)
+		w->holds_alive = true;
+	else
+		log_debug("%s: somebody has my mutex: my end will be known by my pidfd", w->name);
 	return 0;
 }
 
@@ -292,6 +297,18 @@ static int take_charge(struct worker *w)
 	return rc;
 }
 
+/* What follows a turn. Nothing runs between a paced source's ring and its nap, not even a look at
+ * the mail: the processor it woke may wait for this very CPU, and each system call here makes the
+ * frame's hop a third longer. */
+static int rest(struct worker *w, int done, int64_t due)
+{
+	if (w->rang) {
+		w->rang = false;
+		return loop_wait(w->loop, w->nap_until);
+	}
+	return done > 0 ? loop_wait(w->loop, 0) : sleep_until(w, due);
+}
+
 /* Turns until the end. Work comes first, then messages: a frame does not wait for the mail. */
 static int live(struct worker *w)
 {
@@ -310,7 +327,7 @@ static int live(struct worker *w)
 		rc = drained(w);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		rc = done > 0 ? loop_wait(w->loop, 0) : sleep_until(w, due);
+		rc = rest(w, done, due);
 		if (rc < 0 && rc != TROUPE_E_AGAIN)
 			return rc;
 	}
@@ -366,6 +383,8 @@ static int live_as_worker(struct worker *w)
 			log_warn("%s ends: %s", w->name, error_text(rc));
 	}
 	finish(w);
+	if (w->holds_alive) /* in good order: nobody is to be alarmed */
+		pthread_mutex_unlock(&w->row->alive.mutex);
 	ledger_finish(&ledger);
 	return exit_code(rc);
 }

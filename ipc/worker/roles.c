@@ -135,8 +135,10 @@ static int source_turn(struct worker *w, int64_t now, int64_t *due)
 	if (rc == TROUPE_E_FULL)
 		return live ? source_overrun(w, now) : 0;
 	rc = rc < 0 ? rc : source_capture(w, slot);
-	if (rc > 0 && w->paced)
+	if (rc > 0 && w->paced) {
 		w->nap_until = clock_now() + NAP;
+		w->rang = true;
+	}
 	return rc;
 }
 
@@ -147,9 +149,10 @@ static int queue_turn(struct worker *w)
 	uint32_t slot;
 	if (ledger_claim(w->ledger, w->seat, &slot) < 0)
 		return 0;
+	int64_t claimed = clock_now();
 	bells_freed(w->ledger); /* a source may wait for the queue to get shorter */
 	struct frame frame = role_frame(w, slot, ledger_word(w->ledger, slot));
-	frame.record->claimed = clock_now();
+	frame.record->claimed = claimed;
 	frame.record->processor = w->seat;
 	worker_progress(w);
 	int rc = w->table->frame(w, w->self, &frame);

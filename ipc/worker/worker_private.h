@@ -43,11 +43,13 @@ struct worker {
 	int handed_fd;
 
 	bool opened, in_charge, ended;
-	bool said_ready; /* the supervisor knows that it is in charge */
+	bool holds_alive; /* the mutex of its seat row, until the end */
+	bool said_ready;  /* the supervisor knows that it is in charge */
 	bool draining, orphan, stop;
 	bool retry_tap; /* the tap said "later": not again before the next tick */
 	bool unwanted;	/* a peeker that wants no frames now */
 	bool paced;	/* a source whose frames have times to come at */
+	bool rang;	/* just now: the nap comes before anything else */
 	int64_t nap_until;
 	int64_t orphan_deadline;
 	uint64_t seen[STREAMS_MAX]; /* taps: the last number taken; peekers: the last looked at */
