@@ -12,6 +12,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "supervisor/member.h"
 
@@ -165,6 +166,7 @@ static void wait_for_room(struct member *m)
 	m->swap.started = clock_now();
 	enter(m, SWAP_PREPARING);
 	part_event(m->next, EVENT_START);
+	FAIL_POINT(SWAP_STARTED);
 }
 
 static bool overlaps(const struct member *m)
@@ -177,6 +179,7 @@ static void take_charge(struct member *m)
 	m->swap.charged = clock_now();
 	enter(m, SWAP_TAKING);
 	part_charge(m->swap.newcomer);
+	FAIL_POINT(SWAP_CHARGED);
 }
 
 static void when_prepared(struct member *m)
@@ -191,6 +194,7 @@ static void when_prepared(struct member *m)
 	m->swap.drained = member_lives(m) ? clock_now() : 0;
 	enter(m, SWAP_DRAINING);
 	part_event(m->lead, EVENT_DRAIN);
+	FAIL_POINT(SWAP_DRAINS);
 }
 
 /* By now everything that the old one held was given back. */
@@ -199,6 +203,7 @@ static void when_alone(struct member *m)
 	if (member_lives(m) || m->last->process.pid)
 		return;
 	member_promote(m);
+	FAIL_POINT(SWAP_PROMOTED);
 	take_charge(m);
 }
 
@@ -213,6 +218,7 @@ static void when_ready(struct member *m)
 		part_event(m->last, EVENT_DRAIN);
 	}
 	enter(m, SWAP_PROBATION);
+	FAIL_POINT(SWAP_PROVING);
 }
 
 static int64_t when_proved(struct member *m, int64_t now)

@@ -28,6 +28,7 @@
 	X(BEFORE_ANSWER, "supervisor", "before a part of a reply is sent")                         \
 	X(AFTER_ANSWER, "supervisor", "after a part of a reply was sent")                          \
 	X(HELLO_SAID, FAIL_WORKERS, "after Hello")                                                 \
+	X(PREPARED_SAID, FAIL_WORKERS, "after Prepared")                                           \
 	X(IN_CHARGE, FAIL_WORKERS, "in charge, before Ready")                                      \
 	X(READY_SAID, FAIL_WORKERS, "after Ready")                                                 \
 	X(IMAGE_HALF, "capture", "half-way through an image")                                      \
@@ -55,7 +56,12 @@
 	X(WORKERS_DRAFTED, "supervisor", "between writing the list of workers and its rename")     \
 	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
 	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
-	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")
+	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty") \
+	X(SWAP_STARTED, "supervisor", "swap: the newcomer has been started")                       \
+	X(SWAP_CHARGED, "supervisor", "swap: the newcomer has been told to take charge")           \
+	X(SWAP_DRAINS, "supervisor", "swap: the old one has been told to drain")                   \
+	X(SWAP_PROMOTED, "supervisor", "swap: the newcomer is the lead, and not told yet")         \
+	X(SWAP_PROVING, "supervisor", "swap: the newcomer is ready, its probation begins")
 
 #ifdef TROUPE_FAIL_POINTS
 

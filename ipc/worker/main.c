@@ -347,6 +347,7 @@ static int run(struct worker *w)
 	if (rc < 0)
 		return rc;
 	pipe_side_prepared(w);
+	FAIL_POINT(PREPARED_SAID);
 	return live(w);
 }
 
