@@ -56,7 +56,7 @@
 	X(WORKERS_DRAFTED, "supervisor", "between writing the list of workers and its rename")     \
 	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
 	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
-	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty") \
+	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")                    \
 	X(SWAP_STARTED, "supervisor", "swap: the newcomer has been started")                       \
 	X(SWAP_CHARGED, "supervisor", "swap: the newcomer has been told to take charge")           \
 	X(SWAP_DRAINS, "supervisor", "swap: the old one has been told to drain")                   \
