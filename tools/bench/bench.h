@@ -94,6 +94,7 @@ extern const struct bench_row bench_rows[];
 
 int hop_run(struct bench *bench);
 int store_run(struct bench *bench);
+int restart_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
 int figure_add(struct bench *bench, const struct figure *figure);

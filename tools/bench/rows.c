@@ -11,5 +11,9 @@ const struct bench_row bench_rows[] = {
 	 .summary = "frames a second into the recording, against append and fdatasync",
 	 .seconds = 20,
 	 .run = store_run},
+	{.name = "restart",
+	 .summary = "kill -9 of a worker until its successor works, against a bare vfork and exec",
+	 .seconds = 180,
+	 .run = restart_run},
 	{.name = NULL},
 };
