@@ -5,6 +5,7 @@
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/quarantine.h"
+#include "supervisor/swap.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -39,10 +40,11 @@ static void fill_held(const struct supervisor *s, uint8_t seat, struct arena *ar
 	out->slots_held = (uint32_t)out->n_held;
 }
 
-Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
+/* One incarnation of a member, or what is left of the last. */
+static Troupe__Worker *answer_part(const struct part *part, struct arena *arena)
 {
+	const struct member *m = part->member;
 	const struct supervisor *s = m->supervisor;
-	const struct part *part = m->lead;
 	const struct process *p = &part->process;
 	Troupe__Worker *out = arena_get(arena, sizeof(*out));
 	if (!out)
@@ -53,18 +55,12 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 	out->pid = p->pid;
 	out->seat = p->seat;
 	out->incarnation = p->pid ? p->incarnation : m->incarnations;
-	out->restarts = m->restarts;
 	out->program = arena_text(arena, "%s", part->program);
 	out->version = arena_text(arena, "%s", part->version);
 	out->swapped = strcmp(part->program, m->section->program) != 0;
 	out->since = part->life.since;
 	if (m->role->shape == ROLE_STREAM)
 		out->stream = arena_text(arena, "%s", m->section->title);
-	if (m->n_exits) {
-		const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
-		out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
-					    (long long)((clock_now() - last->time) / NS_PER_S));
-	}
 	if (p->pid) {
 		fill_usage(s, p, out);
 		fill_held(s, p->seat, arena, out);
@@ -72,15 +68,41 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 	return out;
 }
 
+Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
+{
+	Troupe__Worker *out = answer_part(m->lead, arena);
+	if (!out)
+		return NULL;
+	out->restarts = m->restarts;
+	if (m->n_exits) {
+		const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
+		out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
+					    (long long)((clock_now() - last->time) / NS_PER_S));
+	}
+	return out;
+}
+
+static Troupe__Worker *answer_spare(const struct member *m, struct arena *arena)
+{
+	Troupe__Worker *out = answer_part(m->next, arena);
+	if (out && m->next->life.state == LIFE_PREPARED && !swap_is_newcomer(m->next))
+		out->state = arena_text(arena, "spare");
+	return out;
+}
+
 void answer_workers(struct supervisor *s, struct arena *arena, Troupe__Reply *reply)
 {
 	reply->worker = arena_get(arena, s->n_members * sizeof(void *));
-	for (size_t i = 0; i < s->n_members && reply->worker; i++) {
+	reply->spare = arena_get(arena, s->n_members * sizeof(void *));
+	for (size_t i = 0; i < s->n_members && reply->worker && reply->spare; i++) {
 		struct member *m = s->members[i];
 		Troupe__Worker *worker =
 			m->wanted || member_lives(m) ? answer_worker(m, arena) : NULL;
+		Troupe__Worker *spare = m->next->process.pid ? answer_spare(m, arena) : NULL;
 		if (worker)
 			reply->worker[reply->n_worker++] = worker;
+		if (spare)
+			reply->spare[reply->n_spare++] = spare;
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "supervisor/answers.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
+#include "supervisor/orders.h"
 #include "supervisor/scale.h"
 #include "supervisor/stages.h"
 #include "supervisor/swap.h"
@@ -70,14 +71,24 @@ static void do_kill(struct call *call)
 	if (number < 0 || number >= NSIG || !sigabbrev_np(number))
 		say(call, TROUPE_E_ARGUMENT, "%d is no signal, valid: 1 to 31", number);
 	else if (!m->lead->process.pid) {
-		say(call, TROUPE_E_STATE, "%s has no process: it is %s", m->name,
-		    life_state_text(m->lead->life.state));
+		char why[WHY_SIZE];
+		int rc = order_nobody(m, why, sizeof(why));
+		say(call, rc, "%s", why);
 	} else if (kill(m->lead->process.pid, number) < 0) {
 		say(call, TROUPE_E_SYSTEM, "%s: %s", m->name, strerror(errno));
 	} else {
 		say(call, 0, "SIG%s sent to %s (pid %d)", sigabbrev_np(number), m->name,
 		    (int)m->lead->process.pid);
 	}
+}
+
+/* Says what comes of an order that was given. */
+static void obey(struct call *call, const struct member *m, enum order order,
+		 enum life_state before)
+{
+	char text[2 * WHY_SIZE];
+	int rc = order_answer(m, order, before, text, sizeof(text));
+	say(call, rc, "%s", text);
 }
 
 static bool may_start(struct call *call, const struct member *m)
@@ -98,8 +109,9 @@ static void do_restart(struct call *call)
 	struct member *m = named(call, call->request->restart->worker);
 	if (!m || !may_start(call, m))
 		return;
+	enum life_state before = m->lead->life.state;
 	part_event(m->lead, EVENT_RESTART);
-	say(call, 0, "%s: %s", m->name, life_state_text(m->lead->life.state));
+	obey(call, m, ORDER_RESTART, before);
 }
 
 static void do_stop(struct call *call)
@@ -107,9 +119,11 @@ static void do_stop(struct call *call)
 	struct member *m = named(call, call->request->stop->worker);
 	if (!m)
 		return;
+	enum life_state before = m->lead->life.state;
 	swap_cancel(m, "it was told to stop");
 	part_event(m->lead, EVENT_DRAIN);
-	say(call, 0, "%s: %s", m->name, life_state_text(m->lead->life.state));
+	part_event(m->next, EVENT_DRAIN);
+	obey(call, m, ORDER_STOP, before);
 }
 
 static void do_start(struct call *call)
@@ -117,8 +131,11 @@ static void do_start(struct call *call)
 	struct member *m = named(call, call->request->start->worker);
 	if (!m || !may_start(call, m))
 		return;
+	enum life_state before = m->lead->life.state;
 	part_event(m->lead, EVENT_START);
-	say(call, 0, "%s: %s", m->name, life_state_text(m->lead->life.state));
+	if (m->next->life.state == LIFE_GAVE_UP)
+		part_event(m->next, EVENT_DRAIN); /* its spares get another try, too */
+	obey(call, m, ORDER_START, before);
 }
 
 static void do_swap(struct call *call)

@@ -11,6 +11,8 @@
 	X(UP, "up")                                                                                \
 	X(SPAWN, "spawn")                                                                          \
 	X(READY, "ready")                                                                          \
+	X(DYING, "dying")                                                                          \
+	X(SUCCEED, "succeed")                                                                      \
 	X(EXIT, "exit")                                                                            \
 	X(HUNG, "hung")                                                                            \
 	X(RECLAIM, "reclaim")                                                                      \

@@ -117,6 +117,14 @@ static unsigned to_kill(struct life *life, const struct step *step)
 	return ACTION_KILL;
 }
 
+/* Its main thread is gone; what is left of it gets a while to go, too. */
+static unsigned vanish(struct life *life, const struct step *step)
+{
+	life->again = false;
+	enter(life, LIFE_STOPPING, step, step->limits->term_timeout);
+	return 0;
+}
+
 static unsigned go_down(struct life *life, const struct step *step)
 {
 	enter(life, LIFE_DOWN, step, CLOCK_NEVER);
@@ -189,6 +197,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		       [EVENT_FINISHED] = ignore,
 		       [EVENT_DRAIN] = ignore,
 		       [EVENT_RESTART] = start,
+		       [EVENT_DYING] = ignore,
 		       [EVENT_TERM] = ignore,
 		       [EVENT_KILL] = ignore,
 		       [EVENT_EXIT] = ignore,
@@ -201,6 +210,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = drain,
 			   [EVENT_RESTART] = restart,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = term,
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = exited,
@@ -213,6 +223,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = ignore,
 			   [EVENT_DRAIN] = drain,
 			   [EVENT_RESTART] = restart,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = term,
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = exited,
@@ -225,6 +236,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			[EVENT_FINISHED] = note_finished,
 			[EVENT_DRAIN] = drain,
 			[EVENT_RESTART] = restart,
+			[EVENT_DYING] = vanish,
 			[EVENT_TERM] = term,
 			[EVENT_KILL] = to_kill,
 			[EVENT_EXIT] = exited,
@@ -237,6 +249,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = stay_down,
 			   [EVENT_RESTART] = come_back,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = term,
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = ended,
@@ -249,6 +262,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = note_finished,
 			   [EVENT_DRAIN] = stay_down,
 			   [EVENT_RESTART] = come_back,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = stay_down,
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = ended,
@@ -261,6 +275,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_FINISHED] = ignore,
 			  [EVENT_DRAIN] = stay_down,
 			  [EVENT_RESTART] = come_back,
+			  [EVENT_DYING] = stay_down,
 			  [EVENT_TERM] = stay_down,
 			  [EVENT_KILL] = ignore,
 			  [EVENT_EXIT] = killed,
@@ -273,6 +288,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = ignore,
 			   [EVENT_DRAIN] = go_down,
 			   [EVENT_RESTART] = start,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = go_down,
 			   [EVENT_KILL] = ignore,
 			   [EVENT_EXIT] = ignore,
@@ -285,6 +301,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_FINISHED] = ignore,
 			  [EVENT_DRAIN] = go_down,
 			  [EVENT_RESTART] = start,
+			  [EVENT_DYING] = ignore,
 			  [EVENT_TERM] = go_down,
 			  [EVENT_KILL] = ignore,
 			  [EVENT_EXIT] = ignore,
@@ -297,6 +314,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_FINISHED] = ignore,
 			   [EVENT_DRAIN] = ignore,
 			   [EVENT_RESTART] = ignore,
+			   [EVENT_DYING] = ignore,
 			   [EVENT_TERM] = ignore,
 			   [EVENT_KILL] = ignore,
 			   [EVENT_EXIT] = ignore,
@@ -309,6 +327,24 @@ unsigned life_step(struct life *life, const struct life_event *event,
 {
 	struct step step = {.event = event, .limits = limits, .now = now};
 	return table[life->state][event->kind](life, &step);
+}
+
+enum life_verdict life_judge(const struct life *life, const struct life_limits *limits, int64_t now,
+			     struct life *heir)
+{
+	*heir = *life;
+	if (life->state != LIFE_READY && life->state != LIFE_KILLING)
+		return LIFE_NEVER_AGAIN; /* who never got ready is nobody's predecessor */
+	unsigned actions = life_step(heir, &(struct life_event){.kind = EVENT_EXIT}, limits, now);
+	if (actions & ACTION_SPAWN)
+		return LIFE_AT_ONCE;
+	return heir->state == LIFE_BACK_OFF ? LIFE_LATER : LIFE_NEVER_AGAIN;
+}
+
+void life_excuse(struct life *heir)
+{
+	heir->restarts -= heir->restarts > 0;
+	heir->streak -= heir->streak > 0;
 }
 
 void life_inherit(struct life *heir, const struct life *from)

@@ -28,6 +28,7 @@
 	X(FINISHED, "finished") /* it said that its source has ended */                            \
 	X(DRAIN, "drain")	/* end in good order and stay down */                              \
 	X(RESTART, "restart")	/* end in good order and start again */                            \
+	X(DYING, "dying")	/* its end has begun, and another has taken its place */           \
 	X(TERM, "term")		/* end soon and stay down */                                       \
 	X(KILL, "kill")		/* it hangs: end now and start again */                            \
 	X(EXIT, "exit")		/* the kernel has confirmed its end */                             \
@@ -92,8 +93,22 @@ struct life life_new(int64_t now);
 unsigned life_step(struct life *life, const struct life_event *event,
 		   const struct life_limits *limits, int64_t now);
 
-/* Who follows another in the same part goes on with what was counted against that one. */
+/* What would follow if it ended now by its own fault, which is not known yet. */
+enum life_verdict {
+	LIFE_AT_ONCE,
+	LIFE_LATER, /* after a back-off */
+	LIFE_NEVER_AGAIN,
+};
+
+/* *heir is the life of its successor, with this death counted. */
+enum life_verdict life_judge(const struct life *life, const struct life_limits *limits, int64_t now,
+			     struct life *heir);
+
+/* A spare that takes over goes on with what was counted against those before it. */
 void life_inherit(struct life *heir, const struct life *from);
+
+/* The death that was counted against it turned out not to be its predecessor's fault. */
+void life_excuse(struct life *heir);
 
 /* How long the n-th restart of a streak (from 0) waits: nothing, then backoff × 2^(n-1) but at most
  * backoff_max, less up to a quarter by `dice`. */

@@ -6,6 +6,7 @@
 #include "ipc/base/log.h"
 #include "ipc/slots/seats.h"
 #include "supervisor/pipes.h"
+#include "supervisor/progress.h"
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
 
@@ -136,16 +137,26 @@ static struct life_limits limits_of(const struct member *m)
 				    .term_timeout = TERM_TIMEOUT};
 }
 
-static void gave_up(struct member *m)
+static void gave_up(struct part *part)
 {
+	struct member *m = part->member;
 	struct supervisor *s = m->supervisor;
 	const struct exit_note *last = m->n_exits ? &m->exits[(m->n_exits - 1) % EXITS_KEPT] : NULL;
-	log_error("%s: gave up after %lld restarts within %lld s; `troupe -n %s start %s` tries "
-		  "again",
-		  m->name, (long long)m->section->settings.max_restarts,
-		  (long long)(m->section->settings.restart_window / NS_PER_S), s->config.top.name,
-		  m->name);
-	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, NULL);
+	char text[640];
+	if (part != m->lead) {
+		log_error("%s: its spares keep dying: it goes on without", m->name);
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "%s: gave up after %lld restarts within %lld s: %s%s%s; `troupe -n %s start %s` "
+		 "tries again",
+		 m->name, (long long)m->section->settings.max_restarts,
+		 (long long)(m->section->settings.restart_window / NS_PER_S),
+		 last ? last->cause : "cannot be started", last && *last->words ? ": " : "",
+		 last ? last->words : "", s->config.top.name, m->name);
+	log_error("%s", text);
+	progress_say(s, "%s", text);
+	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, json_pack("{s:s}", "text", text));
 	if (s->stage < STAGE_RUNNING && !m->was_ready) {
 		supervisor_fail(s, "%s: does not start: %s", m->name,
 				last ? (*last->words ? last->words : last->cause)
@@ -176,6 +187,17 @@ void part_charge(struct part *part)
 	part_event(part, EVENT_CHARGE);
 }
 
+bool member_may_overlap(const struct member *m)
+{
+	return m->role->overlaps || m->role->source || m->role->tap >= 0;
+}
+
+enum life_verdict member_verdict(const struct member *m, struct life *heir)
+{
+	struct life_limits limits = limits_of(m);
+	return life_judge(&m->lead->life, &limits, clock_now(), heir);
+}
+
 void member_promote(struct member *m)
 {
 	struct part *empty = m->last;
@@ -197,6 +219,7 @@ static const char *kill_reason(enum life_state before)
 {
 	static const char *const reasons[N_LIFE_STATES] = {
 		[LIFE_STARTING] = "was not ready in time",
+		[LIFE_PREPARED] = "hung",
 		[LIFE_READY] = "hung",
 		[LIFE_DRAINING] = "hung while draining",
 		[LIFE_STOPPING] = "did not end in time",
@@ -204,13 +227,15 @@ static const char *kill_reason(enum life_state before)
 	return reasons[before] ? reasons[before] : "killed";
 }
 
+static void spawn_or_fail(struct part *part);
+
 static void step(struct part *part, const struct life_event *event)
 {
 	struct member *m = part->member;
 	struct life_limits limits = limits_of(m);
 	enum life_state before = part->life.state;
 	unsigned actions = life_step(&part->life, event, &limits, clock_now());
-	if (actions & ACTION_RESTARTED)
+	if ((actions & ACTION_RESTARTED) && part == m->lead)
 		m->restarts++;
 	if (actions & (ACTION_DRAIN | ACTION_TERM))
 		part->process.asked = true;
@@ -223,12 +248,24 @@ static void step(struct part *part, const struct life_event *event)
 	if (before == LIFE_STARTING && part->life.state == LIFE_READY)
 		became_ready(part);
 	if (actions & ACTION_GIVE_UP)
-		gave_up(m);
-	if ((actions & ACTION_SPAWN) && part_spawn(part) < 0) {
-		bool final = swap_not_spawned(part);
-		step(part, &(struct life_event){
-				   .kind = EVENT_SPAWN_FAILED, .final = final, .dice = roll()});
-	}
+		gave_up(part);
+	if (actions & ACTION_SPAWN)
+		spawn_or_fail(part);
+}
+
+static void spawn_or_fail(struct part *part)
+{
+	if (part_spawn(part) == 0)
+		return;
+	bool final = swap_not_spawned(part);
+	step(part,
+	     &(struct life_event){.kind = EVENT_SPAWN_FAILED, .final = final, .dice = roll()});
+}
+
+void part_start_as(struct part *part, const struct life *life)
+{
+	part->life = *life;
+	spawn_or_fail(part);
 }
 
 void part_event(struct part *part, enum life_event_kind kind)

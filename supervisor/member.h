@@ -26,6 +26,16 @@ void part_final_exit(struct part *part);
 /* Tells a standby to take charge. */
 void part_charge(struct part *part);
 
+/* Starts the process of an empty part with a life that another has lived. */
+void part_start_as(struct part *part, const struct life *life);
+
+/* Whether a successor may work while its predecessor dies: each can do any frame, or an owner word
+ * keeps them apart. Others wait for the dead. */
+bool member_may_overlap(const struct member *member);
+
+/* What follows if its lead ends now, see life_judge. */
+enum life_verdict member_verdict(const struct member *member, struct life *heir);
+
 /* The standby becomes the lead, and the lead the last, which must be empty before. */
 void member_promote(struct member *member);
 

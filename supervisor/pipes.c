@@ -9,6 +9,8 @@
 #include "schemas/report.pb-c.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
+#include "supervisor/progress.h"
+#include "supervisor/succession.h"
 #include "supervisor/swap.h"
 
 #include <string.h>
@@ -22,6 +24,7 @@ static void on_hello(struct part *part, const ProtobufCMessage *message)
 			  MESSAGE_SCHEMA);
 	snprintf(part->version, sizeof(part->version), "%s %s", hello->program, hello->version);
 	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
+	succession_watch(part);
 	swap_part_said_hello(part);
 	/* What a pipe is told before somebody is at its other end is told to nobody. */
 	if (part->life.state == LIFE_DRAINING)
@@ -105,6 +108,7 @@ void pipes_on_report(void *arg, struct link *link)
 		if (kind == MESSAGE_REPORT) {
 			const Troupe__Report *report =
 				(const Troupe__Report *)(const void *)message;
+			progress_say(s, "%s: %s", report->worker, report->text);
 			journal_write(&s->journal, JOURNAL_REPORT, report->worker,
 				      json_pack("{s:i, s:I, s:s}", "seat", (int)report->seat, "at",
 						(json_int_t)report->time, "text", report->text));

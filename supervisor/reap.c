@@ -10,8 +10,10 @@
 #include "supervisor/logs.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
+#include "supervisor/progress.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/spawn.h"
+#include "supervisor/succession.h"
 #include "supervisor/swap.h"
 
 #include <poll.h>
@@ -84,6 +86,15 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 	return end;
 }
 
+/* Whether it ended as it did the time before: who dies at every start says so once. */
+static bool is_repeated(const struct member *m)
+{
+	const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
+	const struct exit_note *before = &m->exits[(m->n_exits - 2) % EXITS_KEPT];
+	return m->n_exits > 1 && strcmp(last->cause, before->cause) == 0 &&
+	       strcmp(last->words, before->words) == 0;
+}
+
 static const struct exit_note *note_exit(struct part *part, const struct ending *end,
 					 const char *words)
 {
@@ -106,6 +117,9 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 	if (end->fault)
 		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
 			 words);
+	if (end->fault && m->was_ready && !is_repeated(m))
+		progress_say(m->supervisor, "%s: %s%s%s", m->name, end->cause, *words ? ": " : "",
+			     words);
 	return note;
 }
 
@@ -176,8 +190,14 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	if (end.fault)
 		quarantine_accuse(part, note);
 	fail_early(m, info, &end, words);
+	if (!(finished && end.clean))
+		succession_follow(part);
 	uint8_t seat = part->process.seat;
-	bool excused = !end.fault && part->life.state == LIFE_READY;
+	bool succeeded = part->process.succeeded;
+	bool excused = !end.fault && (succeeded || part->life.state == LIFE_READY ||
+				      part->life.state == LIFE_PREPARED);
+	if (succeeded && excused)
+		life_excuse(&m->lead->life);
 	socket_path(s, m->name, part->process.incarnation, "in", inbox, sizeof(inbox));
 	process_finish(&part->process, s);
 	unlink(inbox);

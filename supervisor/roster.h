@@ -18,9 +18,10 @@ struct role {
 	const char *worker;  /* its workers' name, before the dot */
 	const char *program; /* in the folder of troupe-supervisor, unless the config says `exec` */
 	enum role_shape shape;
-	bool source; /* fills slots; can come to an end; is asked for its stream by --probe */
-	int tap;     /* the lossless tap it owns, -1 none */
-	int stops;   /* 0 stops first; what stops later takes what the earlier leave */
+	bool source;   /* fills slots; can come to an end; is asked for its stream by --probe */
+	bool overlaps; /* two may play it at once for a moment */
+	int tap;       /* the lossless tap it owns, -1 none */
+	int stops;     /* 0 stops first; what stops later takes what the earlier leave */
 	const char *folder_row; /* the row that says where its results lie; NULL: none */
 };
 

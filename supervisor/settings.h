@@ -18,13 +18,14 @@ struct top_settings {
 	int64_t quarantine_keep;			 /* folders */
 };
 
-/* One section. `count` is for pools, what is behind `nice` for streams. */
+/* One section. `count` is for pools, what is behind `count` for streams. */
 struct section_settings {
 	char exec[512];
 	bool enabled;
 	int64_t max_restarts;
 	int64_t restart_window, backoff, backoff_max, ready_timeout; /* ns */
 	int64_t nice;
+	int64_t spares;
 	int64_t count;
 	int64_t view_width, quality, slots;
 	bool record;

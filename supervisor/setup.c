@@ -13,6 +13,7 @@
 #include "supervisor/reap.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
+#include "supervisor/succession.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -226,6 +227,7 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 void setup_finish(struct supervisor *s)
 {
 	members_destroy(s);
+	succession_finish(s);
 	quarantine_destroy(s);
 	if (s->control)
 		link_close(s->control);

@@ -7,8 +7,10 @@
 #include "ipc/links/pipe.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/dying.h"
 #include "supervisor/launch.h"
 #include "supervisor/logs.h"
+#include "supervisor/member.h"
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
 #include "supervisor/swap.h"
@@ -117,6 +119,7 @@ void process_finish(struct process *process, struct supervisor *s)
 		loop_forget_link(s->loop, process->pipe);
 		link_close(process->pipe);
 	}
+	dying_forget(process->dying);
 	int *const fds[] = {&process->pidfd, &process->log_fd};
 	for (int i = 0; i < 2; i++) {
 		if (*fds[i] >= 0) {
@@ -139,7 +142,7 @@ static int prepare(struct part *part, int *log)
 	if (seat < 0)
 		return seat;
 	p->seat = (uint8_t)seat;
-	p->standby = part == m->next;
+	p->standby = part == m->next || (m->last->process.pid && !member_may_overlap(m));
 	if (p->standby)
 		seat_stand_by(&s->ledger, p->seat);
 	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));

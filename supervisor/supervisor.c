@@ -10,6 +10,7 @@
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
 #include "supervisor/stages.h"
+#include "supervisor/succession.h"
 #include "supervisor/swap.h"
 #include "supervisor/watch.h"
 
@@ -82,6 +83,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, inspect_expire(s, now));
 		earlier(&due, progress_tick(progress, s, now));
 		earlier(&due, swap_advance(s, now));
+		succession_advance(s);
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
 		if (s->stage != STAGE_ENDED)
@@ -117,9 +119,11 @@ static void play(struct supervisor *s, bool show)
 	progress_begin(&progress, show, s);
 	journal_write(&s->journal, JOURNAL_UP, NULL,
 		      json_pack("{s:i, s:s}", "pid", (int)getpid(), "config", s->config.file));
+	succession_begin(s);
 	stages_begin(s);
 	run_loop(s, &progress);
 	progress_summary(&progress, s);
+	s->progress = NULL;
 }
 
 int supervisor_run(const struct supervisor_options *options)
@@ -129,7 +133,7 @@ int supervisor_run(const struct supervisor_options *options)
 	int console = -1;
 	if (!s)
 		return EXIT_FAILURE;
-	s->signal_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
+	s->signal_fd = s->dying_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
 	s->ledger.bell_base = -1;
 	s->ready_fd = options->ready_fd;
 	s->started = clock_now();

@@ -44,6 +44,9 @@ struct process {
 	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
 	bool asked;		/* it was told to end (drain, term) */
 	bool standby;		/* it was not yet told to take charge */
+	struct dying *dying;	/* tells of the end of its main thread; NULL: nobody does */
+	bool dies;		/* that has come */
+	bool succeeded;		/* somebody has taken its place before it was dead */
 	uint64_t progress;	/* as last seen, and … */
 	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
 	struct usage before, last;
@@ -143,7 +146,7 @@ struct supervisor {
 	struct links *links;
 	struct loop *loop;
 	struct link *control, *reports;
-	int signal_fd;
+	int signal_fd, dying_fd;
 	struct member *members[MEMBERS_MAX];
 	size_t n_members;
 	uint64_t expected[STREAMS_MAX]; /* frames a source has in all */
@@ -154,6 +157,7 @@ struct supervisor {
 	int64_t started;
 	int64_t watch_due;
 	struct quarantine *quarantine;
+	struct progress *progress; /* NULL until it plays */
 	uint64_t oom_kills; /* of /proc/vmstat when a worker last died */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;

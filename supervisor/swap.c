@@ -141,11 +141,11 @@ int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struc
 		snprintf(why, why_size, "%s: has ended or is about to", m->name);
 		return TROUPE_E_STATE;
 	}
-	if (*request->exec)
+	memcpy(swap.program, m->section->program, sizeof(swap.program));
+	if (*request->exec) {
 		config_program(&s->config, m->role, request->exec, swap.program,
 			       sizeof(swap.program));
-	else
-		memcpy(swap.program, m->section->program, sizeof(swap.program));
+	}
 	if (access(swap.program, X_OK) < 0) {
 		snprintf(why, why_size, "%s: %s", swap.program, strerror(errno));
 		return TROUPE_E_NOT_FOUND;

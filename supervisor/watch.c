@@ -67,7 +67,8 @@ static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
 {
 	struct process *p = &part->process;
 	struct proc_stat stat;
-	if (part->life.state != LIFE_READY || !p->pid || !proc_stat_read(p->pid, &stat))
+	bool awaited = part->life.state == LIFE_READY || part->life.state == LIFE_PREPARED;
+	if (!awaited || !p->pid || !proc_stat_read(p->pid, &stat))
 		return false;
 	note_usage(s, p, &stat, now);
 	struct sight sight = look(s, p, &stat);

@@ -77,6 +77,11 @@ void worker_tap_start(struct worker *w, uint32_t stream, uint64_t last)
 	worker_settle(w, stream, last);
 }
 
+void worker_tap_again(struct worker *w, uint32_t stream, uint64_t last)
+{
+	w->seen[stream] = last;
+}
+
 void worker_settle(struct worker *w, uint32_t stream, uint64_t seq)
 {
 	atomic_store(&w->ledger->streams[stream].settled, seq);

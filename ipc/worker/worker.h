@@ -130,6 +130,8 @@ const struct slot_record *worker_last_record(const struct worker *w);
 /* Taps, in `ready`: the recording of this run ends with `last` (0: nothing); frames up to it are
  * settled. */
 void worker_tap_start(struct worker *w, uint32_t stream, uint64_t last);
+/* Taps: frames behind `last` are offered again, as far as they are not settled; settles nothing. */
+void worker_tap_again(struct worker *w, uint32_t stream, uint64_t last);
 /* Taps: everything up to `seq` is kept for good. */
 void worker_settle(struct worker *w, uint32_t stream, uint64_t seq);
 /* Taps: free slots of a stream in percent, for "commit now, slots run low". */

@@ -54,6 +54,7 @@ static const struct expectation table[] = {
 	{LIFE_READY, EVENT_FINISHED, LIFE_READY, 0, 1},
 	{LIFE_READY, EVENT_DRAIN, LIFE_DRAINING, ACTION_DRAIN, 0},
 	{LIFE_READY, EVENT_RESTART, LIFE_DRAINING, ACTION_DRAIN, 1},
+	{LIFE_READY, EVENT_DYING, LIFE_STOPPING, 0, 0},
 	{LIFE_READY, EVENT_TERM, LIFE_STOPPING, ACTION_TERM, 0},
 	{LIFE_READY, EVENT_KILL, LIFE_KILLING, ACTION_KILL, 1},
 	{LIFE_READY, EVENT_EXIT, LIFE_STARTING, ACTION_SPAWN | R, 1},
@@ -70,6 +71,7 @@ static const struct expectation table[] = {
 	{LIFE_STOPPING, EVENT_EXIT, LIFE_STARTING, ACTION_SPAWN, 1},
 	{LIFE_STOPPING, EVENT_TIMER, LIFE_KILLING, ACTION_KILL, 1},
 	{LIFE_KILLING, EVENT_DRAIN, LIFE_KILLING, 0, 0},
+	{LIFE_KILLING, EVENT_DYING, LIFE_KILLING, 0, 0},
 	{LIFE_KILLING, EVENT_TERM, LIFE_KILLING, 0, 0},
 	{LIFE_KILLING, EVENT_EXIT, LIFE_STARTING, ACTION_SPAWN | R, 1},
 	{LIFE_BACK_OFF, EVENT_START, LIFE_STARTING, ACTION_SPAWN, 1},
@@ -148,6 +150,63 @@ static void a_standby_waits_as_long_as_it_takes(void **state)
 	step(&life, EVENT_CHARGE, NOW);
 	assert_int_equal(life.until, NOW + limits.ready_timeout);
 	assert_int_equal(step(&life, EVENT_TIMER, NOW), ACTION_KILL);
+}
+
+/* Who dies is judged before the cause is known, as if it had been its fault. */
+static void a_successor_is_judged_by_the_worst(void **state)
+{
+	(void)state;
+	struct life heir, life = in_state(LIFE_READY);
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_AT_ONCE);
+	assert_int_equal(heir.state, LIFE_STARTING);
+	assert_int_equal(heir.restarts, 1);
+	assert_int_equal(life.state, LIFE_READY);
+	step(&heir, EVENT_READY, NOW);
+	life = heir;
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_LATER);
+	assert_int_equal(heir.restarts, 2);
+	life.restarts = limits.max_restarts;
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_NEVER_AGAIN);
+	life = in_state(LIFE_KILLING);
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_AT_ONCE);
+	life.again = false;
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_NEVER_AGAIN);
+	const enum life_state others[] = {LIFE_DOWN,	 LIFE_STARTING, LIFE_PREPARED,
+					  LIFE_DRAINING, LIFE_STOPPING, LIFE_BACK_OFF,
+					  LIFE_GAVE_UP,	 LIFE_FINISHED};
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		life = in_state(others[i]);
+		assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_NEVER_AGAIN);
+	}
+}
+
+/* Once the cause is known to be nobody's fault, the successor stands as if nothing had happened. */
+static void what_was_counted_is_taken_back(void **state)
+{
+	(void)state;
+	struct life heir, life = in_state(LIFE_READY);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_AT_ONCE);
+		life_excuse(&heir);
+		assert_int_equal(heir.restarts, 0);
+		assert_int_equal(heir.streak, 0);
+		step(&heir, EVENT_READY, NOW);
+		life = heir;
+	}
+	life_excuse(&heir);
+	assert_int_equal(heir.restarts, 0);
+}
+
+static void a_spare_goes_on_with_what_was_counted(void **state)
+{
+	(void)state;
+	struct life spare = in_state(LIFE_PREPARED), heir, life = in_state(LIFE_READY);
+	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_AT_ONCE);
+	life_inherit(&spare, &heir);
+	assert_int_equal(spare.state, LIFE_PREPARED);
+	assert_int_equal(spare.restarts, 1);
+	assert_int_equal(spare.streak, 1);
+	assert_int_equal(spare.window_start, NOW);
 }
 
 static void nothing_follows_a_final_end(void **state)
@@ -261,6 +320,9 @@ int main(void)
 		cmocka_unit_test(every_state_and_event),
 		cmocka_unit_test(each_state_has_its_deadline),
 		cmocka_unit_test(a_standby_waits_as_long_as_it_takes),
+		cmocka_unit_test(a_successor_is_judged_by_the_worst),
+		cmocka_unit_test(what_was_counted_is_taken_back),
+		cmocka_unit_test(a_spare_goes_on_with_what_was_counted),
 		cmocka_unit_test(nothing_follows_a_final_end),
 		cmocka_unit_test(one_that_was_told_to_end_stays_down),
 		cmocka_unit_test(a_source_that_ended_is_finished),

@@ -157,6 +157,9 @@ static int print_workers(const Troupe__Reply *reply, bool wide)
 	for (size_t i = 0; table && i < reply->n_worker; i++) {
 		(wide ? wide_row : narrow_row)(table, reply->worker[i], now);
 		swapped |= reply->worker[i]->swapped;
+		for (size_t k = 0; k < reply->n_spare; k++)
+			if (strcmp(reply->spare[k]->name, reply->worker[i]->name) == 0)
+				(wide ? wide_row : narrow_row)(table, reply->spare[k], now);
 	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);

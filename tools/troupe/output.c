@@ -50,7 +50,8 @@ enum paint paint_of_state(const char *state)
 		{"ready", PAINT_GOOD},	  {"running", PAINT_GOOD},  {"starting", PAINT_BUSY},
 		{"draining", PAINT_BUSY}, {"stopping", PAINT_BUSY}, {"back-off", PAINT_BAD},
 		{"gave up", PAINT_BAD},	  {"killed", PAINT_BAD},    {"silent", PAINT_BAD},
-		{"stopped", PAINT_DIM},	  {"finished", PAINT_DIM},  {"ended", PAINT_DIM},
+		{"stopped", PAINT_DIM},	  {"spare", PAINT_DIM},	    {"finished", PAINT_DIM},
+		{"ended", PAINT_DIM},
 	};
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
 		if (strcmp(states[i].state, state) == 0)
