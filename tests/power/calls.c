@@ -311,6 +311,7 @@ static int sync_node(struct disk *disk, uint32_t node, bool may_fail)
 {
 	if (!alive(disk))
 		return refuse(EIO);
+	may_fail = may_fail && (disk->nodes[node].log || !disk->fail_only_log);
 	if (may_fail && chance_hits(&disk->chance, disk->fail_syncs)) {
 		disk_add(disk, &(struct disk_event){.kind = DISK_SYNC_FAILED, .node = node}, NULL,
 			 0);

@@ -73,9 +73,10 @@ struct disk {
 	struct chance chance;
 	enum disk_lie lie;
 	unsigned fail_syncs, fail_writes; /* of 1,000 */
-	unsigned die_after_failure;	  /* of 1,000 failed syncs */
-	uint64_t die_in; /* changes until the process is as good as dead; 0: it lives */
-	bool dead;	 /* every call fails and changes nothing */
+	bool fail_only_log;
+	unsigned die_after_failure; /* of 1,000 failed syncs */
+	uint64_t die_in;	    /* changes until the process is as good as dead; 0: it lives */
+	bool dead;		    /* every call fails and changes nothing */
 };
 
 /* Begins to watch a folder; everything in it counts as synced. Ends watching another one. */

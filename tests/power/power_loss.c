@@ -72,12 +72,8 @@ static void promise_now(struct trial *trial, const struct recorder *recorder,
 
 static void take_again(const struct recorder *recorder, uint64_t taken[STREAMS])
 {
-	for (unsigned i = 0; i < STREAMS; i++) {
-		struct index_tally tally;
-
-		recorder_tally(recorder, (int)i, &tally);
-		taken[i] = tally.last;
-	}
+	for (unsigned i = 0; i < STREAMS; i++)
+		taken[i] = recorder_taken(recorder, (int)i);
 }
 
 static void take(struct trial *trial, struct recorder *recorder, uint64_t taken[STREAMS])
@@ -93,7 +89,8 @@ static void take(struct trial *trial, struct recorder *recorder, uint64_t taken[
 
 static void record_frames(struct trial *trial, struct recorder *recorder)
 {
-	uint64_t commits = chance_below(&trial->chance, 10);
+	uint64_t commits =
+		chance_below(&trial->chance, 3) > 0 ? chance_below(&trial->chance, 10) : 0;
 	uint64_t taken[STREAMS];
 
 	take_again(recorder, taken);
@@ -104,7 +101,7 @@ static void record_frames(struct trial *trial, struct recorder *recorder)
 			promise_now(trial, recorder, taken);
 		if (recorder_commit(recorder) == 0)
 			promise_now(trial, recorder, taken);
-		else if (recorder_pending(recorder, NULL) == 0)
+		else
 			take_again(recorder, taken);
 	}
 }
@@ -150,7 +147,8 @@ static void set_faults(struct trial *trial, bool faults, bool deadly)
 
 	disk->dead = false;
 	disk->die_in = deadly ? 1 + chance_below(&trial->chance, 150) : 0;
-	disk->fail_syncs = faults ? (unsigned)chance_below(&trial->chance, 200) : 0;
+	disk->fail_syncs = faults ? (unsigned)chance_below(&trial->chance, 400) : 0;
+	disk->fail_only_log = faults && chance_below(&trial->chance, 2) == 0;
 	disk->fail_writes = faults ? (unsigned)chance_below(&trial->chance, 20) : 0;
 	disk->die_after_failure = faults ? (unsigned)chance_below(&trial->chance, 1001) : 0;
 }

@@ -279,26 +279,42 @@ static void forget_pending(struct recorder *recorder)
 	recorder->pending_bytes = 0;
 }
 
-/* The segment went back to the beginning of the batch, and so do we: also with what was synced
- * before and waited for the index only, for frames are appended in order. */
+static struct recorder_stream *stream_of(struct recorder *recorder, const char *name)
+{
+	for (int i = 0; i < recorder->n_streams; i++)
+		if (strcmp(recorder->streams[i].name, name) == 0)
+			return &recorder->streams[i];
+	return NULL;
+}
+
+/* The segment went back to its last synced end, and so do we. What lies before that end goes on
+ * waiting: an earlier commit of it failed in the index, and nobody knows how far that one got. If
+ * we are killed, SQLite's log may show it as done after all, so those records stay where they are.
+ */
 static void step_back(struct recorder *recorder)
 {
-	forget_pending(recorder);
+	uint32_t kept = 0;
+
 	for (int i = 0; i < recorder->n_streams; i++)
 		recorder->streams[i].appended = recorder->streams[i].tally.last;
+	recorder->pending_bytes = 0;
+	for (; kept < recorder->n_pending; kept++) {
+		const struct index_row *row = &recorder->pending[kept];
+
+		if (row->offset >= recorder->writer.synced)
+			break;
+		stream_of(recorder, row->record.stream)->appended = row->record.seq;
+		recorder->pending_bytes += row->length;
+	}
+	recorder->n_pending = kept;
 }
 
 static void count_batch(struct recorder *recorder)
 {
 	for (uint32_t i = 0; i < recorder->n_pending; i++) {
 		const struct record *record = &recorder->pending[i].record;
-		struct index_tally *tally = NULL;
+		struct index_tally *tally = &stream_of(recorder, record->stream)->tally;
 
-		for (int s = 0; s < recorder->n_streams && tally == NULL; s++)
-			if (strcmp(recorder->streams[s].name, record->stream) == 0)
-				tally = &recorder->streams[s].tally;
-		if (tally == NULL)
-			continue;
 		tally->frames++;
 		tally->bypassed += (record->marks & MARK_BYPASSED) != 0;
 		tally->quarantined += (record->marks & MARK_QUARANTINED) != 0;
@@ -314,7 +330,7 @@ int recorder_commit(struct recorder *recorder)
 
 	if (recorder->n_pending == 0)
 		return 0;
-	rc = segment_writer_sync(&recorder->writer, recorder->pending[0].offset);
+	rc = segment_writer_sync(&recorder->writer);
 	if (rc < 0) {
 		step_back(recorder);
 		return fail(recorder, rc, "syncing the segment", "");
@@ -340,6 +356,11 @@ int recorder_commit(struct recorder *recorder)
 void recorder_tally(const struct recorder *recorder, int stream, struct index_tally *tally)
 {
 	*tally = recorder->streams[stream].tally;
+}
+
+uint64_t recorder_taken(const struct recorder *recorder, int stream)
+{
+	return recorder->streams[stream].appended;
 }
 
 void recorder_state(const struct recorder *recorder, struct recorder_state *state)

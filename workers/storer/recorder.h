@@ -63,9 +63,12 @@ int recorder_append(struct recorder *recorder, int stream, struct record *record
 /* Frames and bytes taken since the last commit. */
 uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes);
 
-/* Commits what is pending. On an error nothing of it is for good; what still is pending then
- * (recorder_pending) will be tried again by the next call, and what is not (the disk refused the
- * segment, see segment_writer_sync) has to be appended again behind recorder_tally's `last`. */
+/* The last number of the stream that needs not be appended again: committed or pending. */
+uint64_t recorder_taken(const struct recorder *recorder, int stream);
+
+/* Commits what is pending. On an error nothing of it is for good. What still is pending then will
+ * be tried again by the next call; what is not (the disk refused the segment, see
+ * segment_writer_sync) has to be appended again, behind recorder_taken. */
 int recorder_commit(struct recorder *recorder);
 
 void recorder_state(const struct recorder *recorder, struct recorder_state *state);

@@ -164,7 +164,7 @@ int segment_writer_append(struct segment_writer *writer, const struct record *re
 	return 0;
 }
 
-int segment_writer_sync(struct segment_writer *writer, uint64_t batch)
+int segment_writer_sync(struct segment_writer *writer)
 {
 	int rc;
 
@@ -178,7 +178,7 @@ int segment_writer_sync(struct segment_writer *writer, uint64_t batch)
 	/* A descriptor opened anew reports every error of its own writes. */
 	close(writer->fd);
 	writer->fd = -1;
-	writer->at = writer->synced = batch;
+	writer->at = writer->synced;
 	writer->torn = true;
 	(void)mend(writer);
 	return rc;

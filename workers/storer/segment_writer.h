@@ -39,9 +39,8 @@ int segment_writer_append(struct segment_writer *writer, const struct record *re
 
 /* Makes everything appended durable. After an error nothing since the last sync is to be believed:
  * the kernel may have thrown the dirty pages away and call the next fdatasync a success. So the
- * writer has gone back to `batch`, at or before the last synced end, and the caller appends what
- * lay behind that again. */
-int segment_writer_sync(struct segment_writer *writer, uint64_t batch);
+ * writer has gone back to the last synced end, and the caller appends those records again. */
+int segment_writer_sync(struct segment_writer *writer);
 
 /* Ends the segment, which is synced; the next append makes a new one. */
 void segment_writer_next(struct segment_writer *writer);

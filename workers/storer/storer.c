@@ -365,8 +365,10 @@ static void settle_all(struct worker *w, const struct storer *storer)
 static void offer_again(struct worker *w, struct storer *storer)
 {
 	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++) {
-		storer->taken[i] = kept(w, storer, i);
-		worker_tap_start(w, i, storer->taken[i]);
+		uint64_t taken = recorder_taken(storer->recorder, storer->streams[i]);
+
+		storer->taken[i] = taken > storer->floor[i] ? taken : storer->floor[i];
+		worker_tap_again(w, i, storer->taken[i]);
 	}
 }
 
@@ -381,8 +383,7 @@ static int commit(struct worker *w, struct storer *storer)
 	worker_progress(w);
 	if (rc < 0) {
 		in_trouble(w, storer, rc);
-		if (recorder_pending(storer->recorder, NULL) == 0)
-			offer_again(w, storer);
+		offer_again(w, storer);
 		return rc;
 	}
 	settle_all(w, storer);
