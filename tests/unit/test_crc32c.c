@@ -40,11 +40,28 @@ static void test_both_agree_at_any_start_length_and_cut(void **state)
 	}
 }
 
+/* Long enough for the lanes of the fast one, with every length of what is left over behind them. */
+static void test_both_agree_on_long_data(void **state)
+{
+	(void)state;
+	uint64_t random = 2;
+	static uint8_t bytes[20000];
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)sample_random(&random);
+	for (size_t length = 3000; length < sizeof(bytes) - 8; length += 97) {
+		size_t start = sample_random(&random) % 8;
+		uint32_t seed = (uint32_t)sample_random(&random);
+		assert_int_equal(crc32c(seed, bytes + start, length),
+				 crc32c_portable(seed, bytes + start, length));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_published_values),
 		cmocka_unit_test(test_both_agree_at_any_start_length_and_cut),
+		cmocka_unit_test(test_both_agree_on_long_data),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
