@@ -97,7 +97,7 @@ int store_run(struct bench *bench);
 int restart_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
-int figure_add(struct bench *bench, const struct figure *figure);
+int figure_add(struct bench *bench, const struct figure *measured);
 /* Fills n, median and p99, which is the bad end: the value that 99 % are no worse than. */
 void figure_take(struct figure *figure, struct samples *samples);
 

@@ -13,6 +13,7 @@
 #define ROUNDS		3
 #define ROUNDS_IN_HASTE 1
 #define HASTE		10.0 /* seconds: with less than this there is one round */
+#define SPAN_MIN	(100 * NS_PER_MS)
 
 /* Part of the time that goes into work conservation. */
 #define IDLE_SHARE 0.2
@@ -88,10 +89,11 @@ static struct hop_setting setting_of(const struct bench *bench, size_t index, in
 static int hop_times(const struct hop_samples *samples, struct samples *times)
 {
 	int rc = 0;
-	for (size_t i = 0; i < samples->n && rc == 0; i++)
+	for (size_t i = 0; i < samples->n && rc == 0; i++) {
+		const struct hop_sample *sample = &samples->list[i];
 		rc = samples_add(times,
-				 (double)(samples->list[i].claimed - samples->list[i].published) /
-					 (double)NS_PER_US);
+				 (double)(sample->claimed - sample->published) / (double)NS_PER_US);
+	}
 	return rc;
 }
 
@@ -163,16 +165,20 @@ static int measure_round(struct bench *bench, int64_t span, hop_table measured)
 	return rc;
 }
 
+/* How long each of `parts` equal parts of the bench's time measures; never less than a few frames
+ * of the slow rate need, however little time there is. */
+static int64_t span_of(const struct bench *bench, double share, double parts)
+{
+	int64_t span = (int64_t)(bench->seconds * share / parts * (double)NS_PER_S);
+	return span < SPAN_MIN ? SPAN_MIN : span;
+}
+
 int hop_run(struct bench *bench)
 {
 	hop_table measured = {0};
 	int rounds = bench->seconds < HASTE ? ROUNDS_IN_HASTE : ROUNDS, rc = 0;
-	double each = bench->seconds * (1 - IDLE_SHARE) / (double)(rounds * N_SETTINGS) /
-		      (double)N_MECHANISMS;
-	/* At least a few frames of the slow rate, however little time there is. */
-	int64_t span = (int64_t)(each * (double)NS_PER_S);
-	if (span < 100 * NS_PER_MS)
-		span = 100 * NS_PER_MS;
+	const size_t parts = (size_t)rounds * N_SETTINGS * N_MECHANISMS;
+	int64_t span = span_of(bench, 1 - IDLE_SHARE, (double)parts);
 	for (int round = 0; round < rounds && rc == 0; round++)
 		rc = measure_round(bench, span, measured);
 	if (rc == 0)
@@ -180,7 +186,5 @@ int hop_run(struct bench *bench)
 	for (size_t index = 0; index < N_SETTINGS; index++)
 		for (int m = 0; m < N_MECHANISMS; m++)
 			hop_samples_finish(&measured[index][m]);
-	if (rc < 0)
-		return rc;
-	return hop_idle(bench, (int64_t)(bench->seconds * IDLE_SHARE / 2 / rounds * 1e9), rounds);
+	return rc < 0 ? rc : hop_idle(bench, span_of(bench, IDLE_SHARE, 2.0 * rounds), rounds);
 }

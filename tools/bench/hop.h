@@ -26,6 +26,14 @@ struct hop_samples {
 	size_t n, room;
 };
 
+/* What is published so soon after the start does not count: pages are still being mapped, links
+ * made. Shorter when the whole measurement is. */
+static inline int64_t hop_warm_up(const struct hop_setting *setting)
+{
+	int64_t most = 400 * NS_PER_MS;
+	return setting->span < most ? setting->span : most;
+}
+
 /* Adds what it measured to `out`. 0 or an error, explained. */
 typedef int hop_measure_fn(struct bench *bench, const struct hop_setting *setting,
 			   struct hop_samples *out);

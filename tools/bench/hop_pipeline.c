@@ -12,10 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Frames published so soon after the processes were put into their places do not count: pages are
- * still being mapped, links made. */
-#define WARM_UP (400 * NS_PER_MS)
-
 #define PATIENCE (10 * NS_PER_S)
 
 static void make_config(const struct bench *bench, const struct hop_setting *setting, char *out,
@@ -78,7 +74,7 @@ int hop_pipeline(struct bench *bench, const struct hop_setting *setting, struct 
 	if (rc < 0)
 		return rc;
 	rc = pin(bench, &rig, setting);
-	int64_t from = clock_now() + WARM_UP;
+	int64_t from = clock_now() + hop_warm_up(setting);
 	if (rc == 0)
 		rc = bench_sleep_until(from + setting->span);
 	int down = rig_down(bench, &rig, PATIENCE);

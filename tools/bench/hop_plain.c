@@ -17,16 +17,13 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* The first frames do not count: links are being made, caches and clocks are cold. */
-#define WARM_UP_FRAMES(fps) ((fps)*2 / 5)
-
 #define SAMPLES_MAX 65536
 
 /* Shared by maker, takers and the bench. */
 struct plain {
 	_Atomic uint32_t published; /* frames so far; the futex */
-	_Atomic uint32_t taken;	    /* entries of `sample` that are whole */
 	_Atomic int ready;	    /* takers that wait for frames */
+	_Atomic int64_t origin;	    /* when the maker began */
 	uint32_t sender_cpu;
 	int64_t at[SAMPLES_MAX]; /* when each frame was published */
 	struct hop_sample sample[SAMPLES_MAX];
@@ -63,6 +60,7 @@ static void make(const struct plain_kind *kind, struct bench *bench, struct plai
 	while (atomic_load(&plain->ready) < setting->receivers)
 		bench_sleep_until(clock_now() + NS_PER_MS);
 	int64_t origin = clock_now();
+	atomic_store(&plain->origin, origin);
 	for (uint32_t index = 0; index < SAMPLES_MAX; index++) {
 		int64_t due = origin + (int64_t)(index + 1) * NS_PER_S / setting->fps;
 		struct timespec until = {.tv_sec = due / NS_PER_S, .tv_nsec = due % NS_PER_S};
@@ -118,14 +116,27 @@ static pid_t start(const struct plain_kind *kind, struct bench *bench, struct pl
 }
 
 /* All that was taken, but for the first frames. */
-static int collect(const struct plain *plain, const struct hop_setting *setting,
-		   struct hop_samples *out)
+static int collect(struct plain *plain, const struct hop_setting *setting, struct hop_samples *out)
 {
+	int64_t from = atomic_load(&plain->origin) + hop_warm_up(setting);
 	int rc = 0;
-	for (uint32_t i = (uint32_t)WARM_UP_FRAMES(setting->fps); i < SAMPLES_MAX && rc == 0; i++)
-		if (plain->sample[i].ended > 0)
+	for (uint32_t i = 0; i < SAMPLES_MAX && rc == 0; i++)
+		if (plain->sample[i].ended > 0 && plain->at[i] >= from)
 			rc = hop_samples_add(out, &plain->sample[i]);
 	return rc;
+}
+
+static int await_maker(struct plain *plain, int64_t *begun)
+{
+	int64_t deadline = clock_now() + 10 * NS_PER_S;
+	while ((*begun = atomic_load(&plain->origin)) == 0) {
+		if (clock_now() > deadline)
+			return TROUPE_E_TIMEOUT;
+		int rc = bench_sleep_until(clock_now() + NS_PER_MS);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int measure(const struct plain_kind *kind, struct bench *bench,
@@ -133,6 +144,7 @@ static int measure(const struct plain_kind *kind, struct bench *bench,
 {
 	pid_t pids[1 + HOP_RECEIVERS_MAX];
 	int n = 0, rc = 0;
+	int64_t begun = 0;
 	struct plain *plain =
 		mmap(NULL, PLAIN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (plain == MAP_FAILED)
@@ -143,9 +155,10 @@ static int measure(const struct plain_kind *kind, struct bench *bench,
 		rc = pids[n] < 0 ? error_from_errno(errno) : 0;
 		n += rc == 0;
 	}
-	int64_t warm = (int64_t)WARM_UP_FRAMES(setting->fps) * NS_PER_S / setting->fps;
 	if (rc == 0)
-		rc = bench_sleep_until(clock_now() + warm + setting->span);
+		rc = await_maker(plain, &begun);
+	if (rc == 0)
+		rc = bench_sleep_until(begun + hop_warm_up(setting) + setting->span);
 	while (n > 0)
 		children_kill(&bench->children, pids[--n]);
 	if (rc == 0)

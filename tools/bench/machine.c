@@ -96,11 +96,12 @@ static int look(struct machine_load *load, int64_t window)
 static bool is_busy(const struct machine_load *load, const char *when, char *why, size_t size)
 {
 	bool busy = load->others > BUSY_OTHERS || load->steal > BUSY_STEAL;
-	if (busy)
+	if (busy) {
 		snprintf(why, size,
 			 "%s other processes used %.0f %% of a core, the hypervisor took %.0f %% "
 			 "of one",
 			 when, load->others * 100, load->steal * 100);
+	}
 	return busy;
 }
 

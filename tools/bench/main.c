@@ -89,41 +89,39 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-static char *help_text(int key, const char *text, void *input)
+#define DOC                                                                                        \
+	"Measures this machine's troupe, as ratios with a baseline of the same run."               \
+	"\v"                                                                                       \
+	"First the machine itself is measured. A second of sleep shows who else uses it; with "    \
+	"somebody else at work, or time stolen by a hypervisor, there is no figure but exit 3. "   \
+	"A burn on one core and then on two at once shows what two cores are worth: the burn's "   \
+	"ratio, ideally 2; each of two then is 2/ratio times slower than one alone. Figures for "  \
+	"which two processes worked at once are corrected by this slow-down: times are divided "   \
+	"by it, rates multiplied. --json has both, the measured ones as raw_median and raw_p99. "  \
+	"A ratio of two such figures is the same with and without the correction.\n\n"             \
+	"Exit codes: 0 measured, whether targets are reached or not; 1 it did not work; 2 asked "  \
+	"wrongly; 3 machine busy, before, while or after it was measured.\n\n"
+
+/* The text above and the benches by name. */
+static void write_doc(char *out, size_t size)
 {
-	(void)input;
-	if (key != ARGP_KEY_HELP_EXTRA)
-		return (char *)(uintptr_t)text;
-	char *out = NULL;
-	size_t size = 0;
-	FILE *memory = open_memstream(&out, &size);
-	if (!memory)
-		return NULL;
-	fputs("Benches:\n", memory);
-	for (const struct bench_row *row = bench_rows; row->name; row++)
-		fprintf(memory, "  %-10s%s (%.0f s)\n", row->name, row->summary, row->seconds);
-	fputs("  all       all of them\n", memory);
-	return fclose(memory) == 0 ? out : NULL;
+	size_t used = (size_t)snprintf(out, size, "%sBenches:\n", DOC);
+	for (const struct bench_row *row = bench_rows; row->name && used < size; row++)
+		used += (size_t)snprintf(out + used, size - used, "  %-9s %s (%.0f s)\n", row->name,
+					 row->summary, row->seconds);
+	if (used < size)
+		snprintf(out + used, size - used, "  all       all of them\n");
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "NAME",
-	.doc = "Measures this machine's troupe, as ratios with a baseline of the same run."
-	       "\v"
-	       "First the machine itself is measured. A second of sleep shows who else uses it; "
-	       "with somebody else at work, or time stolen by a hypervisor, there is no figure but "
-	       "exit 3. A burn on one core and then on two at once shows what two cores are worth: "
-	       "the burn's ratio, ideally 2; each of two then is 2/ratio times slower than one "
-	       "alone. Figures for which two processes worked at once are corrected by this "
-	       "slow-down: times are divided by it, rates multiplied. --json has both, the "
-	       "measured ones as raw_median and raw_p99. A ratio of two such figures is what it "
-	       "is without the correction.\n\n"
-	       "Exit codes: 0 measured, whether targets are reached or not, 1 it did not work, 2 "
-	       "asked wrongly, 3 machine busy.\n",
-	.help_filter = help_text,
-};
+static error_t parse_command_line(int argc, char **argv, struct asked *asked)
+{
+	char doc[4096];
+	write_doc(doc, sizeof(doc));
+	const struct argp argp = {
+		.options = options, .parser = parse, .args_doc = "NAME", .doc = doc};
+	argp_err_exit_status = BENCH_USAGE;
+	return argp_parse(&argp, argc, argv, 0, NULL, asked);
+}
 
 /* ---- the folder ---- */
 
@@ -225,8 +223,7 @@ int main(int argc, char **argv)
 {
 	const char *where = getenv("TMPDIR");
 	struct asked asked = {.where = where && strlen(where) <= WHERE_MAX ? where : "/var/tmp"};
-	argp_err_exit_status = BENCH_USAGE;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &asked) != 0 || !is_bench(asked.name))
+	if (parse_command_line(argc, argv, &asked) != 0 || !is_bench(asked.name))
 		return BENCH_USAGE;
 	struct bench *bench = calloc(1, sizeof(*bench));
 	if (!bench)

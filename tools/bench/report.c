@@ -19,29 +19,26 @@ static const char *busy_mark(const struct bench *bench)
 /* Three digits that count, at most two behind the point. */
 static const char *number(double value, char *out, size_t size)
 {
+	double large = fabs(value);
 	if (isnan(value))
 		snprintf(out, size, "-");
 	else
-		snprintf(out, size, "%.*f",
-			 fabs(value) < 10    ? 2
-			 : fabs(value) < 100 ? 1
-					     : 0,
-			 value);
+		snprintf(out, size, "%.*f", large < 10 ? 2 : large < 100 ? 1 : 0, value);
 	return out;
 }
 
 static void target_text(const struct figure *figure, char *out, size_t size)
 {
-	bool most =
-		figure->target == TARGET_RATIO_AT_MOST || figure->target == TARGET_MEDIAN_AT_MOST;
 	bool ratio =
 		figure->target == TARGET_RATIO_AT_MOST || figure->target == TARGET_RATIO_AT_LEAST;
-	if (figure->target == TARGET_NONE)
-		snprintf(out, size, "-");
-	else
+	bool most =
+		figure->target == TARGET_RATIO_AT_MOST || figure->target == TARGET_MEDIAN_AT_MOST;
+	snprintf(out, size, "-");
+	if (figure->target != TARGET_NONE) {
 		snprintf(out, size, "%s %g%s%s %s", most ? "≤" : "≥", figure->limit,
 			 ratio ? "×" : " ", ratio ? "" : figure->unit,
 			 figure->reached ? "reached" : "missed");
+	}
 }
 
 static void extras_text(const struct figure *figure, char *out, size_t size)

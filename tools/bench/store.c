@@ -21,9 +21,9 @@
 #define TARGET 0.8
 
 #define FRAME_BYTES   100000
-#define FRAMES	      32		 /* different pictures, like the slots they would lie in */
-#define SEGMENT_BYTES (64 * 1000 * 1000) /* the storer's default */
-#define PER_TURN      240		 /* frames; one rate is that of one turn */
+#define FRAMES	      32		/* different pictures, like the slots they would lie in */
+#define SEGMENT_BYTES INT64_C(64000000) /* the storer's default */
+#define PER_TURN      240		/* frames; one rate is that of one turn */
 
 /* How many frames a commit has. */
 static const struct {
@@ -49,7 +49,7 @@ struct store {
 
 static const uint8_t *picture(const struct store *store, uint64_t index)
 {
-	return store->pictures + (index % FRAMES) * FRAME_BYTES;
+	return store->pictures + (index % FRAMES) * (size_t)FRAME_BYTES;
 }
 
 /* ---- into the recording ---- */
@@ -231,10 +231,11 @@ static int open_recording(struct bench *bench, struct store *store)
 static int begin(struct bench *bench, struct store *store)
 {
 	struct statfs system;
-	if (statfs(bench->folder, &system) == 0 && system.f_type == TMPFS_MAGIC)
+	if (statfs(bench->folder, &system) == 0 && system.f_type == TMPFS_MAGIC) {
 		return bench_error(bench, TROUPE_E_UNSUPPORTED,
 				   "store: %s is in memory; --folder names one on a disk",
 				   bench->folder);
+	}
 	int rc = make_pictures(store);
 	if (rc == 0)
 		rc = open_recording(bench, store);
