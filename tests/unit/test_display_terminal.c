@@ -119,7 +119,7 @@ static void the_longest_cells_have_room(void **state)
 		memset(upper[x], 255 - x % 2, 3);
 		memset(lower[x], 200 + x % 2, 3);
 	}
-	char *out = malloc((COLUMNS + 1) * BLOCKS_CELL_MAX);
+	char *out = malloc((size_t)(COLUMNS + 1) * BLOCKS_CELL_MAX);
 	assert_in_range(blocks_line(out, upper[0], lower[0], COLUMNS, BLOCKS_24BIT), COLUMNS * 41,
 			(COLUMNS + 1) * BLOCKS_CELL_MAX);
 	free(out);

@@ -119,19 +119,19 @@ static void nothing_moved_leaves_grey(void **state)
 static void what_changed_glows_where_it_is(void **state)
 {
 	(void)state;
-	enum { SCALE = 4, ROW = THUMB_WIDTH * SCALE * 3 };
-	static uint8_t view[THUMB_HEIGHT * SCALE][ROW];
+	enum { SCALE = 4 };
+	static uint8_t view[THUMB_HEIGHT * SCALE][THUMB_WIDTH * SCALE][3];
 	uint8_t before[THUMB_SIZE] = {0}, after[THUMB_SIZE] = {0};
 	after[5 * THUMB_WIDTH + 10] = 40; /* a glow of 160 at its middle */
 	before[THUMB_SIZE - 1] = 255;	  /* the corner has gone dark */
-	motion_draw(view[0], THUMB_WIDTH * SCALE, THUMB_HEIGHT * SCALE, after, before);
-	const uint8_t *middle = &view[5 * SCALE + 2][(10 * SCALE + 2) * 3];
+	motion_draw(view[0][0], THUMB_WIDTH * SCALE, THUMB_HEIGHT * SCALE, after, before);
+	const uint8_t *middle = view[5 * SCALE + 2][10 * SCALE + 2];
 	assert_in_range(middle[0], 110, 160);
 	assert_pixel(middle, middle[0], 0, 0);
-	assert_pixel(&view[5 * SCALE + 2][(12 * SCALE + 2) * 3], 0, 0, 0);
-	assert_pixel(&view[7 * SCALE + 2][(10 * SCALE + 2) * 3], 0, 0, 0);
-	assert_pixel(&view[THUMB_HEIGHT * SCALE - 1][ROW - 3], 255, 255, 0);
-	assert_pixel(&view[0][0], 0, 0, 0);
+	assert_pixel(view[5 * SCALE + 2][12 * SCALE + 2], 0, 0, 0);
+	assert_pixel(view[7 * SCALE + 2][10 * SCALE + 2], 0, 0, 0);
+	assert_pixel(view[THUMB_HEIGHT * SCALE - 1][THUMB_WIDTH * SCALE - 1], 255, 255, 0);
+	assert_pixel(view[0][0], 0, 0, 0);
 }
 
 static void a_view_smaller_than_the_thumbnail_is_painted_whole(void **state)

@@ -208,19 +208,20 @@ static void describe(const struct ledger *ledger, const struct seen *seen, char 
 			 record->seq, seen->rate);
 	if (*label)
 		n += snprintf(out + n, size - (size_t)n, " label %s", label);
-	if (shot->bypassed)
+	if (shot->bypassed) {
 		snprintf(out + n, size - (size_t)n, " not processed");
-	else if (record->prediction)
+	} else if (record->prediction) {
 		snprintf(out + n, size - (size_t)n, " seen as %s %.0f %%",
 			 caption_label(ledger, record->prediction),
 			 (double)record->probability * 100);
+	}
 }
 
 static size_t write_picture(const struct terminal *t, enum blocks_colours colours)
 {
 	size_t used = 0, row = (size_t)t->canvas.width * 3;
 	for (uint32_t line = 0; line < t->canvas.height / 2; line++) {
-		const uint8_t *upper = t->canvas.pixels + line * 2 * row;
+		const uint8_t *upper = t->canvas.pixels + 2 * row * line;
 		used += (size_t)sprintf(t->text + used, "\033[%" PRIu32 ";1H", line + 1);
 		used += blocks_line(t->text + used, upper, upper + row, t->canvas.width, colours);
 	}
