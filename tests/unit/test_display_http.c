@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -261,6 +262,21 @@ static void test_socket_stays(void **state)
 	assert_int_equal(client_status(client), 200);
 }
 
+/* A request that comes to its end while the site does finds nobody left to ask: it is told so. */
+static void test_end_of_request_at_the_end(void **state)
+{
+	static const char rest[] = HOST "\r\n";
+	struct rig *rig = *state;
+	rig->answer = answer_ready;
+	struct client *late = rig_client(rig, "GET /api/workers HTTP/1.1\r\n");
+	/* Connections are taken in their order: behind this answer the late one is taken too. */
+	assert_int_equal(client_status(get(rig, "/api/workers")), 200);
+	assert_int_equal(send(late->fd, rest, sizeof(rest) - 1, 0), sizeof(rest) - 1);
+	rig_close_site(rig);
+	rig_until(rig, client_answered, late);
+	assert_int_equal(client_status(late), 503);
+}
+
 int main(void)
 {
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -280,6 +296,7 @@ int main(void)
 		RIG_TEST(test_restart_unknown),
 		RIG_TEST(test_cross_site),
 		RIG_TEST(test_socket_stays),
+		RIG_TEST(test_end_of_request_at_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,9 @@
 
 struct http {
 	struct MHD_Daemon *daemon;
-	int fd;	    /* epoll */
-	int listen; /* a duplicate, so that the daemon's closing does not touch the caller's */
+	int fd;	     /* epoll */
+	int listen;  /* a duplicate, so that the daemon's closing does not touch the caller's */
+	bool ending; /* what the routes need may be gone already */
 	struct http_plan plan;
 };
 
@@ -215,6 +216,11 @@ static void dispatch(struct http *http, struct request *request, const char *pat
 {
 	const char *host = request_header(request, MHD_HTTP_HEADER_HOST);
 	request->routed = true;
+	if (http->ending) {
+		request_say(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+			    "The display ends; ask again, its successor answers.");
+		return;
+	}
 	if (!host_is_ours(host, http->plan.names)) {
 		request_say(
 			request, MHD_HTTP_MISDIRECTED_REQUEST,
@@ -348,6 +354,7 @@ void http_destroy(struct http *http)
 		/* Quiesced, the daemon gives the listening socket back: it goes on to listen for a
 		 * successor, and connections that were not accepted wait for it. */
 		MHD_quiesce_daemon(http->daemon);
+		http->ending = true;
 		MHD_run(http->daemon);
 		MHD_stop_daemon(http->daemon);
 		close(http->listen);
