@@ -78,6 +78,7 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 		const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
 		out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
 					    (long long)((clock_now() - last->time) / NS_PER_S));
+		out->last_words = arena_text(arena, "%s", last->words);
 	}
 	return out;
 }

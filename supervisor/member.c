@@ -10,6 +10,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +143,13 @@ static void gave_up(struct part *part)
 	struct member *m = part->member;
 	struct supervisor *s = m->supervisor;
 	const struct exit_note *last = m->n_exits ? &m->exits[(m->n_exits - 1) % EXITS_KEPT] : NULL;
-	char text[640];
+	const char *cause = last ? last->cause : "cannot be started";
+	const char *words = last ? last->words : "";
+	char text[PROGRAM_SIZE + 640];
+	if (access(m->program, X_OK) < 0) { /* no process came to say anything */
+		cause = m->program;
+		words = strerror(errno);
+	}
 	if (part != m->lead) {
 		log_error("%s: its spares keep dying: it goes on without", m->name);
 		return;
@@ -152,8 +159,7 @@ static void gave_up(struct part *part)
 		 "tries again",
 		 m->name, (long long)m->section->settings.max_restarts,
 		 (long long)(m->section->settings.restart_window / NS_PER_S),
-		 last ? last->cause : "cannot be started", last && *last->words ? ": " : "",
-		 last ? last->words : "", s->config.top.name, m->name);
+		 cause, *words ? ": " : "", words, s->config.top.name, m->name);
 	log_error("%s", text);
 	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, json_pack("{s:s}", "text", text));

@@ -3,9 +3,10 @@
 
 #include "ipc/base/clock.h"
 #include "supervisor/answers.h"
-#include "supervisor/quarantine.h"
 
 #include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,7 @@
 
 #define TERMINAL_EVERY (NS_PER_S / 4)
 #define LINE_EVERY     (5 * NS_PER_S)
+#define LINE_MAX_SIZE  1024 /* less than a pipe takes in one go */
 
 struct totals {
 	uint64_t captured, stored, bypassed, quarantined, dropped;
@@ -48,12 +50,38 @@ static void print_plan(const struct supervisor *s)
 	fflush(stdout);
 }
 
+/* A terminal that was stopped (Ctrl-S), or a pipe that nobody reads, costs lines: to wait for it
+ * would keep every worker waiting that has died. */
+static bool can_print(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	return poll(&out, 1, 0) > 0 && (out.revents & POLLOUT);
+}
+
+void progress_say(struct supervisor *s, const char *format, ...)
+{
+	char line[LINE_MAX_SIZE];
+	va_list args;
+	if (!s->progress || !s->progress->wanted || !can_print())
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	/* Words of a dying process may be anything. */
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	printf("%s%s\n", s->progress->terminal ? "\r\033[K" : "", line);
+	fflush(stdout);
+}
+
 void progress_begin(struct progress *progress, bool wanted, struct supervisor *s)
 {
 	*progress = (struct progress){.wanted = wanted,
 				      .terminal = isatty(STDOUT_FILENO),
 				      .due = wanted ? clock_now() : CLOCK_NEVER,
 				      .time = clock_now()};
+	s->progress = progress;
 	if (wanted)
 		print_plan(s);
 }
@@ -97,44 +125,19 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 	}
 }
 
-/* A line of its own for the frame that went into quarantine last. */
-static void tell_quarantine(const struct progress *progress, struct supervisor *s)
-{
-	const char *news = quarantine_news(s);
-	if (news)
-		printf("%s%s\n", progress->terminal ? "\r\033[K" : "", news);
-}
-
-/* A line of its own, once, for each worker that will not be started again by itself. */
-static void tell_who_gave_up(struct progress *progress, const struct supervisor *s)
-{
-	for (size_t i = 0; i < s->n_members; i++) {
-		const struct member *m = s->members[i];
-		bool gave_up = m->lead->life.state == LIFE_GAVE_UP;
-		const struct exit_note *last =
-			&m->exits[(m->n_exits + EXITS_KEPT - 1) % EXITS_KEPT];
-		if (gave_up && !progress->told[i]) {
-			printf("%s%s: gave up: %s; `troupe start %s` tries again\n",
-			       progress->terminal ? "\r\033[K" : "", m->name,
-			       *last->words ? last->words : last->cause, m->name);
-		}
-		progress->told[i] = gave_up;
-	}
-}
-
 int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t now)
 {
 	if (!progress->wanted || now < progress->due)
 		return progress->due;
+	progress->due = now + (progress->terminal ? TERMINAL_EVERY : LINE_EVERY);
+	if (!can_print())
+		return progress->due;
 	struct arena arena = {0};
 	Troupe__Reply reply = TROUPE__REPLY__INIT;
 	answer_pipeline(s, &arena, &reply);
-	tell_who_gave_up(progress, s);
-	tell_quarantine(progress, s);
 	if (reply.pipeline && s->stage >= STAGE_SOURCES)
 		print_line(progress, reply.pipeline, now);
 	arena_finish(&arena);
-	progress->due = now + (progress->terminal ? TERMINAL_EVERY : LINE_EVERY);
 	return progress->due;
 }
 
@@ -159,7 +162,7 @@ void progress_summary(struct progress *progress, struct supervisor *s)
 {
 	struct arena arena = {0};
 	Troupe__Reply reply = TROUPE__REPLY__INIT;
-	if (!progress->wanted)
+	if (!progress->wanted || !can_print())
 		return;
 	answer_pipeline(s, &arena, &reply);
 	if (reply.pipeline) {

@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/folders.h"
 #include "ipc/base/log.h"
+#include "supervisor/progress.h"
 #include "supervisor/shelf.h"
 
 #include <errno.h>
@@ -34,8 +35,6 @@ struct quarantine {
 	int64_t keep;
 	struct suspect **of_slot; /* NULL: nobody ever died of a frame in that slot */
 	uint32_t n_slots;
-	bool news;
-	char line[1024];
 };
 
 int quarantine_create(struct supervisor *s)
@@ -67,14 +66,6 @@ void quarantine_destroy(struct supervisor *s)
 const char *quarantine_folder(const struct supervisor *s)
 {
 	return s->quarantine->folder;
-}
-
-const char *quarantine_news(struct supervisor *s)
-{
-	struct quarantine *q = s->quarantine;
-	bool news = q->news;
-	q->news = false;
-	return news ? q->line : NULL;
 }
 
 /* ---- the folder of one frame ---- */
@@ -189,21 +180,20 @@ static json_t *causes_json(const struct suspect *suspect)
 static void tell(struct supervisor *s, const struct member *m, uint32_t slot,
 		 const struct suspect *suspect)
 {
-	struct quarantine *q = s->quarantine;
 	struct stream_row *row = &s->ledger.streams[ledger_stream_of(&s->ledger, slot)];
 	const struct exit_note *last = &suspect->death[suspect->deaths - 1].note;
-	char folder[1024] = "";
+	char folder[1024] = "", text[640];
 	if (suspect->shelved)
 		folder_of(s, slot, suspect->seq, folder, sizeof(folder));
 	atomic_fetch_add(&row->quarantined, 1);
-	snprintf(q->line, sizeof(q->line),
+	snprintf(text, sizeof(text),
 		 "%s: frame %" PRIu64
-		 " goes on unprocessed after %d deaths, the last one: %s%s%.200s; `troupe -n %s "
+		 " goes on unprocessed after %d deaths, the last one: %s%s%s; `troupe -n %s "
 		 "quarantine` shows them",
 		 row->name, suspect->seq, QUARANTINE_ATTEMPTS, last->cause,
 		 *last->words ? ": " : "", last->words, s->config.top.name);
-	q->news = true;
-	log_error("%s", q->line);
+	log_error("%s", text);
+	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_QUARANTINE, m->name,
 		      json_pack("{s:s, s:I, s:s, s:o}", "stream", row->name, "seq",
 				(json_int_t)suspect->seq, "folder", folder, "causes",

@@ -21,8 +21,4 @@ void quarantine_judge(struct supervisor *s, const struct member *m, uint32_t cou
 /* Where all the folders are. */
 const char *quarantine_folder(const struct supervisor *s);
 
-/* The line for people about the last frame, if frames went into quarantine since this was asked
- * last; else NULL. */
-const char *quarantine_news(struct supervisor *s);
-
 #endif

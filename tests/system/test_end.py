@@ -114,7 +114,7 @@ def gives_up_loudly(make):
     open(os.path.join(p.folder, "broken"), "w").close()
     os.kill(p.worker("trainer")["pid"], signal.SIGABRT)
     await_(lambda: p.worker("trainer")["state"] == "gave up", "the supervisor to give up")
-    await_(lambda: "trainer: gave up: my last words" in p.said(), "the supervisor to say so")
+    await_(lambda: "trainer: gave up after" in p.said() and "my last words; `troupe" in p.said(), "the supervisor to say so")
     start = p.ledger.last()
     await_(lambda: p.ledger.last() > start + 20, "the rest to flow on")
     os.unlink(os.path.join(p.folder, "broken"))

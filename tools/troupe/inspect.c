@@ -38,14 +38,32 @@ static void print_held(const Troupe__Worker *worker)
 	putchar('\n');
 }
 
+/* What there is to say of one without a process. */
+static void print_gone(const Troupe__Worker *worker)
+{
+	printf("  process       none, %u incarnation%s so far, %u restart%s\n", worker->incarnation,
+	       worker->incarnation == 1 ? "" : "s", worker->restarts,
+	       worker->restarts == 1 ? "" : "s");
+	printf("  program       %s\n", worker->program);
+	if (*worker->last_exit)
+		printf("  last exit     %s%s%s\n", worker->last_exit,
+		       *worker->last_words ? ": " : "", worker->last_words);
+	if (strcmp(worker->state, "gave up") == 0 || strcmp(worker->state, "stopped") == 0)
+		printf("  to start it   troupe start %s\n", worker->name);
+}
+
 static void print_worker(const Troupe__Inspection *inspection)
 {
 	const Troupe__Worker *worker = inspection->worker;
 	char age[32], memory[32];
 	human_span(clock_now() - worker->since, age, sizeof age);
-	printf("%s is %s%s%s for %s\n", worker->name,
+	printf("%s: %s%s%s for %s\n", worker->name,
 	       paint_begin(stdout, paint_of_state(worker->state)), worker->state,
 	       paint_end(stdout, paint_of_state(worker->state)), age);
+	if (!worker->pid) {
+		print_gone(worker);
+		return;
+	}
 	printf("  process       %d, incarnation %u, seat %u, %u restart%s\n", worker->pid,
 	       worker->incarnation, worker->seat, worker->restarts,
 	       worker->restarts == 1 ? "" : "s");

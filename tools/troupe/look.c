@@ -92,8 +92,11 @@ static char *program_text(const Troupe__Worker *worker, char *out, size_t size)
  * (killed by the kernel) 3 s ago" is "out of memory". */
 static char *short_exit(const char *last_exit, char *out, size_t size)
 {
-	const char *number = strstr(last_exit, "SIG");
+	const char *number = strstr(last_exit, "SIG"), *ago = strstr(last_exit, " s ago");
 	size_t length = strcspn(last_exit, "(");
+	for (; ago && ago > last_exit && length > (size_t)(ago - last_exit); ago--)
+		if (ago[-1] == ' ')
+			length = (size_t)(ago - 1 - last_exit);
 	if (number)
 		snprintf(out, size, "%.*s", (int)strcspn(number, ") "), number);
 	else
@@ -168,6 +171,24 @@ static int print_workers(const Troupe__Reply *reply, bool wide)
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Whom nobody will start again but a person, or who keeps dying: why, and what to do. */
+static void print_gone(const Troupe__Reply *reply)
+{
+	for (size_t i = 0; i < reply->n_worker; i++) {
+		const Troupe__Worker *worker = reply->worker[i];
+		bool gave_up = strcmp(worker->state, "gave up") == 0;
+		if (!gave_up && strcmp(worker->state, "back-off") != 0)
+			continue;
+		printf("%s%s: %s%s: %s%s%s", paint_begin(stdout, PAINT_BAD), worker->name,
+		       gave_up ? "gave up" : "is started again soon", paint_end(stdout, PAINT_BAD),
+		       worker->last_exit, *worker->last_words ? ": " : "", worker->last_words);
+		if (gave_up && reply->pipeline)
+			printf("; `troupe -n %s start %s` tries again", reply->pipeline->name,
+			       worker->name);
+		putchar('\n');
+	}
+}
+
 /* Only when there is something to say. */
 static void print_quarantine(const Troupe__Pipeline *pipeline)
 {
@@ -194,6 +215,7 @@ int ps_run(const struct call *call)
 	int rc = call_ask(call, &request, ANSWER_WAIT, &reply);
 	if (reply) {
 		rc = print_workers(reply, call->wide);
+		print_gone(reply);
 		print_quarantine(reply->pipeline);
 		troupe__reply__free_unpacked(reply, NULL);
 	}

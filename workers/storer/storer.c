@@ -214,7 +214,8 @@ static void in_trouble(struct worker *w, struct storer *storer, int why)
 	storer->trouble_since = now;
 	log_warn("recording: %s; trying again each second, the slots keep the frames",
 		 recorder_error(storer->recorder));
-	worker_report(w, "recording: %s", recorder_error(storer->recorder));
+	worker_report(w, "recording: %s; trying again each second, the slots keep the frames",
+		      recorder_error(storer->recorder));
 }
 
 static void out_of_trouble(struct worker *w, struct storer *storer)
