@@ -1,0 +1,108 @@
+"""`troupe bench`: that it measures, says when it cannot, and leaves nothing behind. No figure is judged here."""
+
+import glob
+import json
+import os
+import signal
+import subprocess
+
+import harness
+from harness import BIN, await_, check
+
+FIELDS = ["bench", "figure", "unit", "n", "median", "p99", "raw_median", "raw_p99", "baseline", "baseline_n",
+          "baseline_median", "raw_baseline_median", "ratio", "target", "reached", "two_processes"]
+MACHINE = ["cores", "burn_ratio", "slowdown", "load_average", "before", "during", "after", "busy_before",
+           "busy_after", "why"]
+
+
+def below(pid):
+    """Titles of the processes of the pipelines that this bench started, and its own children."""
+    mine = "troupe: bench-%d" % pid
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as file:
+                title = file.read().replace(b"\0", b" ").decode(errors="replace")
+            with open(os.path.join(os.path.dirname(path), "stat")) as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        if parent == pid or title.startswith(mine) or mine[8:] in title.split():
+            found.append(title)
+    return found
+
+
+def start(p, *args):
+    return subprocess.Popen([os.path.join(BIN, "troupe"), "bench", *args, "--folder", p.folder], env=p.env,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(p, process, code):
+    out, errors = process.communicate(timeout=120 * harness.PATIENCE)
+    check(process.returncode == code, "exit %d, not %d: %s %s" % (process.returncode, code, out[-800:], errors[-800:]))
+    check(not below(process.pid), "processes are left: %s" % below(process.pid))
+    check(os.listdir(p.folder) == [], "files are left: %s" % os.listdir(p.folder))
+    return out, errors
+
+
+def measure(make, name):
+    p = make()
+    out, _ = finish(p, start(p, name, "--seconds", "1", "--force", "--json"), 0)
+    result = json.loads(out)
+    check(all(key in result["machine"] for key in MACHINE), "the machine lacks something: %s" % result["machine"])
+    check(result["machine"]["burn_ratio"] > 0, "nothing burnt: %s" % result["machine"])
+    check(result["figures"], "no figure")
+    for figure in result["figures"]:
+        check(all(key in figure for key in FIELDS), "a figure lacks something: %s" % figure)
+        check(figure["bench"] == name and figure["n"] > 0 and figure["baseline_n"] > 0,
+              "nothing was measured: %s" % figure)
+    return result["figures"]
+
+
+def hop(make):
+    figures = measure(make, "hop")
+    targets = [f for f in figures if f["target"]]
+    check(len(figures) == 13 and len(targets) == 7, "%d figures, %d with a target" % (len(figures), len(targets)))
+    check(all("same_cpu" in f for f in figures if "hop" in f["figure"]), "no share of same-CPU wakes")
+    apart = [f for f in figures if f["figure"].endswith("pinned apart")]
+    check(apart and all(f["same_cpu"] == 0 for f in apart) or os.cpu_count() == 1, "not pinned apart: %s" % apart)
+    one = [f for f in figures if f["figure"].endswith("on one CPU")]
+    check(one and all(f["same_cpu"] == 100 for f in one), "not on one CPU: %s" % one)
+
+
+def store(make):
+    check(len(measure(make, "store")) == 2, "not two figures")
+
+
+def busy_machine_gives_no_figure(make):
+    p = make()
+    burners = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2)]
+    try:
+        out, errors = finish(p, start(p, "store", "--seconds", "1", "--json"), 3)
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    result = json.loads(out)
+    check(result["busy"] and result["machine"]["busy_before"] and result["figures"] == [],
+          "figures of a busy machine: %s" % out)
+    check("machine busy: " in errors, "it does not say why: %s" % errors)
+
+
+def interrupt_leaves_nothing(make):
+    p = make()
+    process = start(p, "hop", "--force")
+    await_(lambda: any("processor" in title for title in below(process.pid)), "the bench's pipeline")
+    process.send_signal(signal.SIGINT)
+    finish(p, process, -signal.SIGINT)
+
+
+def wrong_words(make):
+    p = make()
+    for words, told in [(["nonsense"], "valid: hop"), ([], "NAME"), (["hop", "--seconds", "soon"], "--seconds")]:
+        _, errors = finish(p, start(p, *words), 2)
+        check(told in errors, "%s: %s" % (words, errors))
+
+
+harness.main({f.__name__: f for f in [hop, store, busy_machine_gives_no_figure, interrupt_leaves_nothing,
+                                      wrong_words]})
