@@ -273,6 +273,7 @@ static void test_end_of_request_at_the_end(void **state)
 	assert_int_equal(client_status(get(rig, "/api/workers")), 200);
 	assert_int_equal(send(late->fd, rest, sizeof(rest) - 1, 0), sizeof(rest) - 1);
 	rig_close_site(rig);
+	rig_open_site(rig, 10);
 	rig_until(rig, client_answered, late);
 	assert_int_equal(client_status(late), 503);
 }
