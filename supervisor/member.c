@@ -152,14 +152,16 @@ static void gave_up(struct part *part)
 	}
 	if (part != m->lead) {
 		log_error("%s: its spares keep dying: it goes on without", m->name);
+		journal_write(&s->journal, JOURNAL_GAVE_UP, m->name,
+			      json_pack("{s:b}", "spare", 1));
 		return;
 	}
 	snprintf(text, sizeof(text),
 		 "%s: gave up after %lld restarts within %lld s: %s%s%s; `troupe -n %s start %s` "
 		 "tries again",
 		 m->name, (long long)m->section->settings.max_restarts,
-		 (long long)(m->section->settings.restart_window / NS_PER_S),
-		 cause, *words ? ": " : "", words, s->config.top.name, m->name);
+		 (long long)(m->section->settings.restart_window / NS_PER_S), cause,
+		 *words ? ": " : "", words, s->config.top.name, m->name);
 	log_error("%s", text);
 	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, json_pack("{s:s}", "text", text));

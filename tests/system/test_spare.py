@@ -122,6 +122,23 @@ def hang_of_the_spare(make):
     finish(p, 400)
 
 
+def spares_that_keep_dying(make):
+    """The first of them plays, all others die at once: the lead is not disturbed, and somebody is told."""
+    p = make(frames=300, fps=100)
+    fickle = os.path.join(p.folder, "fickle")
+    with open(fickle, "w") as file:
+        file.write("#!/bin/sh\n[ -z \"$1\" ] && [ -e %s/played ] && exit 3\n[ -z \"$1\" ] && touch %s/played\n"
+                   "exec %s/troupe-storer \"$@\"\n" % (p.folder, p.folder, harness.BIN))
+    os.chmod(fickle, 0o755)
+    p.settings["storer"] = 'spares = 1  exec = "%s"  max_restarts = 2  backoff = "1ms"' % fickle
+    p.up()
+    before = p.worker("storer")
+    await_(lambda: "its spares keep dying" in p.log("supervisor"), "the supervisor to say so")
+    after = p.worker("storer")
+    check(after["pid"] == before["pid"] and after["state"] == "ready", "the storer is the same: %s" % after)
+    finish(p, 300)
+
+
 def down_scale_stop_and_swap(make):
     p = make(fps=100, frames=0, processors=2, processor="spares = 1", storer="spares = 1").up()
     first, second = spare(p, "processor.1"), spare(p, "processor.2")
@@ -143,4 +160,4 @@ def down_scale_stop_and_swap(make):
 
 harness.main({f.__name__: f for f in (
     capture, processor, storer, trainer, display, killed_alone, killed_together,
-    killed_together_the_other_way_round, hang, hang_of_the_spare, down_scale_stop_and_swap)})
+    killed_together_the_other_way_round, hang, hang_of_the_spare, spares_that_keep_dying, down_scale_stop_and_swap)})

@@ -311,10 +311,27 @@ def supervisor_killed_in_between(make):
     p.process.wait()
 
 
+def supervisor_killed_while_the_old_one_drains(make):
+    """Nobody can tell the newcomer to take charge any more: it takes what has no owner."""
+    p = make(frames=0, fps=100, hang_after="20s", bypass_after="15s", slots=200).up()
+    flow(p)
+    before, process = stop_old_one(p, "storer")
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to be owed")
+    p.process.kill()
+    p.process.wait()
+    outcome(process, 1)
+    os.kill(before["pid"], signal.SIGCONT)
+    await_(lambda: not p.pids(), "orphaned workers to end", 15)
+    p.check_numbers(p.ledger.last())
+    p.verify()
+
+
 harness.main({f.__name__: f for f in (
     capture, processor, storer, trainer, display, never_prepared, never_ready_pool, never_ready_single,
     crashes_on_probation_pool, crashes_on_probation_single, plays_another_role, exits_at_once,
     newcomer_killed_while_it_prepares, old_one_killed_while_the_newcomer_prepares,
     old_one_killed_while_it_drains, newcomer_killed_while_the_old_one_drains,
     newcomer_killed_as_it_takes_charge, newcomer_killed_on_probation, down_in_between,
-    other_requests_in_between, supervisor_killed_in_between)})
+    other_requests_in_between, supervisor_killed_in_between,
+    supervisor_killed_while_the_old_one_drains)})
