@@ -73,6 +73,8 @@ struct bench {
 	double seconds;	   /* to spend on measuring, altogether */
 	char folder[64]; /* of this run alone, removed with everything in it at the end; its path is
 			    short enough for sockets below it */
+	char memory[64]; /* a folder like it on a file system in memory; where there is none,
+			    `folder` */
 	struct children children;
 	struct machine machine;
 	struct figure figures[FIGURES_MAX];
@@ -95,6 +97,7 @@ extern const struct bench_row bench_rows[];
 int hop_run(struct bench *bench);
 int store_run(struct bench *bench);
 int restart_run(struct bench *bench);
+int pipeline_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
 int figure_add(struct bench *bench, const struct figure *measured);
@@ -112,6 +115,9 @@ int bench_sleep_until(int64_t time);
  */
 void bench_progress(struct bench *bench, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Removes a folder and everything in it; "" and what is not there are fine. */
+void bench_remove(const char *folder);
 
 /* "troupe bench: text" on stderr; returns `rc`. */
 int bench_error(struct bench *bench, int rc, const char *format, ...)

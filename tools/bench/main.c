@@ -128,10 +128,14 @@ static error_t parse_command_line(int argc, char **argv, struct asked *asked)
 static int folder_make(struct bench *bench)
 {
 	snprintf(bench->folder, sizeof(bench->folder), "%s/troupe-bench-XXXXXX", bench->where);
-	if (mkdtemp(bench->folder))
+	snprintf(bench->memory, sizeof(bench->memory), "/dev/shm/troupe-bench-XXXXXX");
+	if (mkdtemp(bench->folder)) {
+		if (!mkdtemp(bench->memory))
+			memcpy(bench->memory, bench->folder, sizeof(bench->memory));
 		return 0;
+	}
 	bench_error(bench, 0, "cannot make a folder in %s; --folder names another", bench->where);
-	bench->folder[0] = '\0';
+	bench->folder[0] = bench->memory[0] = '\0';
 	return TROUPE_E_IO;
 }
 
@@ -143,10 +147,10 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 	return remove(path);
 }
 
-static void folder_remove(struct bench *bench)
+void bench_remove(const char *folder)
 {
-	if (bench->folder[0])
-		nftw(bench->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (folder[0])
+		nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- running ---- */
@@ -236,7 +240,8 @@ int main(int argc, char **argv)
 	int code = measure(bench, &asked);
 	bench_progress(bench, NULL);
 	children_kill_all(&bench->children);
-	folder_remove(bench);
+	bench_remove(bench->memory);
+	bench_remove(bench->folder);
 	free(bench);
 	if (interrupted) {
 		signal(interrupted, SIG_DFL);

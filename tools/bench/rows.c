@@ -15,5 +15,10 @@ const struct bench_row bench_rows[] = {
 	 .summary = "kill -9 of a worker until its successor works, against a bare vfork and exec",
 	 .seconds = 180,
 	 .run = restart_run},
+	{.name = "pipeline",
+	 .summary = "frames a second and CPU a frame of 1 to N processors, against the sequential "
+		    "reference",
+	 .seconds = 120,
+	 .run = pipeline_run},
 	{.name = NULL},
 };
