@@ -191,10 +191,9 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 		Troupe__Stream *stream = stream_answer(s, i, arena);
 		if (stream)
 			out->stream[out->n_stream++] = stream;
-	}
-	for (size_t i = 0; i < out->n_stream && !*out->quarantine; i++)
-		if (out->stream[i]->quarantined)
+		if (stream && stream->quarantined && !*out->quarantine)
 			out->quarantine = arena_text(arena, "%s", quarantine_folder(s));
+	}
 	out->log_folder = arena_text(arena, "%s", s->runtime.state);
 	reply->pipeline = out;
 }

@@ -78,7 +78,7 @@ static void refuses_in_one_line(void **state)
 	static const struct {
 		const char *command, *line, *says;
 	} rows[] = {
-		{"ps", "ps --frob", "unknown option --frob (valid: -n NAME, --json"},
+		{"ps", "ps --frob", "unknown option --frob (valid: --wide, -n NAME, --json"},
 		{"ps", "ps -x", "unknown option -x (valid: "},
 		{"ps", "ps -xz", "unknown option -xz"},
 		{"ps", "ps -n", "--name takes NAME"},
