@@ -82,7 +82,7 @@ void progress_begin(struct progress *progress, bool wanted, struct supervisor *s
 				      .due = wanted ? clock_now() : CLOCK_NEVER,
 				      .time = clock_now()};
 	s->progress = progress;
-	if (wanted)
+	if (wanted && can_print())
 		print_plan(s);
 }
 
