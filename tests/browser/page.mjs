@@ -50,6 +50,18 @@ async function showsOverlay(page) {
   assert.ok(strip > 20, 'the overlay is drawn into the canvas');
 }
 
+// The views, on which processors draw: smaller here than the frames, and the page says the same of them.
+async function showsViews(page) {
+  const width = () => page.evaluate((selector) => document.querySelector(selector).width, canvas);
+  const views = page.getByRole('button', {name: 'show views'});
+  assert.equal(await width(), 640);
+  await views.click();
+  await until('the views', async () => (await width()) === 320);
+  await showsLiveVideo(page);
+  await views.click();
+  await until('the frames again', async () => (await width()) === 640);
+}
+
 // What can show nothing but pictures shows these streams too.
 async function worksAsPicture(page) {
   for (const path of ['/stream/cam1', '/stream/cam1?overlay=1']) {
@@ -145,7 +157,7 @@ async function run(browser, pipeline) {
   page.on('pageerror', (error) => errors.push(error.message));
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(url);
-  const steps = {showsLiveVideo, showsOverlay, worksAsPicture, showsWorkers, showsSlotsAndTotals, killButtonWorks,
+  const steps = {showsLiveVideo, showsOverlay, showsViews, worksAsPicture, showsWorkers, showsSlotsAndTotals, killButtonWorks,
     findsBack};
   for (const [name, step] of Object.entries(steps)) {
     await step(page, pipeline);

@@ -178,6 +178,23 @@ static void test_overlay(void **state)
 	parts_free(&parts);
 }
 
+/* The view as it is, with the record beside it. */
+static void test_view(void **state)
+{
+	struct rig *rig = *state;
+	struct parts parts;
+	struct client *client = rig_get(rig, "/live/cam1?view=1");
+	until_watching(rig, 1);
+	rig_show(rig, 0, 7, 1000, false);
+	until_parts(rig, client, 1);
+	client_parts(client, &parts);
+	expect_picture(&parts.part[0], 160, 120);
+	json_t *json = record_of(&parts.part[0]);
+	assert_int_equal(json_integer_value(json_object_get(json, "seq")), 7);
+	json_decref(json);
+	parts_free(&parts);
+}
+
 static void test_bypassed(void **state)
 {
 	struct rig *rig = *state;
@@ -307,11 +324,17 @@ int main(void)
 {
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		RIG_TEST(test_plain),	 RIG_TEST(test_live),
-		RIG_TEST(test_live_all), RIG_TEST(test_overlay),
-		RIG_TEST(test_bypassed), RIG_TEST(test_newest),
-		RIG_TEST(test_stalled),	 RIG_TEST(test_many),
-		RIG_TEST(test_limit),	 RIG_TEST(test_end_while_watched),
+		RIG_TEST(test_plain),
+		RIG_TEST(test_live),
+		RIG_TEST(test_live_all),
+		RIG_TEST(test_overlay),
+		RIG_TEST(test_view),
+		RIG_TEST(test_bypassed),
+		RIG_TEST(test_newest),
+		RIG_TEST(test_stalled),
+		RIG_TEST(test_many),
+		RIG_TEST(test_limit),
+		RIG_TEST(test_end_while_watched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

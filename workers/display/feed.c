@@ -134,10 +134,13 @@ void part_release(struct part *part)
 	free(part);
 }
 
-static int part_draw(struct feed *feed, struct part *part)
+static int part_draw(struct feed *feed, struct part *part, enum feed_kind kind)
 {
 	const uint8_t *jpeg;
-	int rc = overlay_draw(feed->overlay, feed->ledger, part->shot, &jpeg, &part->jpeg_size);
+	int rc = kind == FEED_OVERLAY ? overlay_draw(feed->overlay, feed->ledger, part->shot, &jpeg,
+						     &part->jpeg_size)
+				      : overlay_view(feed->overlay, feed->ledger, part->shot, &jpeg,
+						     &part->jpeg_size);
 	if (rc < 0)
 		return rc;
 	part->drawn = malloc(part->jpeg_size);
@@ -150,8 +153,9 @@ static int part_draw(struct feed *feed, struct part *part)
 
 static int part_write_head(struct feed *feed, struct part *part, enum feed_kind kind)
 {
-	char *record = kind == FEED_LIVE ? caption_json(feed->ledger, part->shot) : NULL;
-	if (kind == FEED_LIVE && !record)
+	bool wanted = kind == FEED_LIVE || kind == FEED_VIEW;
+	char *record = wanted ? caption_json(feed->ledger, part->shot) : NULL;
+	if (wanted && !record)
 		return TROUPE_E_MEMORY;
 	int size = asprintf(&part->head,
 			    "Content-Type: image/jpeg\r\nContent-Length: %zu\r\n%s%s%s\r\n",
@@ -178,7 +182,7 @@ static struct part *part_create(struct feed *feed, struct shot *shot, enum feed_
 	shot->refs++;
 	part->jpeg = shot->jpeg;
 	part->jpeg_size = shot->jpeg_size;
-	int rc = kind == FEED_OVERLAY ? part_draw(feed, part) : 0;
+	int rc = kind == FEED_OVERLAY || kind == FEED_VIEW ? part_draw(feed, part, kind) : 0;
 	if (rc == 0)
 		rc = part_write_head(feed, part, kind);
 	if (rc < 0) {

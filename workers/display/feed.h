@@ -1,5 +1,5 @@
 /* The newest frame of each stream, as viewers get it. A frame is copied out of its slot once (a
- * shot); from the newest shot the parts of the three kinds are made when the first viewer asks for
+ * shot); from the newest shot the parts of the kinds are made when the first viewer asks for
  * them. Shots and parts are counted references: a viewer that stalls keeps one part alive and slows
  * nobody.
  *
@@ -12,6 +12,7 @@
 enum feed_kind {
 	FEED_PLAIN,   /* MJPEG of the clean frame */
 	FEED_LIVE,    /* the same, each part with the frame's record in X-Frame */
+	FEED_VIEW,    /* as FEED_LIVE, but of the view: what models look at, processors draw on */
 	FEED_OVERLAY, /* MJPEG of the view with the record drawn into it */
 	N_FEED_KINDS
 };

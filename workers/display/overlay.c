@@ -104,6 +104,19 @@ static void draw_record(const struct canvas *canvas, const struct ledger *ledger
 	draw_prediction(canvas, scale, ledger, shot);
 }
 
+static int encode(struct overlay *overlay, const struct stream_row *stream, const uint8_t *pixels,
+		  const uint8_t **jpeg, size_t *size)
+{
+	return jpeg_encode_rgb(overlay->encoder, pixels, stream->view_width, stream->view_height,
+			       stream->quality, jpeg, size);
+}
+
+int overlay_view(struct overlay *overlay, const struct ledger *ledger, const struct shot *shot,
+		 const uint8_t **jpeg, size_t *size)
+{
+	return encode(overlay, &ledger->streams[shot->stream], shot->view, jpeg, size);
+}
+
 int overlay_draw(struct overlay *overlay, const struct ledger *ledger, const struct shot *shot,
 		 const uint8_t **jpeg, size_t *size)
 {
@@ -116,6 +129,5 @@ int overlay_draw(struct overlay *overlay, const struct ledger *ledger, const str
 				.width = (int32_t)stream->view_width,
 				.height = (int32_t)stream->view_height};
 	draw_record(&canvas, ledger, shot);
-	return jpeg_encode_rgb(overlay->encoder, overlay->pixels, stream->view_width,
-			       stream->view_height, stream->quality, jpeg, size);
+	return encode(overlay, stream, overlay->pixels, jpeg, size);
 }

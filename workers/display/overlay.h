@@ -15,4 +15,8 @@ void overlay_destroy(struct overlay *overlay);
 int overlay_draw(struct overlay *overlay, const struct ledger *ledger, const struct shot *shot,
 		 const uint8_t **jpeg, size_t *size);
 
+/* The same of the view as it is. */
+int overlay_view(struct overlay *overlay, const struct ledger *ledger, const struct shot *shot,
+		 const uint8_t **jpeg, size_t *size);
+
 #endif

@@ -68,9 +68,14 @@ static void get_stream(void *arg, struct request *request, const char *name)
 	join(arg, request, name, request_flag(request, "overlay") ? FEED_OVERLAY : FEED_PLAIN);
 }
 
+static enum feed_kind live_kind(const struct request *request)
+{
+	return request_flag(request, "view") ? FEED_VIEW : FEED_LIVE;
+}
+
 static void get_live(void *arg, struct request *request, const char *name)
 {
-	join(arg, request, name, FEED_LIVE);
+	join(arg, request, name, live_kind(request));
 }
 
 /* All streams over one connection: a browser opens only six to one host. */
@@ -78,7 +83,8 @@ static void get_live_all(void *arg, struct request *request, const char *part)
 {
 	(void)part;
 	struct site *site = arg;
-	viewers_join(site->viewers, request, 0, site->ledger->header->n_streams, FEED_LIVE);
+	viewers_join(site->viewers, request, 0, site->ledger->header->n_streams,
+		     live_kind(request));
 }
 
 static void get_slots(void *arg, struct request *request, const char *part)

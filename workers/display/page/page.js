@@ -199,7 +199,12 @@ function setLiveLost(isLost) {
 // again at once. Nobody looks at a hidden page, so it does not watch.
 async function watch() {
   let abort = new AbortController();
+  const views = byId('views');
   document.addEventListener('visibilitychange', () => document.hidden && abort.abort());
+  views.addEventListener('click', () => {
+    views.ariaPressed = views.ariaPressed !== 'true';
+    abort.abort();
+  });
   for (;;) {
     if (document.hidden) {
       await sleep(RETRY_MS);
@@ -207,7 +212,7 @@ async function watch() {
     }
     abort = new AbortController();
     try {
-      const response = await fetch('/live', {signal: abort.signal});
+      const response = await fetch(views.ariaPressed === 'true' ? '/live?view=1' : '/live', {signal: abort.signal});
       if (response.ok) {
         setLiveLost(false);
         await readParts(response, (headers, jpeg) => {
