@@ -41,11 +41,18 @@ def finish(p, process, code):
     out, errors = process.communicate(timeout=120 * harness.PATIENCE)
     check(process.returncode == code, "exit %d, not %d: %s %s" % (process.returncode, code, out[-800:], errors[-800:]))
     check(not below(process.pid), "processes are left: %s" % below(process.pid))
+    check(not in_memory(process.pid), "files are left in memory: %s" % in_memory(process.pid))
     check(os.listdir(p.folder) == [], "files are left: %s" % os.listdir(p.folder))
     return out, errors
 
 
-def measure(make, name):
+def in_memory(pid):
+    """What the bench keeps on the file system in memory."""
+    return glob.glob("/dev/shm/troupe-bench-%d-*" % pid)
+
+
+def measure(make, name, alone=()):
+    """The figures of one short run; those named in `alone` are compared with nothing."""
     p = make()
     out, _ = finish(p, start(p, name, "--seconds", "1", "--force", "--json"), 0)
     result = json.loads(out)
@@ -54,7 +61,8 @@ def measure(make, name):
     check(result["figures"], "no figure")
     for figure in result["figures"]:
         check(all(key in figure for key in FIELDS), "a figure lacks something: %s" % figure)
-        check(figure["bench"] == name and figure["n"] > 0 and figure["baseline_n"] > 0,
+        compared = figure["baseline_n"] > 0 and figure["ratio"] > 0
+        check(figure["bench"] == name and figure["n"] > 0 and compared == (figure["figure"] not in alone),
               "nothing was measured: %s" % figure)
     return result["figures"]
 
@@ -72,6 +80,28 @@ def hop(make):
 
 def store(make):
     check(len(measure(make, "store")) == 2, "not two figures")
+
+
+def restart(make):
+    figures = measure(make, "restart")
+    workers = [f["figure"].split(",")[0] for f in figures]
+    check(workers == ["processor", "processor of 500 MB"] * 2 + ["storer"] * 2 + ["display"] * 2,
+          "other figures: %s" % workers)
+    for figure in figures:
+        check(figure["target"] and figure["median"] > 0 and figure["memory_gone_after"] > 0,
+              "nobody was restarted: %s" % figure)
+
+
+def pipeline(make):
+    figures = measure(make, "pipeline", ["sequential", "CPU a frame, sequential"])
+    cores = len(os.sched_getaffinity(0))
+    check(len(figures) == 2 * (2 + min(cores, 16)), "%d figures of %d cores" % (len(figures), cores))
+    check(all(f["median"] > 0 for f in figures), "nothing was done: %s" % figures)
+    for figure in figures:
+        if "of_it_processors" in figure:
+            check(0 < figure["of_it_processors"] < figure["raw_median"], "no processor worked: %s" % figure)
+        if "foretells" in figure:
+            check(0 < figure["serial__by_cpu_time"] < 100, "no serial share: %s" % figure)
 
 
 def busy_machine_gives_no_figure(make):
@@ -104,5 +134,5 @@ def wrong_words(make):
         check(told in errors, "%s: %s" % (words, errors))
 
 
-harness.main({f.__name__: f for f in [hop, store, busy_machine_gives_no_figure, interrupt_leaves_nothing,
-                                      wrong_words]})
+harness.main({f.__name__: f for f in [hop, store, restart, pipeline, busy_machine_gives_no_figure,
+                                      interrupt_leaves_nothing, wrong_words]})

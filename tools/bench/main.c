@@ -128,7 +128,8 @@ static error_t parse_command_line(int argc, char **argv, struct asked *asked)
 static int folder_make(struct bench *bench)
 {
 	snprintf(bench->folder, sizeof(bench->folder), "%s/troupe-bench-XXXXXX", bench->where);
-	snprintf(bench->memory, sizeof(bench->memory), "/dev/shm/troupe-bench-XXXXXX");
+	snprintf(bench->memory, sizeof(bench->memory), "/dev/shm/troupe-bench-%d-XXXXXX",
+		 (int)getpid());
 	if (mkdtemp(bench->folder)) {
 		if (!mkdtemp(bench->memory))
 			memcpy(bench->memory, bench->folder, sizeof(bench->memory));
