@@ -289,6 +289,7 @@ function showTotals(pipeline) {
   setText(byId('dropped'), number(dropped));
   byId('dropped').classList.toggle('bad', dropped > 0);
   byId('quarantined').classList.toggle('bad', sum('quarantined') > 0);
+  byId('quarantined').title = pipeline.quarantine ? `troupe quarantine says why; ${pipeline.quarantine}` : '';
   setText(byId('restarts'), number(pipeline.restarts));
   setText(byId('model'), Number(pipeline.model_version) ? number(pipeline.model_version) : 'none yet');
   byId('drops').hidden = !dropped;
@@ -298,6 +299,11 @@ function showTotals(pipeline) {
   setText(byId('state'), pipeline.state || '');
   byId('state').dataset.state = pipeline.state || '';
   document.title = pipeline.name ? `${pipeline.name} – troupe` : 'troupe';
+}
+
+// Who does not run has said why with its last words.
+function exitOf(worker) {
+  return [worker.last_exit, worker.pid ? '' : worker.last_words].filter(Boolean).join(': ');
 }
 
 const CELLS = ['state', 'actions', 'pid', 'incarnation', 'restarts', 'fps', 'slots', 'cpu', 'rss', 'exit', 'program'];
@@ -339,7 +345,7 @@ function showWorker(row, worker) {
     pid: worker.pid || '–', incarnation: worker.incarnation || 0, restarts: worker.restarts || 0,
     fps: Number(worker.frames_per_second || 0).toFixed(1), slots: worker.slots_held || 0,
     cpu: `${Number(worker.cpu_percent || 0).toFixed(1)} %`, rss: bytes(Number(worker.rss_bytes || 0)),
-    exit: worker.last_exit || '', program: program.split('/').pop(),
+    exit: exitOf(worker), program: program.split('/').pop(),
   };
   for (const [cell, value] of Object.entries(values)) setText(row.querySelector(`.${cell}`), value);
   row.querySelector('.program').title = `${program}, version ${worker.version || 'unknown'}`;
