@@ -1,13 +1,16 @@
 /* The storer's table and callbacks: between the slots and the recorder. It takes the frames of each
  * stream in order, commits on time, bytes, or free slots running low, and settles what was
  * committed, never anything else. When the disk refuses, it says so once and tries again each
- * second; the slots keep the frames. */
+ * second; the slots keep the frames. The same when a successor cannot even open the recording: it
+ * plays on without one and tries again, for only before the first frame of a run an error can be
+ * left to the person who started it. */
 #include "workers/storer/storer.h"
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "workers/media/jpeg.h"
+#include "workers/storer/describe.h"
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
 
@@ -39,6 +42,9 @@ struct storer {
 	uint64_t not_kept;	     /* number of the frame of which that was said last */
 	int64_t since;		     /* when the first pending frame was taken */
 	int trouble;		     /* why the disk refuses; 0: it does not */
+	unsigned tries;		     /* that were refused since it began */
+	bool refused;		     /* no frame was taken since it began */
+	char why[512];		     /* the same for people */
 	int64_t trouble_since, retry_at;
 	int64_t drain_since; /* 0: not draining */
 	uint64_t drain_to[STREAMS_MAX];
@@ -87,6 +93,60 @@ static const struct row rows[] = {
 	 .help = "How long to wait for another storer that still writes into the folder."},
 };
 
+/* ---- the disk refuses, the disk is back ---- */
+
+static void in_trouble(struct worker *w, struct storer *storer, int why, const char *text)
+{
+	int64_t now = clock_now();
+
+	storer->retry_at = now + RETRY_AFTER;
+	snprintf(storer->why, sizeof(storer->why), "%s", text);
+	storer->tries++;
+	if (storer->trouble != 0)
+		return;
+	storer->tries = 1;
+	storer->trouble = why;
+	storer->refused = true;
+	storer->trouble_since = now;
+	log_warn("recording: %s; trying again each second, the slots keep the frames", text);
+	worker_report(w, "recording: %s", text);
+}
+
+static void out_of_trouble(struct worker *w, struct storer *storer)
+{
+	double seconds = (double)(clock_now() - storer->trouble_since) / (double)NS_PER_S;
+
+	/* A commit of what was taken before says nothing about the frame that was refused. */
+	if (storer->trouble == 0 || storer->refused)
+		return;
+	storer->trouble = 0;
+	log_info("recording: goes on after %.1f s", seconds);
+	worker_report(w, "recording: goes on after %.1f s", seconds);
+}
+
+static bool must_wait(const struct storer *storer)
+{
+	return storer->trouble != 0 && clock_now() < storer->retry_at;
+}
+
+/* Frames that are owed wait for us; an error of the disk, however long it lasts, must not make us
+ * go. Another process that has the recording, or a recording of another version, is none. */
+static bool can_be_waited_for(const struct worker *w, int why)
+{
+	const struct ledger *ledger = worker_ledger(w);
+	bool disk = why == TROUPE_E_NO_SPACE || why == TROUPE_E_IO || why == TROUPE_E_DENIED ||
+		    why == TROUPE_E_NOT_FOUND || why == TROUPE_E_SYSTEM;
+
+	for (uint32_t i = 0; disk && i < ledger->header->n_streams; i++) {
+		uint32_t slot;
+
+		ledger_last_seq(ledger, i, &slot);
+		if (slot != SLOT_NONE)
+			return true;
+	}
+	return false;
+}
+
 /* ---- beginning ---- */
 
 static int storer_open(struct worker *w, void **self)
@@ -106,6 +166,8 @@ static int storer_open(struct worker *w, void **self)
 		rc = folder_open(&folder, config->folder, why, sizeof(why));
 		if (rc == 0)
 			folder_close(&folder);
+		else if (can_be_waited_for(w, rc))
+			rc = 0; /* `ready` will find the same */
 		else
 			log_error("%s", why);
 	}
@@ -154,10 +216,8 @@ static int start_stream(struct worker *w, struct storer *storer, uint32_t stream
 	int number = recorder_add_stream(storer->recorder, row->name, row->width, row->height,
 					 row->fps_num, row->fps_den);
 
-	if (number < 0) {
-		log_error("%s", recorder_error(storer->recorder));
+	if (number < 0)
 		return number;
-	}
 	storer->streams[stream] = number;
 	recorder_tally(storer->recorder, number, &tally);
 	if (settled > tally.last) {
@@ -173,107 +233,73 @@ static int start_stream(struct worker *w, struct storer *storer, uint32_t stream
 	return 0;
 }
 
-static int storer_ready(struct worker *w, void *self)
+static int open_recorder(struct worker *w, struct storer *storer, char *why, size_t why_size)
 {
 	const struct storer_config *config = worker_config(w);
-	const struct ledger *ledger = worker_ledger(w);
-	struct storer *storer = self;
 	const struct recorder_options options = {
 		.folder = config->folder,
 		.pipeline = worker_pipeline(w),
-		.run = ledger->header->run,
+		.run = worker_ledger(w)->header->run,
 		.segment_bytes = config->segment_bytes,
 		.segment_ns = config->segment_seconds,
 		.lock_wait = config->lock_wait,
 		.waiting = still_alive,
 		.arg = w,
 	};
-	char why[512];
-	int rc = recorder_open(&storer->recorder, &options, why, sizeof(why));
 
-	if (rc < 0) {
-		log_error("%s", why);
+	return recorder_open(&storer->recorder, &options, why, why_size);
+}
+
+/* All or nothing, so that it can be tried again. */
+static int begin(struct worker *w, struct storer *storer, char *why, size_t why_size)
+{
+	int rc = open_recorder(w, storer, why, why_size);
+
+	if (rc < 0)
 		return rc;
-	}
-	storer->tap = own_tap(w);
-	for (uint32_t i = 0; rc == 0 && i < ledger->header->n_streams; i++)
+	for (uint32_t i = 0; rc == 0 && i < worker_ledger(w)->header->n_streams; i++)
 		rc = start_stream(w, storer, i);
+	if (rc < 0) {
+		snprintf(why, why_size, "%s", recorder_error(storer->recorder));
+		recorder_close(storer->recorder);
+		storer->recorder = NULL;
+	}
 	return rc;
 }
 
-/* ---- the disk refuses, the disk is back ---- */
-
-static void in_trouble(struct worker *w, struct storer *storer, int why)
+static int storer_ready(struct worker *w, void *self)
 {
-	int64_t now = clock_now();
+	struct storer *storer = self;
+	char why[512];
+	int rc;
 
-	storer->retry_at = now + RETRY_AFTER;
-	if (storer->trouble != 0)
-		return;
-	storer->trouble = why;
-	storer->trouble_since = now;
-	log_warn("recording: %s; trying again each second, the slots keep the frames",
-		 recorder_error(storer->recorder));
-	worker_report(w, "recording: %s; trying again each second, the slots keep the frames",
-		      recorder_error(storer->recorder));
+	storer->tap = own_tap(w);
+	rc = begin(w, storer, why, sizeof(why));
+	if (rc < 0 && can_be_waited_for(w, rc)) {
+		in_trouble(w, storer, rc, why);
+		return 0;
+	}
+	if (rc < 0)
+		log_error("%s", why);
+	return rc;
 }
 
-static void out_of_trouble(struct worker *w, struct storer *storer)
+/* Tries once more to open the recording, and takes charge of its streams. */
+static int begin_again(struct worker *w, struct storer *storer)
 {
-	double seconds = (double)(clock_now() - storer->trouble_since) / (double)NS_PER_S;
+	char why[512];
+	int rc = begin(w, storer, why, sizeof(why));
 
-	if (storer->trouble == 0)
-		return;
-	storer->trouble = 0;
-	log_info("recording: goes on after %.1f s", seconds);
-	worker_report(w, "recording: goes on after %.1f s", seconds);
+	if (rc == 0) {
+		storer->refused = false;
+		out_of_trouble(w, storer);
+	} else {
+		in_trouble(w, storer, rc, why);
+	}
+	return rc;
 }
 
 /* ---- taking ---- */
-
-/* Label numbers become their names: a recording outlives the ledger. */
-static void name_label(const struct ledger *ledger, int32_t label, char out[NAME_SIZE])
-{
-	uint32_t count = atomic_load(&ledger->header->n_labels);
-
-	if (label == 0)
-		out[0] = 0;
-	else if (label > 0 && (uint32_t)label < count && label < LABELS_MAX)
-		snprintf(out, NAME_SIZE, "%.*s", NAME_SIZE - 1, ledger->header->labels[label]);
-	else
-		snprintf(out, NAME_SIZE, "#%" PRId32, label);
-}
-
-static void describe(const struct worker *w, const struct storer *storer, const struct frame *frame,
-		     struct record *record)
-{
-	const struct slot_record *from = frame->record;
-	const struct ledger *ledger = worker_ledger(w);
-
-	*record = (struct record){
-		.seq = frame->seq,
-		.ordinal = from->ordinal[storer->tap],
-		.source_index = from->source_index,
-		.pts = from->pts,
-		.captured = from->captured,
-		.captured_wall = from->captured_wall,
-		.published = from->published,
-		.width = frame->stream->width,
-		.height = frame->stream->height,
-		.marks = (frame->bypassed ? MARK_BYPASSED : 0u) |
-			 (frame->quarantined ? MARK_QUARANTINED : 0u),
-	};
-	memcpy(record->drops_before, from->drops_before, sizeof(record->drops_before));
-	name_label(ledger, from->label, record->label);
-	if (frame->bypassed)
-		return; /* what a processor may still be writing is void */
-	record->claimed = from->claimed;
-	record->finished = from->finished;
-	record->model_version = from->model_version;
-	record->probability = from->probability;
-	record->motion = from->motion;
-	name_label(ledger, from->prediction, record->prediction);
-}
 
 /* The coded frame: the processor's, or our own of `image` when no processor made one. */
 static int coded_frame(struct storer *storer, const struct frame *frame, struct record *record,
@@ -316,16 +342,17 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct storer *storer = self;
 	uint32_t stream = frame->stream_number;
-	bool first = recorder_pending(storer->recorder, NULL) == 0;
 	struct record record;
 	const uint8_t *coded;
+	bool first;
 	int rc;
 
-	if (storer->trouble != 0 && clock_now() < storer->retry_at)
+	if (storer->recorder == NULL || must_wait(storer))
 		return TAP_LATER;
+	first = recorder_pending(storer->recorder, NULL) == 0;
 	if (frame->quarantined)
 		keep_in_quarantine(w, storer, frame);
-	describe(w, storer, frame, &record);
+	describe_frame(worker_ledger(w), storer->tap, frame, &record);
 	rc = coded_frame(storer, frame, &record, &coded);
 	if (rc < 0) {
 		log_error("%s: frame %" PRIu64 " cannot be encoded: %s", frame->stream->name,
@@ -334,9 +361,11 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 	}
 	rc = recorder_append(storer->recorder, storer->streams[stream], &record, coded);
 	if (rc < 0 && rc != TROUPE_E_EXISTS) {
-		in_trouble(w, storer, rc);
+		in_trouble(w, storer, rc, recorder_error(storer->recorder));
+		storer->refused = true;
 		return TAP_LATER;
 	}
+	storer->refused = false;
 	if (first)
 		storer->since = clock_now();
 	storer->taken[stream] = frame->seq;
@@ -377,13 +406,14 @@ static int commit(struct worker *w, struct storer *storer)
 {
 	int rc;
 
-	if (recorder_pending(storer->recorder, NULL) == 0)
+	if (storer->recorder == NULL || recorder_pending(storer->recorder, NULL) == 0)
 		return 0;
 	worker_progress(w);
 	rc = recorder_commit(storer->recorder);
 	worker_progress(w);
 	if (rc < 0) {
-		in_trouble(w, storer, rc);
+		in_trouble(w, storer, rc, recorder_error(storer->recorder));
+		storer->refused = false;
 		offer_again(w, storer);
 		return rc;
 	}
@@ -404,12 +434,15 @@ static int64_t storer_tick(struct worker *w, void *self, int64_t now)
 {
 	const struct storer_config *config = worker_config(w);
 	struct storer *storer = self;
-	uint64_t bytes;
-	uint32_t pending = recorder_pending(storer->recorder, &bytes);
 	int64_t due = storer->since + config->commit_interval;
+	uint32_t pending;
+	uint64_t bytes;
 
 	if (storer->trouble != 0 && now < storer->retry_at)
 		return storer->retry_at;
+	if (storer->recorder == NULL && begin_again(w, storer) < 0)
+		return storer->retry_at;
+	pending = recorder_pending(storer->recorder, &bytes);
 	if (pending == 0)
 		return CLOCK_NEVER;
 	if (now < due && bytes < (uint64_t)config->commit_bytes && !slots_run_low(w))
@@ -442,7 +475,7 @@ static bool drained(const struct worker *w, const struct storer *storer)
 	for (uint32_t i = 0; i < worker_ledger(w)->header->n_streams; i++)
 		if (storer->taken[i] < storer->drain_to[i])
 			return false;
-	return recorder_pending(storer->recorder, NULL) == 0;
+	return storer->recorder == NULL || recorder_pending(storer->recorder, NULL) == 0;
 }
 
 static int storer_drain(struct worker *w, void *self)
@@ -451,14 +484,14 @@ static int storer_drain(struct worker *w, void *self)
 
 	if (storer->drain_since == 0)
 		begin_drain(w, storer);
-	if (storer->trouble == 0 || clock_now() >= storer->retry_at)
+	if (!must_wait(storer))
 		(void)commit(w, storer);
 	if (drained(w, storer))
 		return 0;
 	if (clock_now() - storer->drain_since < DRAIN_PATIENCE)
 		return 1;
 	log_error("frames that are owed to the recording could not be stored: %s",
-		  storer->trouble != 0 ? recorder_error(storer->recorder) : "not offered in time");
+		  storer->trouble != 0 ? storer->why : "not offered in time");
 	return storer->trouble != 0 ? storer->trouble : TROUPE_E_BUSY;
 }
 
@@ -472,6 +505,16 @@ static void storer_close(struct worker *w, void *self)
 	free(storer);
 }
 
+static void dump_trouble(const struct storer *storer, FILE *out)
+{
+	if (storer->trouble == 0)
+		fprintf(out, "trouble: none\n");
+	else
+		fprintf(out, "trouble: %s, for %.1f s, tried %u times\n", storer->why,
+			(double)(clock_now() - storer->trouble_since) / (double)NS_PER_S,
+			storer->tries);
+}
+
 static void storer_dump(struct worker *w, void *self, FILE *out)
 {
 	const struct storer_config *config = worker_config(w);
@@ -481,7 +524,8 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	uint32_t pending;
 
 	if (storer->recorder == NULL) {
-		fprintf(out, "recording: %s, not in charge yet\n", config->folder);
+		fprintf(out, "recording: %s, not open\n", config->folder);
+		dump_trouble(storer, out);
 		return;
 	}
 	recorder_state(storer->recorder, &state);
@@ -505,8 +549,7 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 		" bytes cut, %" PRIu32 " damaged places\n",
 		state.recovery.rows_added, state.recovery.rows_removed, state.recovery.bytes_cut,
 		state.recovery.damaged);
-	fprintf(out, "trouble: %s\n",
-		storer->trouble != 0 ? recorder_error(storer->recorder) : "none");
+	dump_trouble(storer, out);
 }
 
 const struct worker_table storer_table = {

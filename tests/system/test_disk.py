@@ -1,0 +1,368 @@
+"""Bad disks, and workers that are away for good: what is owed waits in its slots, what can wait waits, nothing
+else stops, and when the cause is gone everything goes on by itself with nothing lost."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import harness
+from harness import BIN, await_, check
+
+SKIPPED = 77
+REFUSED = "trying again each second"
+
+
+def own_mounts():
+    """Runs this script in a mount namespace of its own (not root: with a user namespace too), so that nothing
+    that is mounted here is seen elsewhere or stays behind."""
+    if os.environ.get("TROUPE_OWN_MOUNTS"):
+        return
+    flags = "-m" if os.geteuid() == 0 else "-Urm"
+    try:
+        allowed = subprocess.run(["unshare", flags, "true"], capture_output=True)
+    except OSError as missing:
+        allowed = missing
+    if getattr(allowed, "returncode", 1) != 0:
+        print("skipped: this user may not make a mount namespace: %s" % getattr(allowed, "stderr", allowed))
+        sys.exit(SKIPPED)
+    os.environ["TROUPE_OWN_MOUNTS"] = "yes"
+    os.execvp("unshare", ["unshare", flags, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+
+
+class Disk:
+    """A small file system of its own below the recording."""
+
+    def __init__(self, p, size="1500k"):
+        self.path = p.recording
+        os.mkdir(self.path)
+        mount("-t", "tmpfs", "-o", "size=" + size, "none", self.path)
+
+    def fill(self, leave=0):
+        """Takes what is free but `leave` bytes; tmpfs gives whole pages."""
+        with open(os.path.join(self.path, "filler"), "ab", buffering=0) as file:
+            space = os.statvfs(self.path)
+            free = space.f_bavail * space.f_bsize - leave
+            try:
+                while free > 0:
+                    free -= file.write(bytes(min(free, 65536)))
+            except OSError:
+                pass
+
+    def clear(self):
+        os.unlink(os.path.join(self.path, "filler"))
+
+    def remount(self, option):
+        mount("-o", "remount," + option, self.path)
+
+
+def mount(*args):
+    done = subprocess.run(["mount", *args], capture_output=True, text=True)
+    check(done.returncode == 0, "mount %s: %s" % (" ".join(args), done.stderr))
+
+
+def journal(p, event, worker):
+    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
+        events = [json.loads(line) for line in file]
+    return [e for e in events if e["event"] == event and e["worker"] == worker]
+
+
+def tries(p):
+    """How often the storer has been refused since it began, 0: it is not."""
+    told = p.troupe("inspect", "storer", "-n", p.name, code=None).stdout
+    found = re.search(r"trouble: .* tried (\d+) times", told)
+    return int(found.group(1)) if found else 0
+
+
+def refused(p, *words):
+    """Waits until the storer is refused, has tried again and still says so only once."""
+    before = p.log("storer").count(REFUSED)
+    await_(lambda: tries(p) >= 3, "the storer to try again")
+    said = p.log("storer")
+    check(said.count(REFUSED) <= max(before, 1), "it says so again and again: %s" % said[-1500:])
+    told = [e["text"] for e in journal(p, "report", "storer")][-1]
+    for word in words:
+        check(word in told, "%r is not in the report %r" % (word, told))
+    check(told in p.said(), "the terminal does not say %r: %s" % (told, p.said()))
+    check(p.worker("storer")["state"] == "ready", "the storer is %s" % p.worker("storer"))
+
+
+def goes_on(p):
+    await_(lambda: "goes on after" in journal(p, "report", "storer")[-1]["text"], "the storer to go on")
+
+
+def whole(p, frames):
+    p.wait_end(0, 90)
+    p.check_quiet()
+    p.check_nothing_left()
+    p.check_numbers(frames)
+    p.verify()
+    p.check_equals_reference()
+
+
+def pipeline(make, name, **settings):
+    p = make(name, **dict(dict(frames=300, fps=100, slots=24, bypass_after="60s"), **settings))
+    p.options = ["--progress"]
+    return p
+
+
+def wrapped(p, program, script):
+    """An `exec` that runs a line of shell first, but not when asked for its rows."""
+    path = os.path.join(p.folder, "wrapped-" + program)
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n[ -n \"$1\" ] || { %s; }\nexec %s/troupe-%s \"$@\"\n" % (script, BIN, program))
+    os.chmod(path, 0o755)
+    return 'exec = "%s" backoff = "20ms" ' % path
+
+
+def flag(p, name, there):
+    path = os.path.join(p.folder, name)
+    if there:
+        open(path, "w").close()
+    else:
+        os.unlink(path)
+    return path
+
+
+# ---- full ----
+
+def full(make):
+    """It fills up by itself; the source waits; after more space everything is there."""
+    p = pipeline(make, "full")
+    disk = Disk(p)
+    p.up()
+    refused(p, "no space left")
+    held = await_(lambda: len(p.ledger.owed()) >= 8 and p.ledger.owed(), "frames to be owed")
+    last = p.ledger.last()
+    settled = len(p.frames())
+    check(settled < held[0].seq, "an owed frame counts as settled")
+    check(p.worker("storer")["incarnation"] == 1, "the storer was restarted")
+    again = tries(p)
+    await_(lambda: tries(p) > again, "another try")
+    check(p.ledger.last() <= last + 24, "the source does not wait")
+    check(p.status()["pipeline"]["stream"][0]["drop"] in (None, [], {}), "a source that can wait drops")
+    disk.remount("size=100m")
+    goes_on(p)
+    whole(p, 300)
+
+
+def full_again_and_again(make):
+    """With a different rest each time: within a record, a page of the index, its log, or its checkpoint."""
+    p = pipeline(make, "again", frames=400, storer='segment_bytes = "60kB"')
+    disk = Disk(p, "100m")
+    p.up()
+    for leave in (0, 4096, 12288, 40960, 69632):
+        stored = len(p.frames())
+        await_(lambda: len(p.frames()) > stored, "a commit")
+        disk.fill(leave)
+        await_(lambda: tries(p) > 0, "the storer to be refused")
+        disk.clear()
+        goes_on(p)
+    check(p.worker("storer")["incarnation"] == 1, "the storer was restarted")
+    whole(p, 400)
+
+
+def full_and_killed(make):
+    """A storer that starts on a full disk does not give up: frames are owed to it."""
+    p = pipeline(make, "killed", storer="max_restarts = 3")
+    disk = Disk(p, "100m")
+    p.up()
+    await_(lambda: p.ledger.last() > 40, "frames to flow")
+    disk.fill()
+    await_(lambda: tries(p) > 0, "the storer to be refused")
+    owed = [w.seq for w in p.ledger.owed()]
+    for _ in range(3):
+        worker = p.worker("storer")
+        os.kill(worker["pid"], signal.SIGKILL)
+        p.back("storer", worker["incarnation"])
+        await_(lambda: tries(p) > 0, "the new one to be refused")
+    for seq in owed:
+        check(seq in [w.seq for w in p.ledger.owed()], "frame %d is no longer owed" % seq)
+    disk.clear()
+    goes_on(p)
+    whole(p, 300)
+
+
+def full_at_the_first_start(make):
+    """Nothing is owed yet: `up` says what is wrong and does not begin."""
+    p = pipeline(make, "first")
+    Disk(p, "64k").fill()
+    told = p.start()
+    check(told != "ready", "up succeeded on a full disk")
+    check(p.process.wait(30) != 0, "exit code 0 for a failure")
+    text = (told + p.said()).lower()
+    check("no space left" in text and (p.recording in text or "recording.sqlite" in text), "it says: %s" % text)
+    p.check_nothing_left()
+
+
+def live_source_on_a_full_disk(make):
+    """Frames go by, each counted with its reason; the display goes on."""
+    p = pipeline(make, "live", frames=0, fps=50, stream="live = yes", slots=12, bypass_after="500ms")
+    disk = Disk(p, "100m")
+    p.up()
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    disk.fill()
+    await_(lambda: tries(p) > 0, "the storer to be refused")
+    await_(lambda: p.status()["pipeline"]["stream"][0]["drop"], "a drop to be counted")
+    url = p.status()["pipeline"]["url"].rstrip("/")
+    with urllib.request.urlopen(url + "/api/workers", timeout=10) as answer:
+        check(answer.status == 200, "the page does not answer")
+    disk.clear()
+    goes_on(p)
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.check_quiet()
+    p.check_numbers(p.ledger.last())
+    p.verify()
+    frames = p.frames()
+    dropped = sum(f["drops_no_slot"] for f in frames)
+    check(dropped > 0 and frames[-1]["source_index"] + 1 == len(frames) + dropped, "captured = stored + dropped")
+
+
+# ---- read-only ----
+
+def not_permitted(make):
+    """The folder of the segments loses its mode in the middle: no new segment, until it is back."""
+    p = pipeline(make, "mode", storer='segment_bytes = "60kB"')
+    p.bind_by_modes()
+    p.up()
+    await_(lambda: p.ledger.last() > 40, "frames to flow")
+    segments = os.path.join(p.recording, "segments")
+    os.chmod(segments, 0o555)
+    refused(p, "not permitted")
+    os.chmod(segments, 0o755)
+    goes_on(p)
+    whole(p, 300)
+
+
+def read_only(make):
+    """A storer that finds the file system read-only waits until it can write."""
+    p = pipeline(make, "ro")
+    hold = os.path.join(p.folder, "hold")
+    p.settings["storer"] = wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold)
+    disk = Disk(p, "100m")
+    p.up()
+    await_(lambda: p.ledger.last() > 40, "frames to flow")
+    flag(p, "hold", True)
+    worker = p.worker("storer")
+    os.kill(worker["pid"], signal.SIGKILL)
+    await_(lambda: p.worker("storer")["incarnation"] > worker["incarnation"], "the next storer")
+    disk.remount("ro")
+    flag(p, "hold", False)
+    refused(p, "Read-only file system")
+    disk.remount("rw")
+    goes_on(p)
+    whole(p, 300)
+
+
+# ---- broken ----
+
+def failing_calls(make):
+    """Writes and syncs of the storer fail at random, also in SQLite, and it is killed among them."""
+    p = pipeline(make, "fails", storer='segment_bytes = "200kB"')
+    bad = os.path.join(p.folder, "bad")
+    p.settings["storer"] += wrapped(p, "storer", "export ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 "
+                                    "LD_PRELOAD=%s/failing-disk.so TROUPE_TEST_BAD=%s TROUPE_TEST_SEED=7"
+                                    % (os.path.dirname(BIN), bad))
+    p.up()
+    for _ in range(3):
+        stored = len(p.frames())
+        await_(lambda: len(p.frames()) > stored + 20, "frames to be stored")
+        flag(p, "bad", True)
+        await_(lambda: tries(p) > 0, "the storer to be refused")
+        worker = p.worker("storer")
+        os.kill(worker["pid"], signal.SIGKILL)
+        flag(p, "bad", False)
+        p.back("storer", worker["incarnation"])
+    whole(p, 300)
+
+
+# ---- away for good ----
+
+def storer_away(make):
+    """The source waits, the others go on; `troupe start` after the repair brings everything."""
+    p = pipeline(make, "away")
+    broken = os.path.join(p.folder, "broken")
+    p.settings["storer"] = wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
+    p.settings["storer"] += "max_restarts = 3"
+    p.up()
+    await_(lambda: p.ledger.last() > 40, "frames to flow")
+    flag(p, "broken", True)
+    os.kill(p.worker("storer")["pid"], signal.SIGABRT)
+    await_(lambda: re.search("storer: gave up .*my last words", p.said()), "the supervisor to give up")
+    await_(lambda: len(p.ledger.owed()) >= 8, "frames to be owed")
+    others = {w["name"]: w for w in p.ps()["worker"]}
+    check(others.pop("storer")["state"] == "gave up", "the storer has not given up")
+    check(all(w["state"] == "ready" and w["restarts"] == 0 for w in others.values()), "others: %s" % others)
+    url = p.status()["pipeline"]["url"].rstrip("/")
+    with urllib.request.urlopen(url + "/api/workers", timeout=10) as answer:
+        check(answer.status == 200, "the page does not answer")
+    flag(p, "broken", False)
+    p.troupe("start", "storer", "-n", p.name)
+    whole(p, 300)
+
+
+def storer_away_from_a_live_source(make):
+    p = pipeline(make, "gone", frames=0, fps=50, stream="live = yes", slots=12, bypass_after="500ms")
+    broken = os.path.join(p.folder, "broken")
+    p.settings["storer"] = wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
+    p.settings["storer"] += "max_restarts = 2"
+    p.up()
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    flag(p, "broken", True)
+    os.kill(p.worker("storer")["pid"], signal.SIGABRT)
+    await_(lambda: p.worker("storer")["state"] == "gave up", "the supervisor to give up")
+    await_(lambda: p.status()["pipeline"]["stream"][0]["drop"], "a drop to be counted")
+    flag(p, "broken", False)
+    p.troupe("start", "storer", "-n", p.name)
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.check_quiet()
+    p.check_numbers(p.ledger.last())
+    p.verify()
+    frames = p.frames()
+    dropped = sum(f["drops_no_slot"] for f in frames)
+    check(dropped > 0 and frames[-1]["source_index"] + 1 == len(frames) + dropped, "captured = stored + dropped")
+
+
+def processor_away(make):
+    """It is tried again after longer and longer; its frames go on unprocessed, marked and counted."""
+    p = pipeline(make, "idle", frames=200, fps=50, processors=1, bypass_after="300ms")
+    broken = os.path.join(p.folder, "broken")
+    p.settings["processor"] = wrapped(p, "processor", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
+    p.settings["processor"] += "max_restarts = 6"
+    p.up()
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    flag(p, "broken", True)
+    os.kill(p.worker("processor.1")["pid"], signal.SIGABRT)
+    await_(lambda: p.worker("processor.1")["state"] == "gave up", "the supervisor to give up")
+    check(re.search("processor.1: gave up .*my last words", p.said()), "it is not said: %s" % p.said())
+    spawned = [e["t"] for e in journal(p, "spawn", "processor.1")][2:]
+    waits = [later - earlier for earlier, later in zip(spawned, spawned[1:])]
+    check(len(waits) >= 4 and waits[-1] > 2 * waits[0], "the waits do not grow: %s" % waits)
+    stored = len(p.frames())
+    await_(lambda: len(p.frames()) > stored + 5, "the recording to go on without a processor")
+    flag(p, "broken", False)
+    p.troupe("start", "processor.1", "-n", p.name)
+    started = p.ledger.last()
+    p.wait_end(0, 90)
+    p.check_quiet()
+    p.check_numbers(200)
+    p.verify()
+    p.check_equals_reference()
+    marked = [f["seq"] for f in p.frames() if f["bypassed"]]
+    check(len(marked) >= 5 and [f for f in p.frames() if f["seq"] > started and not f["bypassed"]],
+          "frames %s of 200 are marked" % marked)
+
+
+own_mounts()
+harness.main({f.__name__: f for f in (
+    full, full_again_and_again, full_and_killed, full_at_the_first_start, live_source_on_a_full_disk, not_permitted,
+    read_only, failing_calls, storer_away, storer_away_from_a_live_source, processor_away)})
