@@ -24,6 +24,11 @@ static void test_a_new_seat_is_clean(void **state)
 	assert_int_equal(row->incarnation, 7);
 	assert_int_equal(row->state, SEAT_LIVE);
 	assert_int_equal(row->due, CLOCK_NEVER);
+	assert_int_equal(row->standby, 0);
+	assert_int_equal(pthread_mutex_trylock(&row->alive.mutex), 0);
+	pthread_mutex_unlock(&row->alive.mutex);
+	seat_stand_by(l, 1);
+	assert_int_equal(row->standby, 1);
 	assert_int_equal(l->header->bells_all, BIT(1));
 	row->pid = 4711;
 	row->progress = 99;
@@ -33,6 +38,7 @@ static void test_a_new_seat_is_clean(void **state)
 	for (int i = 1; i < SEATS_MAX; i++)
 		assert_true(seat_assign(l, "storer", 1) > 0);
 	assert_int_equal(row->pid, 0);
+	assert_int_equal(row->standby, 0);
 	assert_int_equal(row->progress, 0);
 	assert_int_equal(row->inbox_set, 0);
 	assert_int_equal(row->inbox[0], 0);

@@ -11,6 +11,7 @@
 #include "ipc/worker/worker.h"
 #include "schemas/life.pb-c.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -243,6 +244,34 @@ static void what_there_is_one_of_waits_for_its_owner(void **state)
 	ledger_finish(&ledger);
 }
 
+static void a_standby_takes_nothing_until_told(void **state)
+{
+	struct ledger ledger;
+	(void)state;
+	make_ledger(&ledger);
+	const struct worker_table *const tables[] = {&source_table, &queue_table, &tap_table,
+						     &peek_table};
+	struct worker *source = make(&ledger, &source_table, "");
+	assert_int_equal(worker_turn(source, NULL), 1);
+	worker_destroy(source);
+	uint64_t words[12];
+	for (uint32_t i = 0; i < 12; i++)
+		words[i] = ledger_word(&ledger, i);
+	for (int i = 0; i < 4; i++) {
+		struct worker *w = make(&ledger, tables[i], "");
+		uint8_t seat = worker_seat(w);
+		seat_stand_by(&ledger, seat);
+		for (int turn = 0; turn < 3; turn++)
+			assert_int_equal(worker_turn(w, NULL), 0);
+		assert_int_equal(atomic_load(&ledger.streams[0].owner), 0);
+		assert_int_equal(atomic_load(&ledger.taps[0].owner), 0);
+		for (uint32_t k = 0; k < 12; k++)
+			assert_int_equal(ledger_word(&ledger, k), words[k]);
+		worker_destroy(w);
+	}
+	ledger_finish(&ledger);
+}
+
 static void source_waits_for_the_pool(void **state)
 {
 	struct ledger ledger;
@@ -326,12 +355,14 @@ static void exec_as_worker(struct rig *rig, const char *config, int ledger_fd)
 	_exit(127);
 }
 
-static void rig_start(struct rig *rig, const char *config)
+static void rig_start_as(struct rig *rig, const char *config, bool standby)
 {
 	*rig = (struct rig){0};
 	make_ledger(&rig->ledger);
 	assert_int_equal(bells_create(&rig->ledger, 200), 0);
 	rig->seat = seat_assign(&rig->ledger, "queue.1", 1);
+	if (standby)
+		seat_stand_by(&rig->ledger, (uint8_t)rig->seat);
 	strcpy(rig->folder, "/tmp/troupe-test-XXXXXX");
 	assert_non_null(mkdtemp(rig->folder));
 	snprintf(rig->pipe_path, sizeof(rig->pipe_path), "%s/pipe", rig->folder);
@@ -346,6 +377,11 @@ static void rig_start(struct rig *rig, const char *config)
 	close(ledger_fd);
 	assert_true(rig->pid > 0);
 	rig->pidfd = pidfd_open(rig->pid, 0);
+}
+
+static void rig_start(struct rig *rig, const char *config)
+{
+	rig_start_as(rig, config, false);
 }
 
 /* The next message of that kind from the worker, within 10 s. */
@@ -503,6 +539,80 @@ static void orphan_waits_for_a_living_capture(void **state)
 	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
 }
 
+static void publish_one(struct rig *rig, uint32_t *slot)
+{
+	assert_int_equal(ledger_take(&rig->ledger, 0, 60, slot), 0);
+	assert_int_equal(ledger_publish(&rig->ledger, *slot, 60), 0);
+	bell_ring(&rig->ledger, (uint8_t)rig->seat);
+}
+
+static enum phase phase_of(const struct rig *rig, uint32_t slot)
+{
+	return word_unpack(ledger_word(&rig->ledger, slot)).phase;
+}
+
+/* However often it is rung; then one bell is enough. */
+static void a_standby_is_prepared_and_waits(void **state)
+{
+	struct rig rig;
+	uint32_t slot;
+	(void)state;
+	rig_start_as(&rig, "", true);
+	message_free(rig_expect(&rig, MESSAGE_PREPARED));
+	publish_one(&rig, &slot);
+	_Atomic uint64_t *turns = &rig.ledger.seats[rig.seat].turns;
+	int64_t deadline = clock_now() + 10 * NS_PER_S;
+	for (uint64_t before = atomic_load(turns); atomic_load(turns) < before + 3;) {
+		bell_ring(&rig.ledger, (uint8_t)rig.seat);
+		assert_true(clock_now() < deadline);
+		usleep(1000);
+	}
+	assert_int_equal(phase_of(&rig, slot), PHASE_QUEUED);
+	seat_charge(&rig.ledger, (uint8_t)rig.seat);
+	message_free(rig_expect(&rig, MESSAGE_READY));
+	while (phase_of(&rig, slot) != PHASE_DONE)
+		assert_true(clock_now() < deadline);
+	kill(rig.pid, SIGTERM);
+	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
+}
+
+/* Nobody is left to tell it. */
+static void an_orphaned_standby_does_what_is_left(void **state)
+{
+	struct rig rig;
+	uint32_t slot;
+	(void)state;
+	rig_start_as(&rig, "", true);
+	message_free(rig_expect(&rig, MESSAGE_PREPARED));
+	publish_one(&rig, &slot);
+	kill(rig.pid, SIGHUP);
+	struct pollfd ended = {.fd = rig.pidfd, .events = POLLIN};
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+	assert_int_equal(phase_of(&rig, slot), PHASE_DONE);
+	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
+}
+
+/* Its mutex tells of its end: held from Hello on, let go of in good order, or by the kernel. */
+static void the_mutex_is_held_while_it_lives(void **state)
+{
+	(void)state;
+	for (int killed = 0; killed < 2; killed++) {
+		struct rig rig;
+		rig_start(&rig, "");
+		pthread_mutex_t *alive = &rig.ledger.seats[rig.seat].alive.mutex;
+		message_free(rig_expect(&rig, MESSAGE_HELLO));
+		assert_int_equal(pthread_mutex_trylock(alive), EBUSY);
+		kill(rig.pid, killed ? SIGKILL : SIGTERM);
+		struct pollfd ended = {.fd = rig.pidfd, .events = POLLIN};
+		assert_int_equal(poll(&ended, 1, 10000), 1);
+		assert_int_equal(pthread_mutex_trylock(alive), killed ? EOWNERDEAD : 0);
+		if (killed)
+			pthread_mutex_consistent(alive);
+		pthread_mutex_unlock(alive);
+		assert_int_equal(rig_end(&rig), killed ? -SIGKILL : CONTRACT_EXIT_ASKED);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (getenv(CONTRACT_ENV_SEAT))
@@ -510,11 +620,15 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roles_carry_every_frame),
 		cmocka_unit_test(what_there_is_one_of_waits_for_its_owner),
+		cmocka_unit_test(a_standby_takes_nothing_until_told),
 		cmocka_unit_test(source_waits_for_the_pool),
 		cmocka_unit_test(bad_rows_are_refused),
 		cmocka_unit_test(worker_says_hello_and_ready_and_drains),
 		cmocka_unit_test(worker_claims_when_its_bell_rings),
 		cmocka_unit_test(worker_exits_by_the_contract),
+		cmocka_unit_test(a_standby_is_prepared_and_waits),
+		cmocka_unit_test(an_orphaned_standby_does_what_is_left),
+		cmocka_unit_test(the_mutex_is_held_while_it_lives),
 		cmocka_unit_test(orphan_ends),
 		cmocka_unit_test(orphan_waits_for_a_living_capture),
 	};
