@@ -109,7 +109,7 @@ static void in_trouble(struct worker *w, struct storer *storer, int why, const c
 	storer->refused = true;
 	storer->trouble_since = now;
 	log_warn("recording: %s; trying again each second, the slots keep the frames", text);
-	worker_report(w, "recording: %s", text);
+	worker_report(w, "recording: %s; trying again each second", text);
 }
 
 static void out_of_trouble(struct worker *w, struct storer *storer)
