@@ -137,10 +137,10 @@ BARS = ((235, 235, 235), (220, 220, 30), (30, 220, 220), (30, 210, 30), (210, 30
         (16, 16, 16))
 
 
-def shows_the_card(screen, left, width, off):
+def shows_the_card(screen, left, width, off, top=0):
     """Whether the eight bars of the test card are in the upper lines, `width` pixels wide."""
     for i, wanted in enumerate(BARS):
-        got = screen.pixel(left + (2 * i + 1) * width // 16, 2)
+        got = screen.pixel(left + (2 * i + 1) * width // 16, top + 1)
         if got is None or any(abs(g - w) > off for g, w in zip(got, wanted)):
             return False
     return True
@@ -207,6 +207,23 @@ def display_for_a_fifo(make):
     swap(p, "display", None)
     check(not os.path.exists(fifo), "the FIFO is still there")
     finish(p)
+
+
+def streams_side_by_side(make):
+    p = make(frames=0, fps=50, extra='stream "cam2" { source = "pattern:" pattern_size = "240x240" pattern_fps = 50 }',
+             display='exec = "%s" colours = "24bit" columns = 81' % os.path.join(harness.BIN, "troupe-display-terminal"))
+    p.prefix = ["setsid"]
+    p.up()
+    fifo = os.path.join(p.folder, "state", p.name, "terminal")
+    reader = terminal.Reader(os.open(await_(lambda: os.path.exists(fifo) and fifo, "the FIFO"), os.O_RDONLY))
+    # 40 columns for one, 41 for the other; 320 x 240 becomes 40 x 30, 7 pixels down, and 240 x 240 41 x 41.
+    await_(lambda: reader.see(lambda s: shows_the_card(s, 0, 40, 8, 7)), "the first stream on the left")
+    await_(lambda: reader.see(lambda s: shows_the_card(s, 40, 41, 8, 2)), "the second stream on the right")
+    line = reader.see(lambda s: s.line(22))
+    check(line.startswith("cam1 #") and line[40:].startswith("cam2 #"), "the line below says: %s" % line)
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.verify()
 
 
 def numbers_in(p, jpegs):
@@ -313,4 +330,4 @@ def trainer_of_centroids(make):
 if __name__ == "__main__":
     harness.main({test.__name__: test for test in (
         processor_that_finds_edges, processor_that_paints_motion, display_for_the_terminal, display_for_a_fifo,
-        display_of_snapshots, snapshots_are_whole, trainer_of_centroids)})
+        streams_side_by_side, display_of_snapshots, snapshots_are_whole, trainer_of_centroids)})

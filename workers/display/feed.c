@@ -110,6 +110,16 @@ int feed_copy(struct feed *feed, const struct frame *frame, struct shot **shot)
 	return frame->bypassed ? copy_bypassed(feed, frame, shot) : copy_processed(frame, shot);
 }
 
+int feed_peek(struct feed *feed, const struct worker *w, const struct frame *frame,
+	      struct shot **shot)
+{
+	int rc = feed_copy(feed, frame, shot);
+	if (rc < 0 || worker_still(w, frame))
+		return rc;
+	shot_release(*shot);
+	return TROUPE_E_LOST;
+}
+
 void feed_publish(struct feed *feed, struct shot *shot)
 {
 	struct feed_stream *stream = &feed->streams[shot->stream];

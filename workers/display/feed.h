@@ -58,6 +58,10 @@ void feed_destroy(struct feed *feed); /* NULL is fine; references that are out s
 int feed_copy(struct feed *feed, const struct frame *frame, struct shot **shot);
 /* Makes it the stream's newest; takes the reference over. */
 void feed_publish(struct feed *feed, struct shot *shot);
+/* The same with the question at its end: TROUPE_E_LOST if the slot went to another frame meanwhile.
+ */
+int feed_peek(struct feed *feed, const struct worker *w, const struct frame *frame,
+	      struct shot **shot);
 void shot_release(struct shot *shot);
 
 /* The stream's newest part of that kind, if it is newer than shot `after`, with a reference for the

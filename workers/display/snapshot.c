@@ -164,13 +164,9 @@ static int snapshot_frame(struct worker *w, void *self, struct frame *frame)
 	int64_t now = clock_now();
 	if (now < s->due[frame->stream_number])
 		return 0;
-	int rc = feed_copy(s->feed, frame, &shot);
+	int rc = feed_peek(s->feed, w, frame, &shot);
 	if (rc < 0)
 		return rc == TROUPE_E_MEMORY ? rc : 0;
-	if (!worker_still(w, frame)) {
-		shot_release(shot);
-		return 0;
-	}
 	feed_publish(s->feed, shot);
 	bool works = write_part(s, frame->stream->name, frame->stream_number, FEED_PLAIN);
 	if (works && config->overlay)

@@ -141,13 +141,9 @@ static int terminal_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct terminal *t = self;
 	struct shot *shot;
-	int rc = feed_copy(t->feed, frame, &shot);
+	int rc = feed_peek(t->feed, w, frame, &shot);
 	if (rc < 0)
 		return rc == TROUPE_E_MEMORY ? rc : 0;
-	if (!worker_still(w, frame)) {
-		shot_release(shot);
-		return 0;
-	}
 	struct seen *seen = &t->seen[frame->stream_number];
 	shot_release(seen->newest);
 	seen->newest = shot;
