@@ -44,7 +44,7 @@ int quarantine_create(struct supervisor *s)
 		return TROUPE_E_MEMORY;
 	s->quarantine = q;
 	q->n_slots = s->ledger.header->n_slots;
-	q->of_slot = calloc(q->n_slots, sizeof(*q->of_slot));
+	q->of_slot = calloc(q->n_slots, sizeof(void *));
 	q->keep = s->config.top.quarantine_keep;
 	snprintf(q->folder, sizeof(q->folder), "%s/" FOLDER_QUARANTINE, s->runtime.state);
 	shelf_prune(q->folder, (size_t)q->keep);

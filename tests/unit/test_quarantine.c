@@ -132,7 +132,7 @@ static int pids_told(const struct rig *r, uint64_t seq, int *pids, int max)
 static void three_deaths_are_kept(void **state)
 {
 	struct rig *r = *state;
-	int pids[4];
+	int pids[4] = {0};
 	small_publish(&r->s.ledger, LIVE_STREAM, 60, 0);
 	die(r);
 	die(r);
@@ -182,7 +182,7 @@ static void another_frame_is_another_suspect(void **state)
 {
 	struct rig *r = *state;
 	struct ledger *l = &r->s.ledger;
-	int pids[4];
+	int pids[4] = {0};
 	uint32_t slot = small_publish(l, LIVE_STREAM, 60, 0);
 	die(r);
 	die(r);
