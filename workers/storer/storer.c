@@ -507,12 +507,13 @@ static void storer_close(struct worker *w, void *self)
 
 static void dump_trouble(const struct storer *storer, FILE *out)
 {
-	if (storer->trouble == 0)
+	if (storer->trouble == 0) {
 		fprintf(out, "trouble: none\n");
-	else
+	} else {
 		fprintf(out, "trouble: %s, for %.1f s, tried %u times\n", storer->why,
 			(double)(clock_now() - storer->trouble_since) / (double)NS_PER_S,
 			storer->tries);
+	}
 }
 
 static void storer_dump(struct worker *w, void *self, FILE *out)
