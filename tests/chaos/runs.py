@@ -22,7 +22,7 @@ class Journal:
         self.path = os.path.join(pipeline.folder, "state", pipeline.name, "journal.jsonl")
         self.at = os.path.getsize(self.path) if os.path.exists(self.path) else 0
         self.part = b""
-        self.exits, self.reclaims, self.spawns = {}, {}, collections.Counter()
+        self.exits, self.reclaims, self.spawns = {}, {}, {}  # spawns: (worker, incarnation) -> pid
         self.kept = collections.defaultdict(list)  # worker -> its exits, oldest first
         self.waiting = {}  # seat -> pid whose things are to be given back
         self.gave_up = []
@@ -41,7 +41,7 @@ class Journal:
     def take(self, event):
         kind, worker = event["event"], event.get("worker")
         if kind == "spawn":
-            self.spawns[worker] += 1
+            self.spawns[worker, event["incarnation"]] = event["pid"]
         elif kind == "exit":
             check(event["pid"] not in self.exits, "pid %d ended twice" % event["pid"])
             self.exits[event["pid"]] = event
