@@ -85,6 +85,7 @@ struct bench {
 struct bench_row {
 	const char *name;
 	const char *summary; /* one line for --help */
+	const char *details; /* what exactly is measured, for --help; may be NULL */
 	double seconds;	     /* for which it measures unless --seconds says another */
 	/* Measures. 0, or an error that it has explained with bench_error(); TROUPE_E_AGAIN when
 	 * it was interrupted. Need not clear up processes and files of bench->folder. */

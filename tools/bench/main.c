@@ -110,12 +110,16 @@ static void write_doc(char *out, size_t size)
 		used += (size_t)snprintf(out + used, size - used, "  %-9s %s (%.0f s)\n", row->name,
 					 row->summary, row->seconds);
 	if (used < size)
-		snprintf(out + used, size - used, "  all       all of them\n");
+		used += (size_t)snprintf(out + used, size - used, "  all       all of them\n");
+	for (const struct bench_row *row = bench_rows; row->name && used < size; row++)
+		if (row->details)
+			used += (size_t)snprintf(out + used, size - used, "\n%s: %s\n", row->name,
+						 row->details);
 }
 
 static error_t parse_command_line(int argc, char **argv, struct asked *asked)
 {
-	char doc[4096];
+	char doc[8192];
 	write_doc(doc, sizeof(doc));
 	const struct argp argp = {
 		.options = options, .parser = parse, .args_doc = "NAME", .doc = doc};

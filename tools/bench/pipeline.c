@@ -7,14 +7,14 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Two processors of one, where two cores are worth so much of one. */
+/* Two processors on two CPUs against one on one, where two CPUs are worth so much of one. */
 #define TARGET_SPEED 1.8
 #define TARGET_BURN  1.9
 
 /* CPU a frame, of the reference's. */
 #define TARGET_CPU 1.15
 
-/* More cores than this are not asked for. */
+/* More CPUs than this are not asked for. */
 #define PROCESSORS_MAX 16
 
 /* Each round measures every setting once, so that a drift of the machine hits all alike. */
@@ -33,10 +33,12 @@ struct tally {
 	struct samples rate, cpu, parallel;
 };
 
-enum { REFERENCE, ON_ONE_CPU, ONE, SETTINGS_MAX = ONE + PROCESSORS_MAX };
+enum { REFERENCE, ONE, SETTINGS_MAX = ONE + PROCESSORS_MAX + 1 };
 
 struct pipeline {
-	struct tally tally[SETTINGS_MAX]; /* from ONE on with 1, 2, … processors */
+	/* The reference; from ONE on k = 1, 2, … processors on k CPUs; one processor on all. */
+	struct tally tally[SETTINGS_MAX];
+	size_t end; /* behind the last k */
 	size_t n;
 };
 
@@ -45,29 +47,44 @@ static void set_up(struct pipeline *pipeline, int cores)
 	int most = cores < PROCESSORS_MAX ? cores : PROCESSORS_MAX;
 	struct tally *tally = pipeline->tally;
 	tally[REFERENCE] = (struct tally){.name = "sequential"};
-	tally[ON_ONE_CPU] = (struct tally){.name = "1 processor, all on one CPU",
-					   .setting = {.processors = 1, .one_cpu = true}};
-	for (int i = 0; i < most; i++) {
-		tally[ONE + i] = (struct tally){.setting = {.processors = i + 1}};
-		snprintf(tally[ONE + i].name, sizeof(tally[0].name), "%d processor%s", i + 1,
-			 i > 0 ? "s" : "");
+	for (int k = 1; k <= most; k++) {
+		tally[k] = (struct tally){.setting = {.processors = k, .cpus = k}};
+		snprintf(tally[k].name, sizeof(tally[k].name), "%d processor%s on %d CPU%s", k,
+			 k > 1 ? "s" : "", k, k > 1 ? "s" : "");
 	}
-	pipeline->n = ONE + (size_t)most;
+	pipeline->n = pipeline->end = (size_t)most + 1;
+	if (most > 1) {
+		tally[pipeline->n] = (struct tally){.setting = {.processors = 1, .cpus = most}};
+		snprintf(tally[pipeline->n].name, sizeof(tally[0].name), "1 processor on %d CPUs",
+			 most);
+		pipeline->n++;
+	}
 }
 
-/* ---- Amdahl: time a frame with k processors = serial + parallel / k ---- */
+/* Work was done on more than one CPU. */
+static bool shares(const struct tally *tally)
+{
+	return tally->setting.cpus > 1;
+}
+
+/* ---- Amdahl: time a frame with k processors on k CPUs = serial + parallel / k ---- */
 
 struct amdahl {
 	double serial, parallel; /* ms a frame */
 };
 
-/* Least squares over all numbers of processors; with two of them it goes through both. */
-static struct amdahl fit(struct pipeline *pipeline)
+/* Frames a second, had the CPUs not slowed each other down. */
+static double rate_of(const struct bench *bench, struct tally *tally)
+{
+	return samples_quantile(&tally->rate, 0.5) * (shares(tally) ? bench->machine.slowdown : 1);
+}
+
+/* Least squares over all k; with two of them it goes through both. */
+static struct amdahl fit(const struct bench *bench, struct pipeline *pipeline)
 {
 	double n = 0, x = 0, y = 0, xx = 0, xy = 0;
-	for (size_t i = ONE; i < pipeline->n; i++) {
-		double share = 1.0 / pipeline->tally[i].setting.processors;
-		double time = 1000 / samples_quantile(&pipeline->tally[i].rate, 0.5);
+	for (size_t k = ONE; k < pipeline->end; k++) {
+		double share = 1.0 / (double)k, time = 1000 / rate_of(bench, &pipeline->tally[k]);
 		n++;
 		x += share;
 		y += time;
@@ -78,59 +95,40 @@ static struct amdahl fit(struct pipeline *pipeline)
 	return (struct amdahl){.serial = (y - slope * x) / n, .parallel = slope};
 }
 
-/* What the CPU time of one processor's run foretells: its own part is what more of them share, the
- * rest is done by one process each. */
-static struct amdahl foretell(struct tally *one)
+static void add_amdahl(const struct bench *bench, struct pipeline *pipeline, size_t k,
+		       struct figure *figure)
 {
-	double time = 1000 / samples_quantile(&one->rate, 0.5);
-	double share = samples_quantile(&one->parallel, 0.5) / samples_quantile(&one->cpu, 0.5);
-	return (struct amdahl){.serial = time * (1 - share), .parallel = time * share};
-}
-
-static double rate_of(const struct amdahl *amdahl, int processors)
-{
-	return 1000 / (amdahl->serial + amdahl->parallel / processors);
-}
-
-static double serial_percent(const struct amdahl *amdahl)
-{
-	return amdahl->serial * 100 / (amdahl->serial + amdahl->parallel);
+	struct amdahl fitted = fit(bench, pipeline);
+	double whole = fitted.serial + fitted.parallel;
+	figure->extra[0] = (struct figure_extra){"serial", fitted.serial * 100 / whole, "%"};
+	figure->extra[1] = (struct figure_extra){
+		"Amdahl predicts", 1000 / (fitted.serial + fitted.parallel / (double)k),
+		"frames/s"};
 }
 
 /* ---- figures ---- */
 
-static void compare(struct figure *figure, struct tally *with, struct samples *values)
+static void compare(struct figure *figure, const struct tally *with, struct samples *values)
 {
 	snprintf(figure->baseline, sizeof(figure->baseline), "%s", with->name);
 	figure->baseline_n = values->n;
 	figure->baseline_median = samples_quantile(values, 0.5);
-	figure->baseline_two_processes = with->setting.processors > 1;
+	figure->baseline_two_processes = shares(with);
 }
 
 static int add_rate(struct bench *bench, struct pipeline *pipeline, size_t i)
 {
-	struct tally *tally = &pipeline->tally[i];
-	struct figure figure = {.unit = "frames/s",
-				.kind = FIGURE_RATE,
-				.two_processes = tally->setting.processors > 1};
-	int processors = tally->setting.processors;
+	struct tally *tally = &pipeline->tally[i],
+		     *with = &pipeline->tally[i > ONE ? ONE : REFERENCE];
+	struct figure figure = {
+		.unit = "frames/s", .kind = FIGURE_RATE, .two_processes = shares(tally)};
 	snprintf(figure.name, sizeof(figure.name), "%s", tally->name);
 	figure_take(&figure, &tally->rate);
 	if (i > REFERENCE)
-		compare(&figure, &pipeline->tally[processors > 1 ? ONE : REFERENCE],
-			&pipeline->tally[processors > 1 ? ONE : REFERENCE].rate);
-	if (processors > 1) {
-		struct amdahl fitted = fit(pipeline), foretold = foretell(&pipeline->tally[ONE]);
-		figure.extra[0] =
-			(struct figure_extra){"serial, fitted", serial_percent(&fitted), "%"};
-		figure.extra[1] =
-			(struct figure_extra){"gives", rate_of(&fitted, processors), "frames/s"};
-		figure.extra[2] = (struct figure_extra){"serial, by CPU time",
-							serial_percent(&foretold), "%"};
-		figure.extra[3] = (struct figure_extra){"foretells", rate_of(&foretold, processors),
-							"frames/s"};
-	}
-	if (processors == 2 && bench->machine.ratio >= TARGET_BURN) {
+		compare(&figure, with, &with->rate);
+	if (i > ONE && i < pipeline->end)
+		add_amdahl(bench, pipeline, i, &figure);
+	if (i == 2 && i < pipeline->end && bench->machine.ratio >= TARGET_BURN) {
 		figure.target = TARGET_RATIO_AT_LEAST;
 		figure.limit = TARGET_SPEED;
 	}
@@ -139,16 +137,16 @@ static int add_rate(struct bench *bench, struct pipeline *pipeline, size_t i)
 
 static int add_cpu(struct bench *bench, struct pipeline *pipeline, size_t i)
 {
-	struct tally *tally = &pipeline->tally[i];
+	struct tally *tally = &pipeline->tally[i], *with = &pipeline->tally[REFERENCE];
 	struct figure figure = {.unit = "ms",
 				.kind = FIGURE_TIME,
-				.two_processes = i >= ONE,
-				.target = i >= ONE ? TARGET_RATIO_AT_MOST : TARGET_NONE,
+				.two_processes = shares(tally),
+				.target = i > REFERENCE ? TARGET_RATIO_AT_MOST : TARGET_NONE,
 				.limit = TARGET_CPU};
 	snprintf(figure.name, sizeof(figure.name), "CPU a frame, %s", tally->name);
 	figure_take(&figure, &tally->cpu);
 	if (i > REFERENCE) {
-		compare(&figure, &pipeline->tally[REFERENCE], &pipeline->tally[REFERENCE].cpu);
+		compare(&figure, with, &with->cpu);
 		figure.extra[0] = (struct figure_extra){
 			"of it processors", samples_quantile(&tally->parallel, 0.5), "ms"};
 	}

@@ -7,7 +7,7 @@
 /* One way to do the work. */
 struct pipeline_setting {
 	int processors; /* 0: the sequential reference */
-	bool one_cpu;	/* all processes on one CPU */
+	int cpus;	/* all processes together may run on so many; 0: on any */
 };
 
 /* What was done in a span of a run. */

@@ -8,6 +8,7 @@
 #include "tools/bench/rig.h"
 #include "workers/storer/recording.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -132,6 +133,20 @@ static int take_result(struct bench *bench, const struct used *from, const struc
 
 /* ---- the run ---- */
 
+/* Keeps us, and so all that we start, to the first `cpus` of those we may use (0: to all of them).
+ * *before is what we had. */
+static void confine(int cpus, cpu_set_t *before)
+{
+	cpu_set_t few;
+	sched_getaffinity(0, sizeof(*before), before);
+	CPU_ZERO(&few);
+	for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&few) < cpus; cpu++)
+		if (CPU_ISSET(cpu, before))
+			CPU_SET(cpu, &few);
+	if (cpus > 0)
+		sched_setaffinity(0, sizeof(few), &few);
+}
+
 /* Lets it run; the CPU time at the beginning and the end of the span. */
 static int let_run(const struct crew *crew, int64_t span, struct used *from, struct used *to)
 {
@@ -143,17 +158,8 @@ static int let_run(const struct crew *crew, int64_t span, struct used *from, str
 	return rc < 0 ? rc : bench_sleep_until(to->at + COMMITTED_AFTER);
 }
 
-static int pin_crew(struct bench *bench, const struct pipeline_setting *setting,
-		    const struct crew *crew)
-{
-	int rc = 0;
-	for (size_t i = 0; i < crew->n && setting->one_cpu && rc == 0; i++)
-		rc = machine_pin(crew->pid[i], bench->machine.first);
-	return rc < 0 ? bench_error(bench, rc, "cannot pin the workers: %s", error_text(rc)) : 0;
-}
-
-static int run_pipeline(struct bench *bench, const struct pipeline_setting *setting,
-			const char *config, int64_t span, struct used *from, struct used *to)
+static int run_pipeline(struct bench *bench, const char *config, int64_t span, struct used *from,
+			struct used *to)
 {
 	struct rig rig;
 	struct crew crew;
@@ -161,9 +167,7 @@ static int run_pipeline(struct bench *bench, const struct pipeline_setting *sett
 	if (rc < 0)
 		return rc;
 	find_crew(&rig, &crew);
-	rc = pin_crew(bench, setting, &crew);
-	if (rc == 0)
-		rc = let_run(&crew, span, from, to);
+	rc = let_run(&crew, span, from, to);
 	int down = rig_down(bench, &rig, PATIENCE);
 	return rc < 0 ? rc : down;
 }
@@ -194,11 +198,14 @@ int pipeline_measure(struct bench *bench, const struct pipeline_setting *setting
 {
 	char config[1024], path[128];
 	struct used from, to;
+	cpu_set_t before;
 	int rc = write_config(bench, setting, config, sizeof(config));
 	if (rc < 0)
 		return bench_error(bench, rc, "a path is too long");
-	rc = setting->processors > 0 ? run_pipeline(bench, setting, config, span, &from, &to)
+	confine(setting->cpus, &before);
+	rc = setting->processors > 0 ? run_pipeline(bench, config, span, &from, &to)
 				     : run_reference(bench, config, span, &from, &to);
+	sched_setaffinity(0, sizeof(before), &before);
 	if (rc == 0)
 		rc = take_result(bench, &from, &to, result);
 	bench_remove(recording_path(bench, path, sizeof(path)));

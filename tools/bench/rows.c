@@ -13,11 +13,34 @@ const struct bench_row bench_rows[] = {
 	 .run = store_run},
 	{.name = "restart",
 	 .summary = "kill -9 of a worker until its successor works, against a bare vfork and exec",
+	 .details =
+		 "each worker is killed (-9) in a pipeline of its own, 50 times in 180 seconds, "
+		 "without a spare and with one, always once it and its spare are ready. The time "
+		 "runs from just before kill(2): of a processor, the only one, with frames that "
+		 "wait, to `claimed` in the record of the first frame that another seat has "
+		 "claimed; of a storer, with frames that wait, until a frame is settled that was "
+		 "not settled before (seen 0.1 ms later at most; it includes what the disk takes, "
+		 "--folder says which); of a display to the first byte of its answer to a "
+		 "request that was made 0.1 ms after the kill. Beside it: when the kernel had torn "
+		 "down the memory of the dead one. The baseline, once before each kill: from just "
+		 "before posix_spawn (vfork and exec) of a small static program to the first lines "
+		 "of its main().",
 	 .seconds = 180,
 	 .run = restart_run},
 	{.name = "pipeline",
 	 .summary = "frames a second and CPU a frame of 1 to N processors, against the sequential "
 		    "reference",
+	 .details =
+		 "1080p frames of the pattern, as fast as can be, scaled, coded as JPEG, and "
+		 "recorded in memory (/dev/shm), so that no disk is measured; no trainer, no "
+		 "display. k processors and everything else of the pipeline (capture draws each "
+		 "frame, the storer records it, the supervisor) may run on k CPUs together; \"1 "
+		 "processor on N CPUs\" shows how much of that is not the processor's. Frames "
+		 "count whose processing ended within the span, after a warm-up; CPU is that of "
+		 "all processes in the same span. Amdahl: least squares of time a frame = serial + "
+		 "parallel / k over all k, of rates corrected by the burn; what capture and storer "
+		 "do counts as parallel as far as it goes on beside the processors. Two on two "
+		 "CPUs have a target where the burn's ratio is at least 1.9.",
 	 .seconds = 120,
 	 .run = pipeline_run},
 	{.name = NULL},
