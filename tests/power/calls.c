@@ -15,6 +15,25 @@
 
 #pragma GCC visibility push(default) /* for SQLite's library to find them */
 
+/* Each under the name that libc has for it; 64 is the same on this machine. */
+int on_open(const char *path, int flags, ...) __asm__("open");
+int on_open64(const char *path, int flags, ...) __asm__("open64");
+int on_openat(int folder, const char *path, int flags, ...) __asm__("openat");
+int on_openat64(int folder, const char *path, int flags, ...) __asm__("openat64");
+int on_mkdir(const char *path, mode_t mode) __asm__("mkdir");
+int on_mkdirat(int folder, const char *path, mode_t mode) __asm__("mkdirat");
+int on_unlink(const char *path) __asm__("unlink");
+int on_unlinkat(int folder, const char *path, int flags) __asm__("unlinkat");
+int on_rename(const char *from, const char *to) __asm__("rename");
+ssize_t on_pwrite(int fd, const void *data, size_t size, off_t at) __asm__("pwrite");
+ssize_t on_pwrite64(int fd, const void *data, size_t size, off_t at) __asm__("pwrite64");
+int on_ftruncate(int fd, off_t size) __asm__("ftruncate");
+int on_ftruncate64(int fd, off_t size) __asm__("ftruncate64");
+int on_fsync(int fd) __asm__("fsync");
+int on_fdatasync(int fd) __asm__("fdatasync");
+
+#pragma GCC visibility pop
+
 /* Where a name stands. */
 struct place {
 	uint32_t folder; /* UINT32_MAX: not watched */
@@ -115,27 +134,27 @@ static unsigned mode_of(int flags, va_list args)
 		return open_at(folder, path, flags, mode);                                         \
 	} while (0)
 
-int open(const char *path, int flags, ...)
+int on_open(const char *path, int flags, ...)
 {
 	OPEN_AT(AT_FDCWD, path, flags);
 }
 
-int open64(const char *path, int flags, ...)
+int on_open64(const char *path, int flags, ...)
 {
 	OPEN_AT(AT_FDCWD, path, flags);
 }
 
-int openat(int folder, const char *path, int flags, ...)
+int on_openat(int folder, const char *path, int flags, ...)
 {
 	OPEN_AT(folder, path, flags);
 }
 
-int openat64(int folder, const char *path, int flags, ...)
+int on_openat64(int folder, const char *path, int flags, ...)
 {
 	OPEN_AT(folder, path, flags);
 }
 
-int mkdirat(int folder, const char *path, mode_t mode)
+int on_mkdirat(int folder, const char *path, mode_t mode)
 {
 	struct disk *disk = disk_watched();
 	struct place place = {.folder = UINT32_MAX};
@@ -152,12 +171,12 @@ int mkdirat(int folder, const char *path, mode_t mode)
 	return rc;
 }
 
-int mkdir(const char *path, mode_t mode)
+int on_mkdir(const char *path, mode_t mode)
 {
-	return mkdirat(AT_FDCWD, path, mode);
+	return on_mkdirat(AT_FDCWD, path, mode);
 }
 
-int unlinkat(int folder, const char *path, int flags)
+int on_unlinkat(int folder, const char *path, int flags)
 {
 	struct disk *disk = disk_watched();
 	struct place place = {.folder = UINT32_MAX};
@@ -181,13 +200,13 @@ int unlinkat(int folder, const char *path, int flags)
 	return rc;
 }
 
-int unlink(const char *path)
+int on_unlink(const char *path)
 {
-	return unlinkat(AT_FDCWD, path, 0);
+	return on_unlinkat(AT_FDCWD, path, 0);
 }
 
 /* Within one folder, which is all that a recording needs. */
-int rename(const char *from, const char *to)
+int on_rename(const char *from, const char *to)
 {
 	struct disk *disk = disk_watched();
 	struct place old = {.folder = UINT32_MAX}, new;
@@ -237,18 +256,15 @@ static ssize_t write_at(struct disk *disk, uint32_t node, int fd, const void *da
 		     (disk->lie == LIE_NO_LOG_REWRITE && disk->nodes[node].log);
 	bool known = clean && rewrites(fd, data, size, at);
 	ssize_t put = syscall(SYS_pwrite64, fd, data, size, at);
+	const struct disk_event event = {
+		.kind = DISK_WRITE, .node = node, .at = (uint64_t)at, .size = (uint64_t)put};
 
 	if (put > 0 && !known)
-		disk_add(disk,
-			 &(struct disk_event){.kind = DISK_WRITE,
-					      .node = node,
-					      .at = (uint64_t)at,
-					      .size = (uint64_t)put},
-			 data, (size_t)put);
+		disk_add(disk, &event, data, (size_t)put);
 	return put;
 }
 
-ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+ssize_t on_pwrite(int fd, const void *data, size_t size, off_t at)
 {
 	struct disk *disk = disk_watched();
 	uint32_t node = node_of(disk, fd);
@@ -269,31 +285,29 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 	return part > 0 ? write_at(disk, node, fd, data, part, at) : refuse(ENOSPC);
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off_t at)
+ssize_t on_pwrite64(int fd, const void *data, size_t size, off_t at)
 {
-	return pwrite(fd, data, size, at);
+	return on_pwrite(fd, data, size, at);
 }
 
-int ftruncate(int fd, off_t size)
+int on_ftruncate(int fd, off_t size)
 {
 	struct disk *disk = disk_watched();
-	uint32_t node = node_of(disk, fd);
+	const struct disk_event event = {
+		.kind = DISK_TRUNCATE, .node = node_of(disk, fd), .size = (uint64_t)size};
 	int rc;
 
-	if (node != UINT32_MAX && !alive(disk))
+	if (event.node != UINT32_MAX && !alive(disk))
 		return refuse(EIO);
 	rc = (int)syscall(SYS_ftruncate, fd, size);
-	if (rc == 0 && node != UINT32_MAX)
-		disk_add(disk,
-			 &(struct disk_event){
-				 .kind = DISK_TRUNCATE, .node = node, .size = (uint64_t)size},
-			 NULL, 0);
+	if (rc == 0 && event.node != UINT32_MAX)
+		disk_add(disk, &event, NULL, 0);
 	return rc;
 }
 
-int ftruncate64(int fd, off_t size)
+int on_ftruncate64(int fd, off_t size)
 {
-	return ftruncate(fd, size);
+	return on_ftruncate(fd, size);
 }
 
 /* ---- syncs ---- */
@@ -309,12 +323,14 @@ static bool lied_about(const struct disk *disk, uint32_t node)
 
 static int sync_node(struct disk *disk, uint32_t node, bool may_fail)
 {
+	const struct disk_event synced = {.kind = DISK_SYNC, .node = node};
+	const struct disk_event failed = {.kind = DISK_SYNC_FAILED, .node = node};
+
 	if (!alive(disk))
 		return refuse(EIO);
 	may_fail = may_fail && (disk->nodes[node].log || !disk->fail_only_log);
 	if (may_fail && chance_hits(&disk->chance, disk->fail_syncs)) {
-		disk_add(disk, &(struct disk_event){.kind = DISK_SYNC_FAILED, .node = node}, NULL,
-			 0);
+		disk_add(disk, &failed, NULL, 0);
 		if (disk->lie == LIE_RETRIED_SYNC)
 			return 0;
 		if (chance_hits(&disk->chance, disk->die_after_failure))
@@ -322,11 +338,11 @@ static int sync_node(struct disk *disk, uint32_t node, bool may_fail)
 		return refuse(EIO);
 	}
 	if (!lied_about(disk, node))
-		disk_add(disk, &(struct disk_event){.kind = DISK_SYNC, .node = node}, NULL, 0);
+		disk_add(disk, &synced, NULL, 0);
 	return 0;
 }
 
-int fsync(int fd)
+int on_fsync(int fd)
 {
 	struct disk *disk = disk_watched();
 	uint32_t node = node_of(disk, fd);
@@ -336,7 +352,7 @@ int fsync(int fd)
 
 /* SQLite takes no notice of a folder that could not be synced (it says so in its source), so that
  * is spared it: only fsync, which is ours, fails for folders. */
-int fdatasync(int fd)
+int on_fdatasync(int fd)
 {
 	struct disk *disk = disk_watched();
 	uint32_t node = node_of(disk, fd);

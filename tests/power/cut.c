@@ -124,10 +124,13 @@ static bool ever_written(const struct node *file, uint32_t n, uint64_t at)
 {
 	if (at < file->synced.size)
 		return true;
-	for (uint32_t i = 0; i < n; i++)
-		if (file->pending[i].kind == DISK_WRITE && file->pending[i].at < at + SECTOR &&
-		    at < file->pending[i].at + file->pending[i].size)
+	for (uint32_t i = 0; i < n; i++) {
+		const struct disk_event *event = &file->pending[i];
+
+		if (event->kind == DISK_WRITE && event->at < at + SECTOR &&
+		    at < event->at + event->size)
 			return true;
+	}
 	return false;
 }
 
@@ -251,10 +254,11 @@ static void write_folder(const struct disk *disk, struct node *nodes, uint32_t n
 	enum grain grain = (enum grain)chance_below(chance, N_GRAINS);
 	uint64_t moment = chance_below(chance, folder->n_pending + 1);
 
-	for (uint32_t i = 0; i < folder->n_pending; i++)
+	for (uint32_t i = 0; i < folder->n_pending; i++) {
 		if (grain == NEW || (grain == MOMENT && i < moment) ||
 		    (grain > MOMENT && chance_below(chance, 2) == 0))
 			apply_name(folder, &folder->pending[i]);
+	}
 	for (uint32_t i = 0; i < folder->n_entries; i++) {
 		const struct entry *entry = &folder->entries[i];
 		int below;

@@ -109,11 +109,12 @@ static void give(struct disk *disk, int fd, uint32_t node)
 		made.child = disk_new_node(disk, entry->d_name, &st);
 		snprintf(made.name, sizeof(made.name), "%.39s", entry->d_name);
 		disk_add(disk, &made, NULL, 0);
-		if (S_ISDIR(st.st_mode))
-			give(disk, openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY),
-			     made.child);
-		else
+		if (!S_ISDIR(st.st_mode)) {
 			give_content(disk, dirfd(dir), entry->d_name, made.child);
+			continue;
+		}
+		give(disk, openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		     made.child);
 	}
 	closedir(dir);
 	disk_add(disk, &(struct disk_event){.kind = DISK_SYNC, .node = node}, NULL, 0);
@@ -140,8 +141,7 @@ void disk_unwatch(void)
 
 void disk_finish(struct disk *disk)
 {
-	if (disk_watched() == disk)
-		disk_unwatch();
+	disk_unwatch();
 	for (size_t i = 0; i < disk->n_events; i++)
 		free(disk->events[i].data);
 	free(disk->events);

@@ -83,6 +83,7 @@ struct disk {
 void disk_watch(struct disk *disk, const char *folder);
 /* Ends watching; the events stay. */
 void disk_unwatch(void);
+/* The same, and forgets the events. */
 void disk_finish(struct disk *disk);
 
 /* The one that is watched, or NULL. For calls.c. */

@@ -15,8 +15,15 @@
 
 #pragma GCC visibility push(default)
 
-int ftruncate64(int fd, off_t size);
-ssize_t pwrite64(int fd, const void *data, size_t size, off_t at);
+/* Each under the name that libc has for it. */
+ssize_t on_pwrite(int fd, const void *data, size_t size, off_t at) __asm__("pwrite");
+ssize_t on_pwrite64(int fd, const void *data, size_t size, off_t at) __asm__("pwrite64");
+int on_fdatasync(int fd) __asm__("fdatasync");
+int on_fsync(int fd) __asm__("fsync");
+int on_ftruncate(int fd, off_t size) __asm__("ftruncate");
+int on_ftruncate64(int fd, off_t size) __asm__("ftruncate64");
+
+#pragma GCC visibility pop
 
 static bool of_recording(int fd)
 {
@@ -43,7 +50,7 @@ static bool fails(int fd)
 	return (n * 2654435761u >> 16) % ONE_IN == 0;
 }
 
-ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+ssize_t on_pwrite(int fd, const void *data, size_t size, off_t at)
 {
 	if (!fails(fd))
 		return syscall(SYS_pwrite64, fd, data, size, at);
@@ -53,9 +60,9 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 	return -1;
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off_t at)
+ssize_t on_pwrite64(int fd, const void *data, size_t size, off_t at)
 {
-	return pwrite(fd, data, size, at);
+	return on_pwrite(fd, data, size, at);
 }
 
 static int refuse(int fd, long call, off_t size)
@@ -66,22 +73,22 @@ static int refuse(int fd, long call, off_t size)
 	return -1;
 }
 
-int fdatasync(int fd)
+int on_fdatasync(int fd)
 {
 	return refuse(fd, SYS_fdatasync, 0);
 }
 
-int fsync(int fd)
+int on_fsync(int fd)
 {
 	return refuse(fd, SYS_fsync, 0);
 }
 
-int ftruncate(int fd, off_t size)
+int on_ftruncate(int fd, off_t size)
 {
 	return refuse(fd, SYS_ftruncate, size);
 }
 
-int ftruncate64(int fd, off_t size)
+int on_ftruncate64(int fd, off_t size)
 {
 	return refuse(fd, SYS_ftruncate, size);
 }

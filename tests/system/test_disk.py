@@ -166,21 +166,32 @@ def full_again_and_again(make):
 
 
 def full_and_killed(make):
-    """A storer that starts on a full disk does not give up: frames are owed to it."""
-    p = pipeline(make, "killed", storer="max_restarts = 3")
+    """A storer that starts on a full disk does not give up: frames are owed to it. In the end it finds no
+    catalogue either, and no space to make it again from the segments."""
+    p = pipeline(make, "killed")
+    hold = os.path.join(p.folder, "hold")
+    p.settings["storer"] = wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold) + "max_restarts = 3"
     disk = Disk(p, "100m")
     p.up()
     await_(lambda: p.ledger.last() > 40, "frames to flow")
     disk.fill()
     await_(lambda: tries(p) > 0, "the storer to be refused")
     owed = [w.seq for w in p.ledger.owed()]
-    for _ in range(3):
+    for catalogue in ("kept", "kept", "lost"):
         worker = p.worker("storer")
+        flag(p, "hold", True)
         os.kill(worker["pid"], signal.SIGKILL)
+        await_(lambda: p.worker("storer")["incarnation"] > worker["incarnation"], "the next storer")
+        for name in os.listdir(p.recording):
+            if name.startswith("recording.sqlite") and catalogue == "lost":
+                os.unlink(os.path.join(p.recording, name))
+        disk.fill()
+        flag(p, "hold", False)
         p.back("storer", worker["incarnation"])
         await_(lambda: tries(p) > 0, "the new one to be refused")
-    for seq in owed:
-        check(seq in [w.seq for w in p.ledger.owed()], "frame %d is no longer owed" % seq)
+    check("not open" in p.troupe("inspect", "storer", "-n", p.name).stdout, "it could open the recording")
+    now = [w.seq for w in p.ledger.owed()]
+    check(all(seq in now for seq in owed), "of the owed %s there are only %s" % (owed, now))
     disk.clear()
     goes_on(p)
     whole(p, 300)
