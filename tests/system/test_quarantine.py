@@ -250,6 +250,23 @@ def folder_not_writable(make):
     check(os.listdir(folder) == [DEATHS], "nothing half is left: %s" % os.listdir(folder))
 
 
+def no_room_for_the_pixels(make):
+    """A limit on the size of a file stands for a disk that is too full for 1.4 MB, but not for a segment."""
+    p = make(frames=120, fps=50, processor=CRASH, size="1280x720", slots=128)
+    small = os.path.join(p.folder, "small")
+    with open(small, "w") as file:
+        file.write("#!/bin/sh\nulimit -f 2000\nexec %s/troupe-storer \"$@\"\n" % harness.BIN)
+    os.chmod(small, 0o755)
+    p.settings["storer"] = 'exec = "%s" segment_bytes = 500kB' % small
+    p.up()
+    folder = os.path.dirname(wait_for(p, DEATHS))
+    p.wait_end(0)
+    check("quarantine: frame 40 of cam1 cannot be kept" in p.log("storer"), "the storer says so: " + p.log("storer"))
+    check(os.listdir(folder) == [DEATHS], "no half of a file takes room: %s" % os.listdir(folder))
+    p.settings["storer"] = ""
+    check_the_rest(p, 120)
+
+
 harness.main({f.__name__: f for f in (
     three_deaths, is_listed, two_streams, hangs_count, twice_is_not_enough, killed_storer, killed_supervisor,
-    only_the_newest_are_kept, not_recorded, folder_not_writable)})
+    only_the_newest_are_kept, not_recorded, folder_not_writable, no_room_for_the_pixels)})
