@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
 	{"force", KEY_FORCE, NULL, 0, "measure on a busy machine too; the figures are marked", 0},
 	{"folder", KEY_FOLDER, "DIR", 0,
 	 "make the temporary folder there (/var/tmp): its file system is what `store` measures", 0},
-	{NULL},
+	{0},
 };
 
 struct asked {
@@ -111,10 +111,11 @@ static void write_doc(char *out, size_t size)
 					 row->summary, row->seconds);
 	if (used < size)
 		used += (size_t)snprintf(out + used, size - used, "  all       all of them\n");
-	for (const struct bench_row *row = bench_rows; row->name && used < size; row++)
+	for (const struct bench_row *row = bench_rows; row->name && used < size; row++) {
 		if (row->details)
 			used += (size_t)snprintf(out + used, size - used, "\n%s: %s\n", row->name,
 						 row->details);
+	}
 }
 
 static error_t parse_command_line(int argc, char **argv, struct asked *asked)

@@ -115,7 +115,7 @@ static int count_frames(struct recording *recording, int64_t from, int64_t to, d
 static int take_result(struct bench *bench, const struct used *from, const struct used *to,
 		       struct pipeline_result *result)
 {
-	struct recording *recording;
+	struct recording *recording = NULL;
 	double frames = 0;
 	int rc = open_recording(bench, &recording);
 	if (rc < 0)
@@ -197,7 +197,7 @@ int pipeline_measure(struct bench *bench, const struct pipeline_setting *setting
 		     struct pipeline_result *result)
 {
 	char config[1024], path[128];
-	struct used from, to;
+	struct used from = {0}, to = {0};
 	cpu_set_t before;
 	int rc = write_config(bench, setting, config, sizeof(config));
 	if (rc < 0)
