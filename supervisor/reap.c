@@ -145,11 +145,16 @@ static bool source_ended(const struct part *part)
 	return m->role->source && atomic_load(&m->supervisor->ledger.streams[m->number].ended) != 0;
 }
 
+static bool is_clean(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED && info->si_status == CONTRACT_EXIT_ASKED;
+}
+
 /* The last words of a source that ended by itself: they lie in the socket already, but libzmq's
  * thread may need a moment to bring them in. */
 static void hear_out(struct part *part, const siginfo_t *info)
 {
-	bool clean = info->si_code == CLD_EXITED && info->si_status == CONTRACT_EXIT_ASKED;
+	bool clean = is_clean(info);
 	pipes_on_message(part, part->process.pipe);
 	for (int i = 0; i < HEAR_OUT_MS && clean && part->member->role->source &&
 			!part->process.asked && !part->life.said_finished && !source_ended(part);
@@ -169,42 +174,32 @@ static void fail_early(struct member *m, const siginfo_t *info, const struct end
 		supervisor_fail(m->supervisor, "%s: %s", m->name, *words ? words : end->cause);
 }
 
-static void part_ended(struct part *part, const siginfo_t *info)
+/* What its end was, and whether the kernel's killer was at work since the last one. */
+static struct ending judge(const struct part *part, const siginfo_t *info, bool finished)
+{
+	struct supervisor *s = part->member->supervisor;
+	const struct process *p = &part->process;
+	uint64_t kills = oom_kills(), before = s->oom_kills;
+	s->oom_kills = kills;
+	return ending_of(info, p->killed_for, p->asked || finished, kills != before);
+}
+
+/* Everything of the process but its seat. */
+static void bury(struct part *part)
 {
 	struct member *m = part->member;
-	struct supervisor *s = m->supervisor;
-	char words[256], inbox[LINK_PATH_SIZE + 64];
-	uint64_t kills = oom_kills();
-	kill(-part->process.pid, SIGKILL); /* what it may have left of its group */
-	bells_ring_all(&s->ledger);
-	hear_out(part, info);
-	logs_take_rest(part);
-	words_last(&part->process.words, words, sizeof(words));
-	bool finished = part->life.said_finished || source_ended(part);
-	struct ending end = ending_of(info, part->process.killed_for,
-				      part->process.asked || finished, kills != s->oom_kills);
-	s->oom_kills = kills;
-	if (finished && end.clean)
-		part_event(part, EVENT_FINISHED);
-	const struct exit_note *note = note_exit(part, &end, words);
-	if (end.fault)
-		quarantine_accuse(part, note);
-	fail_early(m, info, &end, words);
-	if (!(finished && end.clean))
-		succession_follow(part);
-	uint8_t seat = part->process.seat;
-	bool succeeded = part->process.succeeded;
-	bool excused = !end.fault && (succeeded || part->life.state == LIFE_READY ||
-				      part->life.state == LIFE_PREPARED);
-	if (succeeded && excused)
-		life_excuse(&m->lead->life);
-	socket_path(s, m->name, part->process.incarnation, "in", inbox, sizeof(inbox));
-	process_finish(&part->process, s);
+	char inbox[LINK_PATH_SIZE + 64];
+	socket_path(m->supervisor, m->name, part->process.incarnation, "in", inbox, sizeof(inbox));
+	process_finish(&part->process, m->supervisor);
 	unlink(inbox);
-	/* The successor first: it starts while the seat of the dead is being cleared. */
-	switch (swap_part_ended(part, finished && end.clean, &end, words)) {
+}
+
+static void what_follows(struct part *part, bool finished, const struct ending *end,
+			 const char *words, bool excused)
+{
+	switch (swap_part_ended(part, finished, end, words)) {
 	case FOLLOWS_AS_EVER:
-		part_exit_event(part, end.clean, excused);
+		part_exit_event(part, end->clean, excused);
 		break;
 	case FOLLOWS_AT_ONCE:
 		part_exit_event(part, false, true);
@@ -213,6 +208,47 @@ static void part_ended(struct part *part, const siginfo_t *info)
 		part_final_exit(part);
 		break;
 	}
+}
+
+/* Who was in the way of nothing when it was killed from outside starts again as if nothing had
+ * happened, or the one does that took its place before the cause was known. */
+static bool excuse(struct part *part, const struct ending *end)
+{
+	enum life_state state = part->life.state;
+	bool succeeded = part->process.succeeded;
+	if (end->fault || !(succeeded || state == LIFE_READY || state == LIFE_PREPARED))
+		return false;
+	if (succeeded)
+		life_excuse(&part->member->lead->life);
+	return true;
+}
+
+/* The successor first, before anything is written or asked: others wait for it. */
+static void part_ended(struct part *part, const siginfo_t *info)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	char words[256];
+	kill(-part->process.pid, SIGKILL); /* what it may have left of its group */
+	bells_ring_all(&s->ledger);
+	hear_out(part, info);
+	bool said_end = part->life.said_finished || source_ended(part);
+	bool finished = said_end && is_clean(info);
+	if (finished)
+		part_event(part, EVENT_FINISHED);
+	else
+		succession_follow(part);
+	logs_take_rest(part);
+	words_last(&part->process.words, words, sizeof(words));
+	struct ending end = judge(part, info, said_end);
+	const struct exit_note *note = note_exit(part, &end, words);
+	if (end.fault)
+		quarantine_accuse(part, note);
+	fail_early(m, info, &end, words);
+	bool excused = excuse(part, &end);
+	uint8_t seat = part->process.seat;
+	bury(part);
+	what_follows(part, finished, &end, words, excused);
 	give_back(s, m, seat, end.fault);
 	remember_workers(s);
 }

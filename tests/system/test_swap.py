@@ -55,7 +55,8 @@ def outcome(process, code):
 
 def copy(p, program, name):
     path = os.path.join(p.folder, name)
-    shutil.copy(os.path.join(harness.BIN, program), path)
+    if not os.path.exists(path):  # else it may be running
+        shutil.copy(os.path.join(harness.BIN, program), path)
     return path
 
 
