@@ -230,7 +230,19 @@ static void bell_rang(void *arg, int fd, short revents)
 	struct worker *w = arg;
 	(void)fd;
 	(void)revents;
+	w->rung = true;
+}
+
+/* Answers a bell that rang, after the turn that it asked for: the claim of a frame does not wait
+ * for this system call. Whatever was rung for since that turn looked is seen by the next one, which
+ * must come before any sleep: returns true then. */
+static bool answered_bell(struct worker *w)
+{
+	if (!w->rung)
+		return false;
 	bell_answer(w->ledger, w->seat);
+	w->rung = false;
+	return true;
 }
 
 static int open_links(struct worker *w, const char *pipe_path)
@@ -300,13 +312,13 @@ static int take_charge(struct worker *w)
 /* What follows a turn. Nothing runs between a paced source's ring and its nap, not even a look at
  * the mail: the processor it woke may wait for this very CPU, and each system call here makes the
  * frame's hop a third longer. */
-static int rest(struct worker *w, int done, int64_t due)
+static int rest(struct worker *w, bool again, int64_t due)
 {
 	if (w->rang) {
 		w->rang = false;
 		return loop_wait(w->loop, w->nap_until);
 	}
-	return done > 0 ? loop_wait(w->loop, 0) : sleep_until(w, due);
+	return again ? loop_wait(w->loop, 0) : sleep_until(w, due);
 }
 
 /* Turns until the end. Work comes first, then messages: a frame does not wait for the mail. */
@@ -316,6 +328,7 @@ static int live(struct worker *w)
 	while ((rc = take_charge(w)) >= 0) {
 		int64_t due;
 		int done = worker_turn(w, &due);
+		bool again = answered_bell(w) || done > 0;
 		pipe_side_read(w);
 		if (done == TROUPE_E_ENDED) {
 			log_info("the source has ended");
@@ -327,7 +340,7 @@ static int live(struct worker *w)
 		rc = drained(w);
 		if (rc != 0)
 			return rc < 0 ? rc : 0;
-		rc = rest(w, done, due);
+		rc = rest(w, again, due);
 		if (rc < 0 && rc != TROUPE_E_AGAIN)
 			return rc;
 	}

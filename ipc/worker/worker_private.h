@@ -49,7 +49,8 @@ struct worker {
 	bool retry_tap; /* the tap said "later": not again before the next tick */
 	bool unwanted;	/* a peeker that wants no frames now */
 	bool paced;	/* a source whose frames have times to come at */
-	bool rang;	/* just now: the nap comes before anything else */
+	bool rung;	/* our bell, which is not yet answered */
+	bool rang;	/* another's, just now: the nap comes before anything else */
 	int64_t nap_until;
 	int64_t orphan_deadline;
 	uint64_t seen[STREAMS_MAX]; /* taps: the last number taken; peekers: the last looked at */
