@@ -1,15 +1,14 @@
-/* The skeleton: roles turn by turn in one process, then a worker process at the end of a real pipe.
- * Started with a seat in its environment this program is that worker. */
+/* The skeleton as a process at the end of a real pipe. Started with a seat in its environment this
+ * program is that worker. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/links/loop.h"
 #include "ipc/links/pipe.h"
 #include "ipc/slots/bells.h"
-#include "ipc/slots/check.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
-#include "ipc/worker/worker.h"
 #include "schemas/life.pb-c.h"
+#include "tests/unit/worker_toys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,290 +23,6 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-#define FRAMES 100
-
-/* ---- toys: the smallest worker of each role ---- */
-
-struct toy_config {
-	int64_t frames;
-	bool fail;
-};
-
-static const struct row toy_rows[] = {
-	{.name = "frames", .type = ROW_INT, ROW_AT(struct toy_config, frames), .fallback = "100"},
-	{.name = "fail", .type = ROW_BOOL, ROW_AT(struct toy_config, fail), .fallback = "no"},
-};
-
-#define TOY_ROWS                                                                                   \
-	{                                                                                          \
-		.rows = toy_rows, .count = 2, .config_size = sizeof(struct toy_config)             \
-	}
-
-struct toy {
-	int64_t made;
-	uint64_t taken[FRAMES + 1];
-	int n_taken;
-	int refuse; /* taps: say "later" so often */
-};
-
-static int toy_open(struct worker *w, void **self)
-{
-	const struct toy_config *config = worker_config(w);
-	if (config->fail)
-		return TROUPE_E_NOT_FOUND;
-	*self = calloc(1, sizeof(struct toy));
-	return *self ? 0 : TROUPE_E_MEMORY;
-}
-
-static void toy_close(struct worker *w, void *self)
-{
-	(void)w;
-	free(self);
-}
-
-static int source_frame(struct worker *w, void *self, struct frame *frame)
-{
-	struct toy *toy = self;
-	const struct slot_record *last = worker_last_record(w);
-	const struct toy_config *config = worker_config(w);
-	uint64_t index = last ? last->source_index + 1 : 0;
-	if (index >= (uint64_t)config->frames)
-		return SOURCE_ENDED;
-	if (index % 10 == 5 && toy->made++ % 2 == 0) /* every so often nothing comes at first */
-		return SOURCE_NOTHING;
-	frame->record->source_index = index;
-	frame->record->pts = (int64_t)index * NS_PER_MS;
-	memset(frame->image, (int)(index & 0xff), frame->stream->image_size);
-	return SOURCE_PUBLISH;
-}
-
-static int queue_frame(struct worker *w, void *self, struct frame *frame)
-{
-	(void)w;
-	(void)self;
-	frame->record->coded_bytes = 1;
-	frame->coded[0] = frame->image[0];
-	return 0;
-}
-
-static int tap_ready(struct worker *w, void *self)
-{
-	(void)self;
-	worker_tap_start(w, 0, 0);
-	return 0;
-}
-
-static int tap_frame(struct worker *w, void *self, struct frame *frame)
-{
-	struct toy *toy = self;
-	if (toy->refuse > 0) {
-		toy->refuse--;
-		return TAP_LATER;
-	}
-	assert_int_equal(frame->coded[0], (frame->seq - 1) & 0xff);
-	toy->taken[toy->n_taken++] = frame->seq;
-	if (frame->seq % 3 == 0)
-		worker_settle(w, 0, frame->seq);
-	return TAP_TAKEN;
-}
-
-static int tap_drain(struct worker *w, void *self)
-{
-	struct toy *toy = self;
-	if (toy->n_taken)
-		worker_settle(w, 0, toy->taken[toy->n_taken - 1]);
-	return 0;
-}
-
-static int64_t tap_tick(struct worker *w, void *self, int64_t now)
-{
-	struct toy *toy = self;
-	if (worker_free_percent(w, 0) < 30 && toy->n_taken)
-		worker_settle(w, 0, toy->taken[toy->n_taken - 1]);
-	return now + NS_PER_S;
-}
-
-static int peek_frame(struct worker *w, void *self, struct frame *frame)
-{
-	struct toy *toy = self;
-	if (worker_still(w, frame) && toy->n_taken < FRAMES)
-		toy->taken[toy->n_taken++] = frame->seq;
-	return 0;
-}
-
-static void toy_dump(struct worker *w, void *self, FILE *out)
-{
-	(void)w;
-	(void)self;
-	fprintf(out, "toy: yes\n");
-}
-
-#define TOY(name_, takes_)                                                                         \
-	.name = (name_), .version = "1", .summary = "a toy", .takes = (takes_), .rows = TOY_ROWS,  \
-	.open = toy_open, .close = toy_close, .dump = toy_dump
-
-static const struct worker_table source_table = {TOY("source", WORKER_TAKES_SOURCE),
-						 .frame = source_frame};
-static const struct worker_table queue_table = {TOY("queue", WORKER_TAKES_QUEUE),
-						.frame = queue_frame};
-static const struct worker_table tap_table = {TOY("tap", WORKER_TAKES_TAP), .ready = tap_ready,
-					      .frame = tap_frame, .tick = tap_tick,
-					      .drain = tap_drain};
-static const struct worker_table peek_table = {TOY("peek", WORKER_TAKES_EACH), .frame = peek_frame};
-
-static void make_ledger(struct ledger *ledger)
-{
-	static const char *const taps[] = {"tap"};
-	struct stream_plan stream = {.name = "s",
-				     .n_slots = 12,
-				     .width = 16,
-				     .height = 16,
-				     .view_width = 8,
-				     .view_height = 8,
-				     .fps_num = 1,
-				     .fps_den = 1,
-				     .quality = 80,
-				     .taps_on = 1};
-	struct ledger_plan plan = {.pipeline = "test",
-				   .run = 1,
-				   .hang_after = NS_PER_S,
-				   .bypass_after = 60 * NS_PER_S,
-				   .n_streams = 1,
-				   .streams = &stream,
-				   .n_taps = 1,
-				   .taps = taps};
-	assert_int_equal(ledger_create(ledger, &plan), 0);
-}
-
-static struct worker *make(struct ledger *ledger, const struct worker_table *table,
-			   const char *rows)
-{
-	char why[256] = "";
-	struct worker *w = NULL;
-	int seat = seat_assign(ledger, table->name, 1);
-	assert_true(seat > 0);
-	assert_int_equal(worker_create(&w, table, ledger, (uint8_t)seat, 0, rows, why, sizeof(why)),
-			 0);
-	return w;
-}
-
-/* ---- one process ---- */
-
-static void roles_carry_every_frame(void **state)
-{
-	struct ledger ledger;
-	(void)state;
-	make_ledger(&ledger);
-	struct worker *source = make(&ledger, &source_table, "frames=100\n");
-	struct worker *queue = make(&ledger, &queue_table, "");
-	struct worker *tap = make(&ledger, &tap_table, "");
-	struct worker *peek = make(&ledger, &peek_table, "");
-	int rc = 0;
-	while (rc != TROUPE_E_ENDED) {
-		rc = worker_turn(source, NULL);
-		assert_true(rc >= 0 || rc == TROUPE_E_ENDED);
-		assert_true(worker_turn(queue, NULL) >= 0);
-		assert_true(worker_turn(tap, NULL) >= 0);
-		assert_true(worker_turn(peek, NULL) >= 0);
-		assert_int_equal(ledger_check(&ledger, true, NULL, NULL), 0);
-	}
-	while (worker_turn(queue, NULL) > 0 || worker_turn(tap, NULL) > 0)
-		;
-	assert_int_equal(ledger_last_seq(&ledger, 0, NULL), FRAMES);
-	assert_int_equal(atomic_load(&ledger.streams[0].ended), 1);
-	assert_int_equal(worker_destroy(tap), 0);
-	assert_true(ledger_quiet(&ledger));
-	assert_int_equal(atomic_load(&ledger.seats[3].frames), FRAMES);
-	assert_int_equal(atomic_load(&ledger.taps[0].owner), 0);
-	worker_destroy(source);
-	assert_int_equal(atomic_load(&ledger.streams[0].owner), 0);
-	worker_destroy(queue);
-	worker_destroy(peek);
-	ledger_finish(&ledger);
-}
-
-static void what_there_is_one_of_waits_for_its_owner(void **state)
-{
-	struct ledger ledger;
-	(void)state;
-	make_ledger(&ledger);
-	struct worker *first = make(&ledger, &source_table, "");
-	struct worker *second = make(&ledger, &source_table, "");
-	assert_int_equal(worker_turn(first, NULL), 1);
-	assert_int_equal(worker_turn(second, NULL), 0);
-	assert_int_equal(ledger_last_seq(&ledger, 0, NULL), 1);
-	worker_destroy(first);
-	assert_int_equal(worker_turn(second, NULL), 1);
-	assert_int_equal(ledger_last_seq(&ledger, 0, NULL), 2);
-	worker_destroy(second);
-	ledger_finish(&ledger);
-}
-
-static void a_standby_takes_nothing_until_told(void **state)
-{
-	struct ledger ledger;
-	(void)state;
-	make_ledger(&ledger);
-	const struct worker_table *const tables[] = {&source_table, &queue_table, &tap_table,
-						     &peek_table};
-	struct worker *source = make(&ledger, &source_table, "");
-	assert_int_equal(worker_turn(source, NULL), 1);
-	worker_destroy(source);
-	uint64_t words[12];
-	for (uint32_t i = 0; i < 12; i++)
-		words[i] = ledger_word(&ledger, i);
-	for (int i = 0; i < 4; i++) {
-		struct worker *w = make(&ledger, tables[i], "");
-		uint8_t seat = worker_seat(w);
-		seat_stand_by(&ledger, seat);
-		for (int turn = 0; turn < 3; turn++)
-			assert_int_equal(worker_turn(w, NULL), 0);
-		assert_int_equal(atomic_load(&ledger.streams[0].owner), 0);
-		assert_int_equal(atomic_load(&ledger.taps[0].owner), 0);
-		for (uint32_t k = 0; k < 12; k++)
-			assert_int_equal(ledger_word(&ledger, k), words[k]);
-		worker_destroy(w);
-	}
-	ledger_finish(&ledger);
-}
-
-static void source_waits_for_the_pool(void **state)
-{
-	struct ledger ledger;
-	(void)state;
-	make_ledger(&ledger);
-	struct worker *source = make(&ledger, &source_table, "");
-	int turns = 0;
-	while (worker_turn(source, NULL) > 0)
-		assert_true(++turns < 50);
-	/* It stops while slots are still free: a backlog must not look like a processor that hangs.
-	 */
-	assert_int_equal(ledger_count(&ledger, 0, PHASE_QUEUED), 8);
-	assert_true(ledger_count(&ledger, 0, PHASE_FREE) > 0);
-	worker_destroy(source);
-	ledger_finish(&ledger);
-}
-
-static void bad_rows_are_refused(void **state)
-{
-	struct ledger ledger;
-	char why[256] = "";
-	struct worker *w = NULL;
-	(void)state;
-	make_ledger(&ledger);
-	int seat = seat_assign(&ledger, "toy", 1);
-	assert_int_equal(worker_create(&w, &queue_table, &ledger, (uint8_t)seat, 0, "framse=3\n",
-				       why, sizeof(why)),
-			 TROUPE_E_CONFIG);
-	assert_non_null(strstr(why, "framse"));
-	assert_int_equal(worker_create(&w, &queue_table, &ledger, (uint8_t)seat, 0, "fail=yes\n",
-				       why, sizeof(why)),
-			 TROUPE_E_NOT_FOUND);
-	ledger_finish(&ledger);
-}
-
-/* ---- a process ---- */
 
 struct rig {
 	struct ledger ledger;
@@ -358,7 +73,7 @@ static void exec_as_worker(struct rig *rig, const char *config, int ledger_fd)
 static void rig_start_as(struct rig *rig, const char *config, bool standby)
 {
 	*rig = (struct rig){0};
-	make_ledger(&rig->ledger);
+	toy_ledger(&rig->ledger);
 	assert_int_equal(bells_create(&rig->ledger, 200), 0);
 	rig->seat = seat_assign(&rig->ledger, "queue.1", 1);
 	if (standby)
@@ -616,13 +331,8 @@ static void the_mutex_is_held_while_it_lives(void **state)
 int main(int argc, char **argv)
 {
 	if (getenv(CONTRACT_ENV_SEAT))
-		return worker_main(argc, argv, &queue_table);
+		return worker_main(argc, argv, &toy_queue);
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(roles_carry_every_frame),
-		cmocka_unit_test(what_there_is_one_of_waits_for_its_owner),
-		cmocka_unit_test(a_standby_takes_nothing_until_told),
-		cmocka_unit_test(source_waits_for_the_pool),
-		cmocka_unit_test(bad_rows_are_refused),
 		cmocka_unit_test(worker_says_hello_and_ready_and_drains),
 		cmocka_unit_test(worker_claims_when_its_bell_rings),
 		cmocka_unit_test(worker_exits_by_the_contract),

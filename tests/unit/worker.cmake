@@ -1,1 +1,2 @@
-troupe_unit_test(test_worker SOURCES test_worker.c LINK troupe_worker)
+troupe_unit_test(test_roles SOURCES test_roles.c worker_toys.c LINK troupe_worker)
+troupe_unit_test(test_worker SOURCES test_worker.c worker_toys.c LINK troupe_worker)
