@@ -76,7 +76,7 @@ static void make_config(const struct bench *bench, const struct series *series, 
 }
 
 struct times {
-	struct samples took, bare, dead; /* ms */
+	struct samples took, bare, dead, sync; /* ms */
 };
 
 static int add_ms(struct samples *samples, int64_t ns)
@@ -92,7 +92,9 @@ static int measure_one(struct restart *restart, const struct series *series, str
 		rc = add_ms(&times->bare, once.bare);
 	if (rc == 0)
 		rc = add_ms(&times->took, once.took);
-	return rc < 0 ? rc : add_ms(&times->dead, once.dead);
+	if (rc == 0)
+		rc = add_ms(&times->dead, once.dead);
+	return rc < 0 ? rc : add_ms(&times->sync, once.sync);
 }
 
 static int measure_all(struct bench *bench, struct restart *restart, const struct series *series,
@@ -120,6 +122,9 @@ static int add_figure(struct bench *bench, const struct series *series, struct t
 		.limit = series->spare ? TARGET_SPARE_MS : TARGET_ALONE_MS,
 		.extra = {{"memory gone after", samples_quantile(&times->dead, 0.5), "ms"}},
 	};
+	if (series->done == restart_committed)
+		figure.extra[1] = (struct figure_extra){"one sync",
+							samples_quantile(&times->sync, 0.5), "ms"};
 	snprintf(figure.name, sizeof(figure.name), "%s", series->name);
 	figure_take(&figure, &times->took);
 	return figure_add(bench, &figure);
@@ -129,7 +134,8 @@ static int run_series(struct bench *bench, const struct series *series, int kill
 {
 	char config[2048];
 	struct times times = {0};
-	struct restart restart = {.worker = series->worker,
+	struct restart restart = {.folder = bench->folder,
+				  .worker = series->worker,
 				  .spare = series->spare,
 				  .queued = series->done == restart_claimed,
 				  .memory = series->heavy ? BALLAST : 0};
@@ -153,6 +159,7 @@ static int run_series(struct bench *bench, const struct series *series, int kill
 	samples_finish(&times.took);
 	samples_finish(&times.bare);
 	samples_finish(&times.dead);
+	samples_finish(&times.sync);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 /* A pipeline with one worker that is killed again and again. */
 struct restart {
 	struct rig rig;
+	const char *folder; /* on the file system of the recording */
 	const char *worker; /* "processor.1" */
 	bool spare;	    /* a standby waits beside it */
 	bool queued;	    /* it is killed at a moment when a frame is QUEUED */
@@ -44,7 +45,8 @@ int restart_free_port(void);
 struct restart_times {
 	int64_t took; /* from the kill until the successor has done what it is there for */
 	int64_t dead; /* from the kill until the dead one's memory is gone */
-	int64_t bare; /* of a bare start (restart_bare) just before the kill */
+	int64_t bare; /* of a bare start just before the kill */
+	int64_t sync; /* of a bare write and fdatasync just before that */
 };
 
 /* Kills the worker once it, and its spare, are ready, and measures until `done`. */
@@ -53,5 +55,9 @@ int restart_once(struct restart *restart, restart_done_fn *done, struct restart_
 /* ns from here to the first instruction of main() of a small static program started by vfork and
  * exec; or an error. */
 int64_t restart_bare(void);
+
+/* ns that a page written to a new file in the folder takes to be on its disk; or an error. A storer
+ * waits for several of these before it has committed anything. */
+int64_t restart_sync(const char *folder);
 
 #endif

@@ -1,4 +1,4 @@
-/* The least that a restart can cost: vfork, exec, and nothing else. */
+/* The least that a restart can cost: vfork, exec, and nothing else; and what a disk adds to it. */
 #include "tools/bench/restart.h"
 
 #include "ipc/base/clock.h"
@@ -59,4 +59,22 @@ int64_t restart_bare(void)
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
 		}
 	return rc < 0 ? rc : began - from;
+}
+
+int64_t restart_sync(const char *folder)
+{
+	static const char page[4096];
+	char path[128];
+	snprintf(path, sizeof(path), "%s/sync", folder);
+	int64_t from = clock_now();
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_from_errno(errno);
+	int rc = write(fd, page, sizeof(page)) == sizeof(page) && fdatasync(fd) == 0
+			 ? 0
+			 : error_from_errno(errno);
+	int64_t took = clock_now() - from;
+	close(fd);
+	unlink(path);
+	return rc < 0 ? rc : took;
 }

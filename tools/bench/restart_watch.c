@@ -256,8 +256,9 @@ int restart_once(struct restart *restart, restart_done_fn *done, struct restart_
 	int rc = await_calm(restart, &pid);
 	if (rc < 0)
 		return rc;
+	times->sync = restart_sync(restart->folder);
 	times->bare = restart_bare();
-	if (times->bare < 0)
-		return (int)times->bare;
+	if (times->sync < 0 || times->bare < 0)
+		return (int)(times->sync < 0 ? times->sync : times->bare);
 	return kill_and_watch(restart, done, pid, times);
 }

@@ -22,7 +22,8 @@ const struct bench_row bench_rows[] = {
 		 "not settled before (seen 0.1 ms later at most; it includes what the disk takes, "
 		 "--folder says which); of a display to the first byte of its answer to a "
 		 "request that was made 0.1 ms after the kill. Beside it: when the kernel had torn "
-		 "down the memory of the dead one. The baseline, once before each kill: from just "
+		 "down the memory of the dead one, and of a storer what one page takes to be on "
+		 "the disk. The baseline, once before each kill: from just "
 		 "before posix_spawn (vfork and exec) of a small static program to the first lines "
 		 "of its main().",
 	 .seconds = 180,
