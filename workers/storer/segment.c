@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CRC_AT 60
+#define CRC_AT	     60
+#define RESYNC_BLOCK 16384
 
 static const char segment_magic[8] = {'t', 'r', 'o', 'u', 'p', 's', 'e', 'g'};
 
@@ -229,23 +230,36 @@ int segment_read(struct segment_reader *reader, uint64_t offset, struct record *
 	return rc < 0 ? rc : record_decode(reader->buffer, *length, record, coded);
 }
 
+/* As many bytes as there are, up to `size`. */
+static ssize_t read_some(int fd, uint8_t *out, size_t size, uint64_t offset)
+{
+	ssize_t got;
+
+	do {
+		got = pread(fd, out, size, (off_t)offset);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? error_from_errno(errno) : got;
+}
+
 int64_t segment_resync(struct segment_reader *reader, uint64_t offset)
 {
-	uint8_t header[RECORD_HEADER];
+	uint8_t block[RESYNC_BLOCK];
 	struct record record;
 	uint32_t length;
 
 	/* Records start at multiples of 8; a header that decodes is worth reading the whole record.
 	 */
-	for (offset = offset / 8 * 8 + 8;; offset += 8) {
-		int rc = read_at(reader->fd, header, sizeof(header), offset);
+	for (offset = offset / 8 * 8 + 8;;) {
+		ssize_t got = read_some(reader->fd, block, sizeof(block), offset), at = 0;
 
-		if (rc == TROUPE_E_TRUNCATED)
-			return TROUPE_E_ENDED;
-		if (rc < 0)
-			return rc;
-		if (record_decode_header(header, &record, &length) == 0 &&
-		    segment_read(reader, offset, &record, NULL, &length) == 0)
-			return (int64_t)offset;
+		if (got < RECORD_HEADER)
+			return got < 0 ? got : TROUPE_E_ENDED;
+		for (; at + RECORD_HEADER <= got; at += 8) {
+			if (record_decode_header(block + at, &record, &length) == 0 &&
+			    segment_read(reader, offset + (uint64_t)at, &record, NULL, &length) ==
+				    0)
+				return (int64_t)(offset + (uint64_t)at);
+		}
+		offset += (uint64_t)at;
 	}
 }
