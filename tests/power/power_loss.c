@@ -5,7 +5,8 @@
  * any two changes to the disk; in some lives writes and syncs fail. Then the power is cut at points
  * of the trial's log, also within a recovery, and each folder that may be left (disk.h) is the
  * beginning of a new trial, up to three cuts deep. Every recovery is judged (recordings.h). The
- * same seed always does the same. Exit 1: something was wrong, a line WRONG says what and where. */
+ * same seed does the same, but for the times that are written down. Exit 1: something was wrong, a
+ * line WRONG says what and where. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/power/disk.h"
