@@ -43,7 +43,7 @@ int worker_take_charge(struct worker *w)
 	_Atomic uint64_t *owner = role_owner(w);
 	if (stands_by(w, owner != NULL))
 		return 0;
-	if (owner && owner_take(owner, w->seat) < 0)
+	if (owner && owner_take(owner, w->seat) < 0 && !role_inherit(w, owner))
 		return 0;
 	int rc = w->table->ready ? w->table->ready(w, w->self) : 0;
 	if (rc < 0)

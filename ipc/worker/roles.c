@@ -362,6 +362,19 @@ static bool capture_lives(const struct worker *w)
 	return false;
 }
 
+/* An orphan follows a dead owner by itself: the supervisor, who would have given the word back, is
+ * dead too, and frames may be owed. The kernel has confirmed the end, and of several who try one
+ * swap wins. */
+bool role_inherit(struct worker *w, _Atomic uint64_t *owner)
+{
+	uint64_t seat = atomic_load(owner);
+	pid_t pid = seat < SEATS_MAX ? atomic_load(&w->ledger->seats[seat].pid) : 0;
+	if (!w->orphan || w->table->takes != WORKER_TAKES_TAP || pid <= 0 || runs(pid))
+		return false;
+	owner_release(owner, (uint8_t)seat);
+	return owner_take(owner, w->seat) == 0;
+}
+
 static bool tap_is_owed(const struct worker *w)
 {
 	for (uint32_t i = 0; i < w->ledger->header->n_slots; i++)

@@ -74,6 +74,8 @@ bool role_before_sleep(struct worker *w);
 void role_after_sleep(struct worker *w);
 /* Owner word of what there is one of, or NULL. */
 _Atomic uint64_t *role_owner(struct worker *w);
+/* Whether the owner word of a dead owner is now an orphan's. */
+bool role_inherit(struct worker *w, _Atomic uint64_t *owner);
 /* Whether an orphan has nothing left to wait for. */
 bool role_orphan_done(const struct worker *w);
 struct frame role_frame(struct worker *w, uint32_t slot, uint64_t word);
