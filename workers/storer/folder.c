@@ -18,6 +18,9 @@
 #define LOCK_MODE   0644
 #define RETRY_MS    50
 
+/* Digits of a pid and spaces behind them. */
+#define HOLDER_WIDTH 20
+
 static int explain(char *why, size_t why_size, const char *path, const char *what)
 {
 	int errnum = errno;
@@ -80,7 +83,7 @@ static int make_path(const char *path)
 	return part[length - 1] == '/' ? 0 : make_one(part);
 }
 
-int folder_open(struct folder *folder, const char *path, char *why, size_t why_size)
+int folder_open(struct folder *folder, const char *path, bool durably, char *why, size_t why_size)
 {
 	int rc;
 
@@ -97,7 +100,7 @@ int folder_open(struct folder *folder, const char *path, char *why, size_t why_s
 	folder->segments =
 		openat(folder->folder, FOLDER_SEGMENTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder->segments < 0 || faccessat(folder->segments, ".", W_OK | X_OK, AT_EACCESS) < 0 ||
-	    fsync(folder->folder) < 0)
+	    (durably && fsync(folder->folder) < 0))
 		goto no_write;
 	return 0;
 no_write:
@@ -118,11 +121,12 @@ static long holder_of(int fd)
 static void write_holder(int fd)
 {
 	char text[32];
-	int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	int length = snprintf(text, sizeof(text), "%-*d\n", HOLDER_WIDTH, (int)getpid());
 
-	/* Only for people: the lock itself holds without it. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) < 0)
-		return;
+	/* Only for people: the lock itself holds without it. Always as long, for to cut a file may
+	 * have to wait for the disk. */
+	ssize_t ignored = pwrite(fd, text, (size_t)length, 0);
+	(void)ignored;
 }
 
 int folder_lock(struct folder *folder, const char *path, int64_t wait, folder_waiting_fn *waiting,

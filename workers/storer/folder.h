@@ -2,6 +2,7 @@
 #ifndef TROUPE_WORKERS_STORER_FOLDER_H
 #define TROUPE_WORKERS_STORER_FOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +19,10 @@ struct folder {
 /* Called while it waits, so that a caller can say that it is alive. May be NULL. */
 typedef void folder_waiting_fn(void *arg);
 
-/* Makes the folder and what lies in it if need be, durably, and opens it. Takes no lock. Errors are
- * explained in `why`. */
-int folder_open(struct folder *folder, const char *path, char *why, size_t why_size);
+/* Makes the folder and what lies in it if need be, and opens it. `durably`: what lies in it is
+ * synced, whoever made it; needed before anything is recorded. Takes no lock. Errors are explained
+ * in `why`. */
+int folder_open(struct folder *folder, const char *path, bool durably, char *why, size_t why_size);
 
 /* Takes the writer's lock; it is held until folder_close or the end of the process. Waits up to
  * `wait` ns: the storer of a pipeline whose supervisor was killed may still be writing what it is

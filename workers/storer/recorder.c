@@ -110,7 +110,7 @@ static void tell_recovery(const struct recorder *recorder)
 static int open_all(struct recorder *recorder)
 {
 	const struct recorder_options *options = &recorder->options;
-	int rc = folder_open(&recorder->folder, options->folder, recorder->error,
+	int rc = folder_open(&recorder->folder, options->folder, true, recorder->error,
 			     sizeof(recorder->error));
 
 	if (rc == 0) {

@@ -163,7 +163,7 @@ static int storer_open(struct worker *w, void **self)
 	if (storer->encoder != NULL) {
 		/* A folder that cannot be written is said at once, long before the lock is taken.
 		 */
-		rc = folder_open(&folder, config->folder, why, sizeof(why));
+		rc = folder_open(&folder, config->folder, false, why, sizeof(why));
 		if (rc == 0)
 			folder_close(&folder);
 		else if (can_be_waited_for(w, rc))
