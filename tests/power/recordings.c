@@ -79,7 +79,8 @@ static int64_t judge_stream(struct recording *recording, unsigned run, unsigned 
 		    same_frame(&row.record, coded, &wanted, wanted_coded))
 			continue;
 		snprintf(why, why_size, "frame %" PRIu64 " of run %u %s: number %" PRIu64 ", %s",
-			 seq, run, stream_name(stream), row.record.seq, error_text(rc));
+			 seq, run, stream_name(stream), row.record.seq,
+			 rc < 0 ? error_text(rc) : "not as it was made");
 		return -1;
 	}
 	return (int64_t)seq;
