@@ -41,7 +41,15 @@ enum contract_exit {
 #define CONTRACT_ARG_PROBE                                                                         \
 	"--probe" /* sources: rows in TROUPE_CONFIG; prints "key=value" lines, see worker.h */
 
-/* Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: finish what is
+/* Standing by: while `standby` of its seat row is 1 a worker opens what is its own, says Prepared
+ * on its pipe, and takes nothing: no frame, no owner word, no request. When it reads 0 there (its
+ * bell rings for it), it takes charge and says Ready. A worker that was never a standby reads 0 at
+ * once.
+ *
+ * Dying: its main thread may lock the mutex `alive` of its seat row before it says Hello, and
+ * unlock it at an orderly end; then its death is known before its memory is gone.
+ *
+ * Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: finish what is
  * on its way and end. */
 
 #endif

@@ -69,7 +69,9 @@ struct worker_table {
 	struct row_table rows; /* config; the struct is zeroed, defaulted, then set before open */
 
 	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must
-	 * not touch anything there is one of (stream, recording): a predecessor may still live. */
+	 * not touch anything there is one of (stream, recording, the listening socket): a
+	 * predecessor may still live, and as a standby it may wait for `ready` as long as that
+	 * does. */
 	int (*open)(struct worker *w, void **self);
 	/* The worker is in charge now (stream or tap taken over; for others at once): adopt,
 	 * recover. After this returns the supervisor is told that the worker is ready. May be NULL.
