@@ -86,13 +86,31 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 	return end;
 }
 
-/* Whether it ended as it did the time before: who dies at every start says so once. */
-static bool is_repeated(const struct member *m)
+/* A place for the note on this incarnation: in their order, though the one before may end later,
+ * for its successor starts while it still dies. */
+static struct exit_note *place_exit(struct member *m, uint32_t incarnation)
 {
-	const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
-	const struct exit_note *before = &m->exits[(m->n_exits - 2) % EXITS_KEPT];
-	return m->n_exits > 1 && strcmp(last->cause, before->cause) == 0 &&
-	       strcmp(last->words, before->words) == 0;
+	uint32_t n = m->n_exits++;
+	for (uint32_t kept = 1; n > 0 && kept < EXITS_KEPT; n--, kept++) {
+		const struct exit_note *before = &m->exits[(n - 1) % EXITS_KEPT];
+		if (before->incarnation < incarnation)
+			break;
+		m->exits[n % EXITS_KEPT] = *before;
+	}
+	return &m->exits[n % EXITS_KEPT];
+}
+
+/* Who dies at every start says so once: it never got ready, and ended as another one did by its own
+ * fault. Of outside kills in between nothing is said. */
+static bool is_repeated(const struct member *m, const struct exit_note *note)
+{
+	for (uint32_t i = 1; i <= m->n_exits && i <= EXITS_KEPT && !note->ready; i++) {
+		const struct exit_note *before = &m->exits[(m->n_exits - i) % EXITS_KEPT];
+		if (before != note && before->fault)
+			return strcmp(note->cause, before->cause) == 0 &&
+			       strcmp(note->words, before->words) == 0;
+	}
+	return false;
 }
 
 static const struct exit_note *note_exit(struct part *part, const struct ending *end,
@@ -101,12 +119,14 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 	struct member *m = part->member;
 	const struct process *p = &part->process;
 	int64_t now = clock_now();
-	struct exit_note *note = &m->exits[m->n_exits++ % EXITS_KEPT];
+	struct exit_note *note = place_exit(m, p->incarnation);
 	*note = (struct exit_note){.time = now,
 				   .wall = clock_wall(),
 				   .lived = now - p->started,
 				   .pid = p->pid,
-				   .incarnation = p->incarnation};
+				   .incarnation = p->incarnation,
+				   .fault = end->fault,
+				   .ready = part->life.ready_since != 0};
 	snprintf(note->cause, sizeof(note->cause), "%s", end->cause);
 	snprintf(note->words, sizeof(note->words), "%s", words);
 	journal_write(&m->supervisor->journal, JOURNAL_EXIT, m->name,
@@ -117,7 +137,7 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 	if (end->fault)
 		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
 			 words);
-	if (end->fault && m->was_ready && !is_repeated(m))
+	if (end->fault && m->was_ready && !is_repeated(m, note))
 		progress_say(m->supervisor, "%s: %s%s%s", m->name, end->cause, *words ? ": " : "",
 			     words);
 	return note;

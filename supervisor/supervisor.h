@@ -67,6 +67,8 @@ struct exit_note {
 	int64_t time, wall, lived;
 	pid_t pid;
 	uint32_t incarnation;
+	bool fault; /* its own */
+	bool ready; /* it had been */
 	char cause[CAUSE_SIZE];
 	char words[256];
 };
@@ -110,7 +112,7 @@ struct member {
 	uint32_t incarnations, restarts;
 	struct swap swap;
 	int handed_fd;			    /* listening socket, -1 */
-	struct exit_note exits[EXITS_KEPT]; /* the newest is exits[(n_exits - 1) % EXITS_KEPT] */
+	struct exit_note exits[EXITS_KEPT]; /* that of the newest incarnation: (n_exits - 1) % … */
 	uint32_t n_exits;
 };
 

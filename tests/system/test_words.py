@@ -30,6 +30,11 @@ def state_of(p, worker, state):
     return await_(lambda: p.worker(worker)["state"] == state, "%s to be %s" % (worker, state))
 
 
+def grown(p, worker, mb):
+    with open("/proc/%d/statm" % p.worker(worker)["pid"]) as file:
+        return int(file.read().split()[1]) * 4096 >= mb * 1000000
+
+
 def told(p, *args, code=0):
     """The one line that a command says, on whichever side."""
     done = p.troupe(*args, "-n", p.name, code=code)
@@ -40,9 +45,11 @@ def told(p, *args, code=0):
 
 def given_up(make):
     p = make(frames=0, fps=50, processors=2)
-    p.settings["processor"] = breakable(p, "processor")
+    # Large, so that it dies slowly, and its successor has died at its start before its own end is seen.
+    p.settings["processor"] = breakable(p, "processor") + ' ballast = "100MB"'
     p.options = ["--progress"]
     p.up()
+    await_(lambda: grown(p, "processor.1", 100), "a large processor")
     break_it(p, "processor.1")
     state_of(p, "processor.1", "gave up")
     way = "`troupe -n %s start processor.1` tries again" % p.name
@@ -51,6 +58,7 @@ def given_up(make):
     line = [l for l in p.said().split("\n") if "gave up" in l][-1]
     check(cause in line and way in line, "it says why and what to do: " + line)
     check(p.said().count("processor.1: " + cause) == 1, "each death at start would be noise: " + p.said())
+    await_(lambda: "SIGKILL" in p.troupe("inspect", "processor.1", "-n", p.name).stdout, "the end of the large one")
     listed = p.troupe("ps", "-n", p.name).stdout
     check(WORDS in listed and way in listed, "ps says it: " + listed)
     seen = p.troupe("inspect", "processor.1", "-n", p.name).stdout
