@@ -29,7 +29,7 @@
 /* What all rounds came to, in one setting. */
 struct tally {
 	struct pipeline_setting setting;
-	char name[FIGURE_NAME_SIZE / 2];
+	char name[48];
 	struct samples rate, cpu, parallel;
 };
 
