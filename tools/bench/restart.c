@@ -22,29 +22,62 @@
 /* One worker, killed again and again in a pipeline of its own. */
 static const struct series {
 	const char *name;
-	const char *worker;
+	const char *worker, *section;
 	restart_done_fn *done;
-	const char *pace;     /* max: there always is a frame that waits */
-	const char *section;  /* of the worker's kind */
-	const char *recorded; /* whether frames are */
-	const char *shown;    /* whether there is a display */
+	bool waits;    /* there always is a frame that waits: the source is as fast as it can be */
+	bool recorded; /* … are the frames */
+	bool shown;    /* there is a display */
 	bool spare;
 	bool heavy; /* the worker has grown to BALLAST */
 } all[] = {
-	{"processor", "processor.1", restart_claimed, "max", "processor", "false", "false", false,
-	 false},
-	{"processor of 500 MB", "processor.1", restart_claimed, "max", "processor", "false",
-	 "false", false, true},
-	{"processor, spare", "processor.1", restart_claimed, "max", "processor", "false", "false",
-	 true, false},
-	{"processor of 500 MB, spare", "processor.1", restart_claimed, "max", "processor", "false",
-	 "false", true, true},
-	{"storer", "storer", restart_committed, "max", "storer", "true", "false", false, false},
-	{"storer, spare", "storer", restart_committed, "max", "storer", "true", "false", true,
-	 false},
-	{"display", "display", restart_answered, "real", "display", "false", "true", false, false},
-	{"display, spare", "display", restart_answered, "real", "display", "false", "true", true,
-	 false},
+	{.name = "processor",
+	 .worker = "processor.1",
+	 .section = "processor",
+	 .done = restart_claimed,
+	 .waits = true},
+	{.name = "processor of 500 MB",
+	 .worker = "processor.1",
+	 .section = "processor",
+	 .done = restart_claimed,
+	 .waits = true,
+	 .heavy = true},
+	{.name = "processor, spare",
+	 .worker = "processor.1",
+	 .section = "processor",
+	 .done = restart_claimed,
+	 .waits = true,
+	 .spare = true},
+	{.name = "processor of 500 MB, spare",
+	 .worker = "processor.1",
+	 .section = "processor",
+	 .done = restart_claimed,
+	 .waits = true,
+	 .spare = true,
+	 .heavy = true},
+	{.name = "storer",
+	 .worker = "storer",
+	 .section = "storer",
+	 .done = restart_committed,
+	 .waits = true,
+	 .recorded = true},
+	{.name = "storer, spare",
+	 .worker = "storer",
+	 .section = "storer",
+	 .done = restart_committed,
+	 .waits = true,
+	 .recorded = true,
+	 .spare = true},
+	{.name = "display",
+	 .worker = "display",
+	 .section = "display",
+	 .done = restart_answered,
+	 .shown = true},
+	{.name = "display, spare",
+	 .worker = "display",
+	 .section = "display",
+	 .done = restart_answered,
+	 .shown = true,
+	 .spare = true},
 };
 
 #define N_SERIES (sizeof(all) / sizeof(all[0]))
@@ -52,6 +85,11 @@ static const struct series {
 static const char *spares(const struct series *series, const char *section)
 {
 	return series->spare && strcmp(series->section, section) == 0 ? "spares = 1" : "";
+}
+
+static const char *truth(bool value)
+{
+	return value ? "true" : "false";
 }
 
 /* No limit of restarts, and frames of a size that leaves the machine time. */
@@ -70,9 +108,9 @@ static void make_config(const struct bench *bench, const struct series *series, 
 		 "%s }\n"
 		 "trainer { enabled = false }\n"
 		 "display { enabled = %s listen = \"127.0.0.1:%d\" max_restarts = 1000000 %s }\n",
-		 series->pace, series->recorded, spares(series, "processor"),
-		 series->heavy ? BALLAST : 0, bench->folder, spares(series, "storer"),
-		 series->shown, port, spares(series, "display"));
+		 series->waits ? "max" : "real", truth(series->recorded),
+		 spares(series, "processor"), series->heavy ? BALLAST : 0, bench->folder,
+		 spares(series, "storer"), truth(series->shown), port, spares(series, "display"));
 }
 
 struct times {
