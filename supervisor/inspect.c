@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PATIENCE (500 * NS_PER_MS)
+#define ASKS_MAX 2 /* of one inspection */
 
 static void fill_command_line(pid_t pid, struct arena *arena, Troupe__Inspection *out)
 {
@@ -147,28 +148,45 @@ static void answer(struct supervisor *s, struct member *m, const struct asker *a
 	arena_finish(&arena);
 }
 
+/* Asks the process that plays, once; when that is another by now, that one, too. But not without
+ * end: it may be the question that they die of. */
+static void ask_lead(struct supervisor *s, struct pending *p, int64_t now)
+{
+	struct part *lead = p->member->lead;
+	pid_t pid = lead->process.pid;
+	if (!pid || pid == p->asked || p->asks == ASKS_MAX)
+		return;
+	p->dump_id = ++s->last_dump;
+	if (pipes_dump(lead, p->dump_id) < 0)
+		return; /* it has not come to its pipe yet */
+	p->asked = pid;
+	p->asks++;
+	p->deadline = now + PATIENCE;
+}
+
 void inspect_begin(struct supervisor *s, struct member *m, const struct asker *asker, uint64_t id)
 {
+	int64_t now = clock_now();
 	struct pending *free_one = NULL;
 	for (int i = 0; i < PENDING_MAX && !free_one; i++)
 		free_one = s->pending[i].used ? NULL : &s->pending[i];
-	if (!m->lead->process.pid || !free_one || pipes_dump(m->lead, ++s->last_dump) < 0) {
+	if (!m->lead->process.pid || !free_one) {
 		answer(s, m, asker, id, NULL);
 		return;
 	}
-	*free_one = (struct pending){.used = true,
-				     .asker = *asker,
-				     .id = id,
-				     .dump_id = s->last_dump,
-				     .member = m,
-				     .deadline = clock_now() + PATIENCE};
+	*free_one = (struct pending){
+		.used = true, .asker = *asker, .id = id, .member = m, .deadline = now + PATIENCE};
+	ask_lead(s, free_one, now);
 }
 
-void inspect_dumped(struct supervisor *s, const Troupe__Dumped *dumped)
+void inspect_dumped(struct part *part, const Troupe__Dumped *dumped)
 {
+	struct supervisor *s = part->member->supervisor;
 	for (int i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &s->pending[i];
-		if (!p->used || p->dump_id != dumped->id)
+		/* What one that played tells is not told of its successor. */
+		if (!p->used || p->dump_id != dumped->id || part != p->member->lead ||
+		    part->process.pid != p->asked)
 			continue;
 		p->used = false;
 		answer(s, p->member, &p->asker, p->id, dumped);
@@ -182,6 +200,7 @@ int64_t inspect_expire(struct supervisor *s, int64_t now)
 		struct pending *p = &s->pending[i];
 		if (!p->used)
 			continue;
+		ask_lead(s, p, now);
 		if (p->deadline <= now) {
 			p->used = false;
 			answer(s, p->member, &p->asker, p->id, NULL);

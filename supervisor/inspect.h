@@ -1,5 +1,5 @@
-/* `troupe inspect`: the worker is asked on its pipe; if it does not answer in time, what is known
- * without it is the answer. */
+/* `troupe inspect`: the worker is asked on its pipe, and if it dies meanwhile its successor; if
+ * that does not answer in time, what is known without it is the answer. */
 #ifndef TROUPE_SUPERVISOR_INSPECT_H
 #define TROUPE_SUPERVISOR_INSPECT_H
 
@@ -10,9 +10,9 @@
 /* Answers now or later. */
 void inspect_begin(struct supervisor *s, struct member *m, const struct asker *asker, uint64_t id);
 
-void inspect_dumped(struct supervisor *s, const Troupe__Dumped *dumped);
+void inspect_dumped(struct part *part, const Troupe__Dumped *dumped);
 
-/* Answers those whose time is up; returns when to call it again. */
+/* Asks successors, and answers those whose time is up; returns when to call it again. */
 int64_t inspect_expire(struct supervisor *s, int64_t now);
 
 #endif

@@ -64,7 +64,7 @@ static void on_finished(struct part *part, const ProtobufCMessage *message)
 
 static void on_dumped(struct part *part, const ProtobufCMessage *message)
 {
-	inspect_dumped(part->member->supervisor, (const Troupe__Dumped *)(const void *)message);
+	inspect_dumped(part, (const Troupe__Dumped *)(const void *)message);
 }
 
 static const struct {

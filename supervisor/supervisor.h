@@ -122,6 +122,8 @@ struct pending {
 	struct asker asker;
 	uint64_t id, dump_id;
 	struct member *member;
+	pid_t asked; /* the process that the question went to last, 0: none yet */
+	int asks;
 	int64_t deadline;
 };
 

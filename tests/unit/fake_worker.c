@@ -8,6 +8,7 @@
  *   exit N    ends at once with that code, after one line on stderr
  *   stubborn  ready, but neither drains nor minds SIGTERM
  *   flood     ready, after it has written 4 MB to stderr
+ *   shy       ready, but dies when it is asked to tell about itself; the next one is not shy
  *   finish    a source that has ended: Finished, then ends with 0
  * Each drain is appended to the file STATE/order. */
 #include "ipc/base/clock.h"
@@ -83,11 +84,16 @@ static const char *environment(const char *name)
 	return value ? value : "";
 }
 
+static void act_path(char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s.act", environment(CONTRACT_ENV_STATE),
+		 environment(CONTRACT_ENV_WORKER));
+}
+
 static void read_act(struct fake *f)
 {
 	char path[512];
-	snprintf(path, sizeof(path), "%s/%s.act", environment(CONTRACT_ENV_STATE),
-		 environment(CONTRACT_ENV_WORKER));
+	act_path(path, sizeof(path));
 	FILE *in = fopen(path, "re");
 	if (!in)
 		return;
@@ -116,6 +122,14 @@ static void note_order(void)
 	}
 }
 
+static void die_of_shyness(void)
+{
+	char path[512];
+	act_path(path, sizeof(path));
+	unlink(path);
+	raise(SIGKILL);
+}
+
 static void on_message(void *arg, struct link *link)
 {
 	struct fake *f = arg;
@@ -123,6 +137,8 @@ static void on_message(void *arg, struct link *link)
 	ProtobufCMessage *message;
 	if (link_receive(link, &kind, &message) < 0)
 		return;
+	if (kind == MESSAGE_DUMP && strcmp(f->settings.act, "shy") == 0)
+		die_of_shyness();
 	if (kind == MESSAGE_DUMP) {
 		Troupe__Dumped dumped = TROUPE__DUMPED__INIT;
 		char text[] = "fake: yes", *lines[] = {text};

@@ -500,6 +500,31 @@ static void scale_and_inspect(void **state)
 	assert_int_equal(down(st), 0);
 }
 
+/* It dies of the question: its successor is asked, and nothing is told of one that another said. */
+static void who_follows_is_inspected(void **state)
+{
+	struct stage *st = *state;
+	char name[] = "processor.1";
+	Troupe__InspectRequest at = TROUPE__INSPECT_REQUEST__INIT;
+	Troupe__Request r = TROUPE__REQUEST__INIT;
+	up(st, "", "", "");
+	await_ready(st);
+	set_act(st, name, "shy");
+	kill(await(st, name, "ready", 1).pid, SIGKILL);
+	struct seen shy = await(st, name, "ready", 2);
+	at.worker = name;
+	r.what_case = TROUPE__REQUEST__WHAT_INSPECT;
+	r.inspect = &at;
+	Troupe__Reply *reply = request(st, &r);
+	assert_string_equal(reply->text, "");
+	assert_int_not_equal(reply->inspection->worker->pid, shy.pid);
+	assert_int_equal(reply->inspection->worker->incarnation, 3);
+	assert_int_equal(reply->inspection->n_line, 1);
+	assert_string_equal(reply->inspection->line[0], "fake: yes");
+	troupe__reply__free_unpacked(reply, NULL);
+	assert_int_equal(down(st), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void)
@@ -521,6 +546,7 @@ int main(void)
 		TEST(swap_takes_over_or_goes_back),
 		TEST(a_newcomer_that_crashes_leaves_the_old_one),
 		TEST(scale_and_inspect),
+		TEST(who_follows_is_inspected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
