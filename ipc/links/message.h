@@ -23,7 +23,6 @@
 	X(READY, 2, troupe__ready, 256)                                                            \
 	X(DRAIN, 3, troupe__drain, 256)                                                            \
 	X(STOP, 4, troupe__stop, 256)                                                              \
-	X(LOOK, 5, troupe__look, 256)                                                              \
 	X(FINISHED, 6, troupe__finished, 256)                                                      \
 	X(DUMP, 7, troupe__dump, 256)                                                              \
 	X(DUMPED, 8, troupe__dumped, 65536)                                                        \

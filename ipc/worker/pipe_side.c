@@ -198,7 +198,7 @@ static void obey(struct worker *w, enum message_kind kind, const ProtobufCMessag
 	case MESSAGE_DUMP:
 		send_dump(w, ((const Troupe__Dump *)message)->id);
 		break;
-	default: /* LOOK, ANNOUNCE, DONE: whoever is awake looks anyway */
+	default: /* ANNOUNCE, DONE: whoever is awake looks anyway */
 		break;
 	}
 }

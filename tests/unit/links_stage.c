@@ -98,6 +98,6 @@ int stage_teardown(void **state)
 
 int send_look(struct link *link)
 {
-	Troupe__Look look = TROUPE__LOOK__INIT;
-	return link_send(link, MESSAGE_LOOK, &look.base);
+	Troupe__Stop stop = TROUPE__STOP__INIT;
+	return link_send(link, MESSAGE_STOP, &stop.base);
 }

@@ -205,7 +205,7 @@ static void test_a_full_queue_drops_and_counts(void **state)
 	/* What was taken arrives once there is somebody. */
 	assert_int_equal(inbox_bind(stage->mine, stage->path, &inbox), 0);
 	for (uint64_t i = 0; i < counts.sent; i++)
-		expect(inbox, MESSAGE_LOOK);
+		expect(inbox, MESSAGE_STOP);
 	enum message_kind kind;
 	ProtobufCMessage *message;
 	assert_int_equal(link_receive(inbox, &kind, &message), TROUPE_E_AGAIN);
@@ -220,7 +220,7 @@ static void test_closing_one_of_two_leaves_the_other(void **state)
 	assert_int_equal(outbox_connect(stage->other, stage->path, &two), 0);
 	link_close(one);
 	assert_int_equal(send_look(two), 0);
-	expect(inbox, MESSAGE_LOOK);
+	expect(inbox, MESSAGE_STOP);
 }
 
 /* ---- paths ---- */
@@ -240,7 +240,7 @@ static void test_a_second_bind_is_refused(void **state)
 	/* The first still has it. */
 	assert_int_equal(outbox_connect(stage->other, stage->path, &outbox), 0);
 	assert_int_equal(send_look(outbox), 0);
-	expect(first, MESSAGE_LOOK);
+	expect(first, MESSAGE_STOP);
 }
 
 static void test_what_is_no_socket_is_left_alone(void **state)
@@ -280,7 +280,7 @@ static void test_paths(void **state)
 	assert_int_equal(inbox_bind(stage->mine, path, &link), 0);
 	assert_int_equal(outbox_connect(stage->other, path, &outbox), 0);
 	assert_int_equal(send_look(outbox), 0);
-	expect(link, MESSAGE_LOOK);
+	expect(link, MESSAGE_STOP);
 	assert_int_equal(inbox_bind(stage->mine, "", &link), TROUPE_E_ARGUMENT);
 	assert_int_equal(inbox_bind(stage->mine, "@hidden", &link), TROUPE_E_ARGUMENT);
 	assert_int_equal(inbox_bind(stage->mine, "*", &link), TROUPE_E_ARGUMENT);
@@ -297,9 +297,9 @@ static void test_rubbish_is_thrown_away_by_name(void **state)
 	struct stage *stage = *state;
 	struct link *inbox, *outbox;
 	static const char text[] = "GET / HTTP/1.1\r\n\r\n";
-	Troupe__Look look = TROUPE__LOOK__INIT;
+	Troupe__Stop stop = TROUPE__STOP__INIT;
 	size_t size;
-	uint8_t *bytes = message_pack(MESSAGE_LOOK, &look.base, &size);
+	uint8_t *bytes = message_pack(MESSAGE_STOP, &stop.base, &size);
 	assert_non_null(bytes);
 	assert_int_equal(inbox_bind(stage->mine, stage->path, &inbox), 0);
 	assert_int_equal(outbox_connect(stage->other, stage->path, &outbox), 0);
@@ -316,7 +316,7 @@ static void test_rubbish_is_thrown_away_by_name(void **state)
 	link_put(outbox, bytes, size, 0);
 	expect_refusal(inbox, TROUPE_E_MALFORMED);
 	link_put(outbox, bytes, size, 0);
-	expect(inbox, MESSAGE_LOOK);
+	expect(inbox, MESSAGE_STOP);
 	/* ZeroMQ cuts off who sends more than any message may have, and lets him in again. */
 	uint8_t *huge = calloc(1, 4u << 20);
 	assert_non_null(huge);
@@ -325,7 +325,7 @@ static void test_rubbish_is_thrown_away_by_name(void **state)
 	int64_t deadline = clock_now() + LONG;
 	while (send_look(outbox) < 0 || !wait_for(inbox, clock_now() + NS_PER_MS))
 		assert_true(clock_now() < deadline);
-	expect(inbox, MESSAGE_LOOK);
+	expect(inbox, MESSAGE_STOP);
 	free(bytes);
 }
 

@@ -336,9 +336,9 @@ static void test_sending_hides_no_message(void **state)
 	receive_all(&pair, 5001);
 	for (int turn = 0; turn < 200; turn++) {
 		send_dump(pair.end[1], (uint64_t)pair.received);
-		Troupe__Look look = TROUPE__LOOK__INIT;
+		Troupe__Stop stop = TROUPE__STOP__INIT;
 		for (int i = 0; i < 20; i++) /* fills up unread and then is dropped: never mind */
-			link_send(pair.end[0], MESSAGE_LOOK, &look.base);
+			link_send(pair.end[0], MESSAGE_STOP, &stop.base);
 		loop_forget_link(pair.loop, pair.end[1]);
 		receive_all(&pair, pair.received + 1);
 	}
@@ -367,8 +367,8 @@ static void test_a_link_used_outside_the_loop_hides_no_message(void **state)
 		await_descriptor(pair.end[0]);
 		/* libzmq looks at commands at most once a millisecond when it sends. */
 		assert_int_equal(poll(NULL, 0, 2), 0);
-		Troupe__Look look = TROUPE__LOOK__INIT;
-		link_send(pair.end[0], MESSAGE_LOOK, &look.base);
+		Troupe__Stop stop = TROUPE__STOP__INIT;
+		link_send(pair.end[0], MESSAGE_STOP, &stop.base);
 		receive_all(&pair, pair.received + 1);
 	}
 	assert_int_equal(loop_wait(pair.loop, 0), 0);
