@@ -25,14 +25,16 @@ static void fault(void *arg, const char *text)
 static int print_json(const struct verify_report *report, json_t *faults)
 {
 	json_t *json = json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "run",
-		(json_int_t)report->run, "segments", (json_int_t)report->segments, "bytes",
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}",
+		"run", (json_int_t)report->run, "segments", (json_int_t)report->segments, "bytes",
 		(json_int_t)report->bytes, "records", (json_int_t)report->records, "rows",
 		(json_int_t)report->rows, "runs", (json_int_t)report->runs, "streams",
 		(json_int_t)report->streams, "bypassed", (json_int_t)report->bypassed,
 		"quarantined", (json_int_t)report->quarantined, "uncommitted",
 		(json_int_t)report->uncommitted, "against_run", (json_int_t)report->against_run,
-		"compared", (json_int_t)report->compared, "faults", faults);
+		"compared", (json_int_t)report->compared, "compared_bypassed",
+		(json_int_t)report->compared_bypassed, "compared_models",
+		(json_int_t)report->compared_models, "faults", faults);
 	int rc = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(json);
