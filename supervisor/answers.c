@@ -68,24 +68,36 @@ static Troupe__Worker *answer_part(const struct part *part, struct arena *arena)
 	return out;
 }
 
+static void fill_last_exit(const struct member *m, bool standby, struct arena *arena,
+			   Troupe__Worker *out)
+{
+	const struct exit_note *last = member_last_exit(m, standby);
+	if (!last)
+		return;
+	out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
+				    (long long)((clock_now() - last->time) / NS_PER_S));
+	out->last_words = arena_text(arena, "%s", last->words);
+}
+
 Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 {
 	Troupe__Worker *out = answer_part(m->lead, arena);
 	if (!out)
 		return NULL;
 	out->restarts = m->restarts;
-	if (m->n_exits) {
-		const struct exit_note *last = &m->exits[(m->n_exits - 1) % EXITS_KEPT];
-		out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
-					    (long long)((clock_now() - last->time) / NS_PER_S));
-		out->last_words = arena_text(arena, "%s", last->words);
-	}
+	fill_last_exit(m, false, arena, out);
 	return out;
 }
 
+/* A standby, or what became of the spares that kept dying. NULL: there is none. */
 static Troupe__Worker *answer_spare(const struct member *m, struct arena *arena)
 {
+	enum life_state state = m->next->life.state;
+	if (!m->next->process.pid && state != LIFE_BACK_OFF && state != LIFE_GAVE_UP)
+		return NULL;
 	Troupe__Worker *out = answer_part(m->next, arena);
+	if (out)
+		fill_last_exit(m, true, arena, out);
 	if (out && m->next->life.state == LIFE_PREPARED && !swap_is_newcomer(m->next))
 		out->state = arena_text(arena, "spare");
 	return out;
@@ -99,7 +111,7 @@ void answer_workers(struct supervisor *s, struct arena *arena, Troupe__Reply *re
 		struct member *m = s->members[i];
 		Troupe__Worker *worker =
 			m->wanted || member_lives(m) ? answer_worker(m, arena) : NULL;
-		Troupe__Worker *spare = m->next->process.pid ? answer_spare(m, arena) : NULL;
+		Troupe__Worker *spare = answer_spare(m, arena);
 		if (worker)
 			reply->worker[reply->n_worker++] = worker;
 		if (spare)
@@ -214,6 +226,7 @@ void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspectio
 		out->cause = arena_text(arena, "%s", note->cause);
 		out->last_words = arena_text(arena, "%s", note->words);
 		out->lived = note->lived;
+		out->standby = note->standby;
 		inspection->exit[inspection->n_exit++] = out;
 	}
 }

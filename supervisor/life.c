@@ -137,6 +137,13 @@ static unsigned give_up(struct life *life, const struct step *step)
 	return ACTION_GIVE_UP;
 }
 
+/* A spare is well as long as it waits: to play is not its part yet. */
+static bool was_well(const struct life *life, const struct step *step)
+{
+	int64_t since = life->state == LIFE_PREPARED ? life->since : life->ready_since;
+	return since && step->now - since >= step->limits->restart_window;
+}
+
 /* It ended, but is wanted: at once the first time, later after a while, in the end no more. */
 static unsigned died(struct life *life, const struct step *step)
 {
@@ -147,7 +154,7 @@ static unsigned died(struct life *life, const struct step *step)
 		life->window_start = step->now;
 		life->restarts = 0;
 	}
-	if (life->ready_since && step->now - life->ready_since >= limits->restart_window)
+	if (was_well(life, step))
 		life->streak = 0;
 	if (++life->restarts > limits->max_restarts)
 		return give_up(life, step);

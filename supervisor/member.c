@@ -104,6 +104,12 @@ struct member *member_find(struct supervisor *s, const char *name)
 	return NULL;
 }
 
+const struct exit_note *member_last_exit(const struct member *m, bool standby)
+{
+	const struct exit_note *last = standby ? &m->last_standby : &m->last_played;
+	return last->pid ? last : NULL;
+}
+
 char *members_list(struct supervisor *s, char *out, size_t size)
 {
 	size_t used = 0;
@@ -138,11 +144,25 @@ static struct life_limits limits_of(const struct member *m)
 				    .term_timeout = TERM_TIMEOUT};
 }
 
+static void gave_up_spares(struct member *m, const char *cause, const char *words)
+{
+	struct supervisor *s = m->supervisor;
+	char text[PROGRAM_SIZE + 640];
+	snprintf(text, sizeof(text),
+		 "%s: its spares keep dying, it goes on without: %s%s%s; `troupe -n %s start %s` "
+		 "tries again",
+		 m->name, cause, *words ? ": " : "", words, s->config.top.name, m->name);
+	log_error("%s", text);
+	progress_say(s, "%s", text);
+	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name,
+		      json_pack("{s:b, s:s}", "spare", 1, "text", text));
+}
+
 static void gave_up(struct part *part)
 {
 	struct member *m = part->member;
 	struct supervisor *s = m->supervisor;
-	const struct exit_note *last = m->n_exits ? &m->exits[(m->n_exits - 1) % EXITS_KEPT] : NULL;
+	const struct exit_note *last = member_last_exit(m, part != m->lead);
 	const char *cause = last ? last->cause : "cannot be started";
 	const char *words = last ? last->words : "";
 	char text[PROGRAM_SIZE + 640];
@@ -151,9 +171,7 @@ static void gave_up(struct part *part)
 		words = strerror(errno);
 	}
 	if (part != m->lead) {
-		log_error("%s: its spares keep dying: it goes on without", m->name);
-		journal_write(&s->journal, JOURNAL_GAVE_UP, m->name,
-			      json_pack("{s:b}", "spare", 1));
+		gave_up_spares(m, cause, words);
 		return;
 	}
 	snprintf(text, sizeof(text),

@@ -42,6 +42,9 @@ void member_promote(struct member *member);
 /* Whether a process plays the member right now. */
 bool member_lives(const struct member *member);
 
+/* How it ended last, or how one of its standbys did. NULL: none has. */
+const struct exit_note *member_last_exit(const struct member *member, bool standby);
+
 /* "processor.1, processor.2, storer": what can be named. Returns `out`. */
 char *members_list(struct supervisor *s, char *out, size_t size);
 

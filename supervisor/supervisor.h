@@ -67,8 +67,9 @@ struct exit_note {
 	int64_t time, wall, lived;
 	pid_t pid;
 	uint32_t incarnation;
-	bool fault; /* its own */
-	bool ready; /* it had been */
+	bool fault;   /* its own */
+	bool ready;   /* it had been */
+	bool standby; /* it had not played yet */
 	char cause[CAUSE_SIZE];
 	char words[256];
 };
@@ -114,6 +115,7 @@ struct member {
 	int handed_fd;			    /* listening socket, -1 */
 	struct exit_note exits[EXITS_KEPT]; /* that of the newest incarnation: (n_exits - 1) % … */
 	uint32_t n_exits;
+	struct exit_note last_played, last_standby; /* the latest; pid 0: none */
 };
 
 /* An inspection that waits for the worker's own words. */

@@ -209,6 +209,25 @@ static void a_spare_goes_on_with_what_was_counted(void **state)
 	assert_int_equal(spare.window_start, NOW);
 }
 
+/* One that has waited well for so long begins its back-off anew, as one does that has played well.
+ */
+static void a_spare_that_waited_long_was_well(void **state)
+{
+	(void)state;
+	struct life life = in_state(LIFE_DOWN);
+	int64_t now = NOW;
+	step(&life, EVENT_START, now);
+	for (int i = 0; i < 10; i++) {
+		step(&life, EVENT_PREPARED, now);
+		assert_int_equal(life.state, LIFE_PREPARED);
+		now += limits.restart_window + 1;
+		assert_int_equal(step(&life, EVENT_EXIT, now), ACTION_SPAWN | R);
+	}
+	step(&life, EVENT_PREPARED, now);
+	assert_int_equal(step(&life, EVENT_EXIT, now), R);
+	assert_int_equal(life.state, LIFE_BACK_OFF);
+}
+
 static void nothing_follows_a_final_end(void **state)
 {
 	(void)state;
@@ -323,6 +342,7 @@ int main(void)
 		cmocka_unit_test(a_successor_is_judged_by_the_worst),
 		cmocka_unit_test(what_was_counted_is_taken_back),
 		cmocka_unit_test(a_spare_goes_on_with_what_was_counted),
+		cmocka_unit_test(a_spare_that_waited_long_was_well),
 		cmocka_unit_test(nothing_follows_a_final_end),
 		cmocka_unit_test(one_that_was_told_to_end_stays_down),
 		cmocka_unit_test(a_source_that_ended_is_finished),

@@ -104,9 +104,9 @@ static void print_exits(const Troupe__Inspection *inspection)
 		const Troupe__Exit *last = inspection->exit[i];
 		char when[32], lived[32];
 		clock_format_wall(last->time_wall, when, sizeof when);
-		printf("  %s  pid %d, incarnation %u, lived %s: %s\n", when, last->pid,
-		       last->incarnation, human_span(last->lived, lived, sizeof lived),
-		       last->cause);
+		printf("  %s  pid %d, incarnation %u%s, lived %s: %s\n", when, last->pid,
+		       last->incarnation, last->standby ? ", a standby" : "",
+		       human_span(last->lived, lived, sizeof lived), last->cause);
 		if (last->last_words && *last->last_words)
 			printf("      \"%s\"\n", last->last_words);
 	}

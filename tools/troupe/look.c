@@ -171,22 +171,28 @@ static int print_workers(const Troupe__Reply *reply, bool wide)
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+static void print_why_gone(const Troupe__Reply *reply, const Troupe__Worker *worker,
+			   const char *whose)
+{
+	bool gave_up = strcmp(worker->state, "gave up") == 0;
+	if (!gave_up && strcmp(worker->state, "back-off") != 0)
+		return;
+	printf("%s%s%s: %s%s: %s%s%s", paint_begin(stdout, PAINT_BAD), worker->name, whose,
+	       gave_up ? "gave up" : "is started again soon", paint_end(stdout, PAINT_BAD),
+	       worker->last_exit, *worker->last_words ? ": " : "", worker->last_words);
+	if (gave_up && reply->pipeline)
+		printf("; `troupe -n %s start %s` tries again", reply->pipeline->name,
+		       worker->name);
+	putchar('\n');
+}
+
 /* Whom nobody will start again but a person, or who keeps dying: why, and what to do. */
 static void print_gone(const Troupe__Reply *reply)
 {
-	for (size_t i = 0; i < reply->n_worker; i++) {
-		const Troupe__Worker *worker = reply->worker[i];
-		bool gave_up = strcmp(worker->state, "gave up") == 0;
-		if (!gave_up && strcmp(worker->state, "back-off") != 0)
-			continue;
-		printf("%s%s: %s%s: %s%s%s", paint_begin(stdout, PAINT_BAD), worker->name,
-		       gave_up ? "gave up" : "is started again soon", paint_end(stdout, PAINT_BAD),
-		       worker->last_exit, *worker->last_words ? ": " : "", worker->last_words);
-		if (gave_up && reply->pipeline)
-			printf("; `troupe -n %s start %s` tries again", reply->pipeline->name,
-			       worker->name);
-		putchar('\n');
-	}
+	for (size_t i = 0; i < reply->n_worker; i++)
+		print_why_gone(reply, reply->worker[i], "");
+	for (size_t i = 0; i < reply->n_spare; i++)
+		print_why_gone(reply, reply->spare[i], " (its spare)");
 }
 
 /* Only when there is something to say. */
