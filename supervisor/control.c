@@ -111,6 +111,7 @@ static void do_restart(struct call *call)
 		return;
 	enum life_state before = m->lead->life.state;
 	part_event(m->lead, EVENT_RESTART);
+	part_event(m->next, EVENT_DRAIN); /* whatever was new to be loaded, its spare loads, too */
 	obey(call, m, ORDER_RESTART, before);
 }
 
