@@ -1,5 +1,6 @@
 """Spares: a prepared process takes the place of a worker that dies, whatever that one held."""
 
+import json
 import os
 import signal
 
@@ -20,25 +21,30 @@ def lead(p, name, pid):
                   "pid %d to be %s" % (pid, name))
 
 
-def start(make, role, **settings):
+def start(make, role, keys="", **settings):
     section = {"capture.cam1": "stream", "processor.1": "processor"}.get(role, role)
-    keys = 'spares = 1  max_restarts = 2'
-    return make("spare-" + section, fps=100, processors=1, **{section: keys}, **settings).up()
+    settings = dict({"fps": 100, "frames": 0, "size": "160x120", "processors": 1}, **settings)
+    return make("spare-" + section, **{section: "spares = 1  max_restarts = 2  " + keys}, **settings).up()
 
 
-def finish(p, frames):
+def finish(p):
+    """Frames flow until now, and none is lost."""
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow")
+    p.troupe("down", "-n", p.name)
     p.wait_end(0)
     p.check_quiet()
     p.check_nothing_left()
-    p.check_numbers(frames)
+    p.settings["frames"] = p.ledger.last()
+    p.check_numbers(p.ledger.last())
     p.verify()
     p.check_equals_reference()
 
 
 def takes_over(make, role):
     """More often than max_restarts: a kill from outside is nobody's fault."""
-    p = start(make, role, frames=500)
-    for _ in range(4):
+    p = start(make, role)
+    for _ in range(3):
         waiting, before = spare(p, role), p.worker(role)
         check(waiting["slots_held"] == 0, "a spare holds nothing: %s" % waiting)
         if role in ("capture.cam1", "processor.1", "storer"):
@@ -47,7 +53,7 @@ def takes_over(make, role):
             os.kill(before["pid"], signal.SIGKILL)
         after = lead(p, role, waiting["pid"])
         check(after["incarnation"] > before["incarnation"], "incarnation %d" % after["incarnation"])
-    finish(p, 500)
+    finish(p)
 
 
 def capture(make):
@@ -71,60 +77,74 @@ def display(make):
 
 
 def killed_alone(make):
-    """Nobody notices, and another one comes."""
-    p = start(make, "storer", frames=300)
+    """Nobody notices, and another one comes. Its end is not the worker's, in whatever order they began."""
+    p = start(make, "storer")
     before = p.worker("storer")
     for _ in range(4):
         waiting = spare(p, "storer")
         os.kill(waiting["pid"], signal.SIGKILL)
         await_(lambda: spare(p, "storer")["pid"] != waiting["pid"], "another spare")
-    check(p.worker("storer")["pid"] == before["pid"], "the storer is the same")
-    check(p.worker("storer")["restarts"] == 0, "the storer was not restarted")
-    finish(p, 300)
+    after = p.worker("storer")
+    check(after["pid"] == before["pid"] and after["restarts"] == 0, "the storer is the same: %s" % after)
+    check(not after.get("last_exit"), "it has not ended: %s" % after)
+    waiting = spare(p, "storer")
+    check("SIGKILL" in waiting["last_exit"], "a spare was killed: %s" % waiting)
+    os.kill(before["pid"], signal.SIGABRT)
+    await_(lambda: "SIGABRT" in p.worker("storer").get("last_exit", ""), "the cause of its end to be told")
+    lead(p, "storer", waiting["pid"])
+    exits = json.loads(p.troupe("inspect", "storer", "--json", "-n", p.name).stdout)["inspection"]["exit"]
+    check([e.get("standby", False) for e in exits] == [False] + 4 * [True], "inspect tells of the exits %s" % exits)
+    finish(p)
 
 
 def killed_together(make):
+    """Both, in either order, so that nobody of that worker is left. All roles in one pipeline."""
+    keys = "spares = 1  max_restarts = 2"
+    p = make(fps=100, frames=0, size="160x120", processors=1, stream=keys, processor=keys, storer=keys, trainer=keys,
+             display=keys).up()
     for role in ROLES:
-        p = start(make, role, frames=200)
-        waiting, before = spare(p, role), p.worker(role)
-        os.kill(waiting["pid"], signal.SIGKILL)
-        os.kill(before["pid"], signal.SIGKILL)
-        p.back(role, before["incarnation"])
-        finish(p, 200)
-
-
-def killed_together_the_other_way_round(make):
-    for role in ROLES:
-        p = start(make, role, frames=200)
-        waiting, before = spare(p, role), p.worker(role)
-        os.kill(before["pid"], signal.SIGKILL)
-        os.kill(waiting["pid"], signal.SIGKILL)
-        p.back(role, before["incarnation"])
-        finish(p, 200)
+        for order in (1, -1):
+            waiting, before = spare(p, role), p.worker(role)
+            for pid in (waiting["pid"], before["pid"])[::order]:
+                os.kill(pid, signal.SIGKILL)
+            p.back(role, before["incarnation"])
+    finish(p)
 
 
 def hang(make):
-    p = start(make, "storer", frames=400, hang_after="500ms", slots=200)
+    p = start(make, "storer", hang_after="500ms", slots=200)
     waiting, before = spare(p, "storer"), p.worker("storer")
     os.kill(before["pid"], signal.SIGSTOP)
     lead(p, "storer", waiting["pid"])
     await_(lambda: "hung" in p.worker("storer")["last_exit"], "the cause to be known")
-    finish(p, 400)
+    finish(p)
 
 
 def hang_of_the_spare(make):
     """It is replaced; the lead stays."""
-    p = start(make, "storer", frames=400, hang_after="500ms")
+    p = start(make, "storer", hang_after="500ms")
     waiting, before = spare(p, "storer"), p.worker("storer")
     os.kill(waiting["pid"], signal.SIGSTOP)
     await_(lambda: spare(p, "storer")["pid"] != waiting["pid"], "another spare")
     check(p.worker("storer")["pid"] == before["pid"], "the storer is the same")
-    finish(p, 400)
+    finish(p)
+
+
+def hang_of_both(make):
+    """A spare that is stopped as well is no help: another one comes."""
+    p = start(make, "storer", hang_after="500ms", slots=200)
+    waiting, before = spare(p, "storer"), p.worker("storer")
+    os.kill(waiting["pid"], signal.SIGSTOP)
+    os.kill(before["pid"], signal.SIGSTOP)
+    p.back("storer", waiting["incarnation"])
+    await_(lambda: not {waiting["pid"], before["pid"]} & set(p.pids()), "both to be gone")
+    finish(p)
 
 
 def spares_that_keep_dying(make):
-    """The first of them plays, all others die at once: the lead is not disturbed, and somebody is told."""
-    p = make(frames=300, fps=100)
+    """The first of them plays, all others die at once: the lead is not disturbed, and people are told. To start
+    the worker gives its spares another try."""
+    p = make(frames=0, fps=100, size="160x120", processors=1)
     fickle = os.path.join(p.folder, "fickle")
     with open(fickle, "w") as file:
         file.write("#!/bin/sh\n[ -z \"$1\" ] && [ -e %s/played ] && exit 3\n[ -z \"$1\" ] && touch %s/played\n"
@@ -133,14 +153,34 @@ def spares_that_keep_dying(make):
     p.settings["storer"] = 'spares = 1  exec = "%s"  max_restarts = 2  backoff = "1ms"' % fickle
     p.up()
     before = p.worker("storer")
-    await_(lambda: "its spares keep dying" in p.log("supervisor"), "the supervisor to say so")
+    gone = await_(lambda: next((s for s in p.ps().get("spare", []) if s["state"] == "gave up"), None),
+                  "the spares to be given up")
+    check(gone["name"] == "storer" and gone["last_exit"].startswith("exit 3"), "ps tells %s" % gone)
+    check("its spares keep dying" in p.log("supervisor"), "the log tells it, too")
+    told = p.troupe("ps", "-n", p.name).stdout
+    check("storer (its spare): gave up: exit 3" in told, "ps tells why: %s" % told)
     after = p.worker("storer")
     check(after["pid"] == before["pid"] and after["state"] == "ready", "the storer is the same: %s" % after)
-    finish(p, 300)
+    check(after["restarts"] == 0 and not after.get("last_exit"), "nothing has happened to the storer: %s" % after)
+    os.unlink(os.path.join(p.folder, "played"))
+    p.troupe("start", "storer", "-n", p.name)
+    spare(p, "storer")
+    finish(p)
+
+
+def restart_renews_the_spare(make):
+    """Whatever it is that is to be loaded anew."""
+    p = start(make, "storer")
+    waiting, before = spare(p, "storer"), p.worker("storer")
+    p.troupe("restart", "storer", "-n", p.name)
+    p.back("storer", before["incarnation"])
+    await_(lambda: spare(p, "storer")["pid"] != waiting["pid"], "another spare")
+    check(p.worker("storer")["restarts"] == 0, "it was asked for")
+    finish(p)
 
 
 def down_scale_stop_and_swap(make):
-    p = make(fps=100, frames=0, processors=2, processor="spares = 1", storer="spares = 1").up()
+    p = make(fps=100, frames=0, size="160x120", processor="spares = 1", storer="spares = 1").up()
     first, second = spare(p, "processor.1"), spare(p, "processor.2")
     p.troupe("scale", "processor", "1", "-n", p.name)
     await_(lambda: second["pid"] not in p.pids(), "the spare to go with its worker")
@@ -153,11 +193,9 @@ def down_scale_stop_and_swap(make):
     p.troupe("start", "storer", "-n", p.name)
     check(spare(p, "storer")["pid"] != waiting["pid"], "a new spare")
     check("spare" in p.troupe("ps", "-n", p.name).stdout, "ps shows spares")
-    p.troupe("down", "-n", p.name)
-    p.settings["frames"] = p.ledger.last()
-    finish(p, p.ledger.last())
+    finish(p)
 
 
 harness.main({f.__name__: f for f in (
-    capture, processor, storer, trainer, display, killed_alone, killed_together,
-    killed_together_the_other_way_round, hang, hang_of_the_spare, spares_that_keep_dying, down_scale_stop_and_swap)})
+    capture, processor, storer, trainer, display, killed_alone, killed_together, hang, hang_of_the_spare, hang_of_both,
+    spares_that_keep_dying, restart_renews_the_spare, down_scale_stop_and_swap)})
