@@ -328,7 +328,7 @@ class Pipeline:
         folder = os.path.join(self.folder, "reference")
         if not os.path.exists(folder):
             keep, self.recording = self.recording, folder
-            path = self.write_config("reference.conf")
+            path = self.write_config("reference.conf", pace="max")  # its times are the source's own
             self.recording = keep
             self.troupe("run", "--sequential", "-c", path, limit=limit)
         return folder

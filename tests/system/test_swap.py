@@ -11,7 +11,7 @@ import harness
 from harness import await_, check
 
 SHAKY = {"processor.1": "shaky-processor", "storer": "shaky-storer"}
-QUICK = 'ready_timeout = "1s"'
+QUICK = 'ready_timeout = "%dms"' % (600 * harness.PATIENCE)
 # One that is stuck in `open` hears nothing.
 SHORT = 'drain_timeout = "500ms"'
 
@@ -47,10 +47,14 @@ def begin(p, worker, program, probation="0s"):
          "--json", "-n", p.name], env=p.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def outcome(process, code):
+def both_outputs(process, code):
     out, errors = process.communicate(timeout=30 * harness.PATIENCE)
     check(process.returncode == code, "swap: exit %d, not %d: %s" % (process.returncode, code, out + errors))
-    return out + errors
+    return out, errors
+
+
+def outcome(process, code):
+    return "".join(both_outputs(process, code))
 
 
 def copy(p, program, name):
@@ -97,7 +101,7 @@ def finish_now(p):
 # ---- there and back, each role ----
 
 def there_and_back(make, worker, look=lambda p: None):
-    p = make("swap-" + worker.split(".")[0], frames=300, fps=100, processors=1).up()
+    p = make("swap-" + worker.split(".")[0], frames=0, fps=100, size="160x120", processors=1).up()
     before = p.worker(worker)
     other = copy(p, "troupe-" + worker.split(".")[0], "other")
     for program, wanted in ((other, other), (None, before["program"])):
@@ -108,7 +112,8 @@ def there_and_back(make, worker, look=lambda p: None):
         check(after["program"] == wanted == report["program"], "%s plays after the swap" % after["program"])
         check(after["pid"] == report["pid"] and after["restarts"] == 0, "the report says %s" % report)
     check(after["incarnation"] == 3, "the incarnation is %d" % after["incarnation"])
-    finish(p, 300)
+    flow(p)
+    finish_now(p)
 
 
 def capture(make):
@@ -136,45 +141,46 @@ def display(make):
 
 # ---- roll back ----
 
-def roll_back(make, worker, fault, words, single):
-    p = make("back-" + fault[:9], frames=0, fps=100, processors=1, processor=QUICK, storer=QUICK).up()
-    before = p.worker(worker)
-    report = swap(p, worker, shaky(p, worker, fault), "60s", code=1)
-    check(not report["ok"] and words in report["why"], "the report says %s" % report)
-    is_old(p, worker, before, same=not single)
-    check(report["frames_lost"] == 0, "the report says %s" % report)
+def roll_back(make, workers, fault, words, single):
+    """All of them at once."""
+    p = make("back-" + fault[:9], frames=0, fps=100, size="160x120", processors=1, processor=QUICK, storer=QUICK).up()
+    before = {worker: p.worker(worker) for worker in workers}
+    under_way = {worker: begin(p, worker, shaky(p, worker, fault), "60s") for worker in workers}
+    for worker in workers:
+        report = json.loads(both_outputs(under_way[worker], 1)[0])
+        check(not report["ok"] and words in report["why"], "the report says %s" % report)
+        is_old(p, worker, before[worker], same=not single)
+        check(report["frames_lost"] == 0, "the report says %s" % report)
     flow(p)
     finish_now(p)
 
 
 def never_prepared(make):
-    for worker in SHAKY:
-        roll_back(make, worker, "never-prepared", "not ready in time", False)
+    roll_back(make, list(SHAKY), "never-prepared", "not ready in time", False)
 
 
 def never_ready_pool(make):
-    roll_back(make, "processor.1", "never-ready", "not ready in time", False)
+    roll_back(make, ["processor.1"], "never-ready", "not ready in time", False)
 
 
 def never_ready_single(make):
-    roll_back(make, "storer", "never-ready", "not ready in time", True)
+    roll_back(make, ["storer"], "never-ready", "not ready in time", True)
 
 
 def crashes_on_probation_pool(make):
-    roll_back(make, "processor.1", "crashes", "SIGABRT", True)
+    roll_back(make, ["processor.1"], "crashes", "SIGABRT", True)
 
 
 def crashes_on_probation_single(make):
-    roll_back(make, "storer", "crashes", "SIGABRT", True)
+    roll_back(make, ["storer"], "crashes", "SIGABRT", True)
 
 
 def plays_another_role(make):
-    for worker in SHAKY:
-        roll_back(make, worker, "unlike", "another role", False)
+    roll_back(make, list(SHAKY), "unlike", "another role", False)
 
 
 def exits_at_once(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     for worker in SHAKY:
         before = p.worker(worker)
         check("exit 1" in swap(p, worker, "/bin/false", code=1)["why"], "why is told")
@@ -192,7 +198,7 @@ def exits_at_once(make):
 # ---- whatever comes in between ----
 
 def newcomer_killed_while_it_prepares(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     for worker in SHAKY:
         before = p.worker(worker)
         process = begin(p, worker, shaky(p, worker, "never-prepared"))
@@ -203,7 +209,7 @@ def newcomer_killed_while_it_prepares(make):
 
 
 def old_one_killed_while_the_newcomer_prepares(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     for worker in SHAKY:
         before = p.worker(worker)
         process = begin(p, worker, shaky(p, worker, "never-prepared"))
@@ -228,7 +234,7 @@ def stop_old_one(p, worker):
 
 
 def old_one_killed_while_it_drains(make):
-    p = make(frames=0, fps=100, hang_after="20s", bypass_after="15s", slots=200).up()
+    p = make(frames=0, fps=100, size="160x120", hang_after="20s", bypass_after="15s", slots=200).up()
     before, process = stop_old_one(p, "storer")
     os.kill(before["pid"], signal.SIGKILL)
     outcome(process, 0)
@@ -238,7 +244,7 @@ def old_one_killed_while_it_drains(make):
 
 
 def newcomer_killed_while_the_old_one_drains(make):
-    p = make(frames=0, fps=100, hang_after="20s", bypass_after="15s", slots=200).up()
+    p = make(frames=0, fps=100, size="160x120", hang_after="20s", bypass_after="15s", slots=200).up()
     before, process = stop_old_one(p, "storer")
     os.kill(newcomer(p, "storer"), signal.SIGKILL)
     outcome(process, 1)
@@ -250,7 +256,7 @@ def newcomer_killed_while_the_old_one_drains(make):
 
 
 def newcomer_killed_as_it_takes_charge(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     for worker in SHAKY:
         before = p.worker(worker)
         process = begin(p, worker, shaky(p, worker, "never-ready"))
@@ -262,7 +268,7 @@ def newcomer_killed_as_it_takes_charge(make):
 
 
 def newcomer_killed_on_probation(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     for worker in ("processor.1", "storer", "capture.cam1"):
         before = p.worker(worker)
         process = begin(p, worker, copy(p, "troupe-" + worker.split(".")[0], worker), "60s")
@@ -274,37 +280,37 @@ def newcomer_killed_on_probation(make):
 
 
 def down_in_between(make):
+    p = make(frames=0, fps=100, size="160x120", extra=SHORT).up()
+    flow(p)
+    under_way = [begin(p, worker, shaky(p, worker, "never-prepared")) for worker in SHAKY]
     for worker in SHAKY:
-        p = make(frames=0, fps=100, extra=SHORT).up()
-        flow(p)
-        process = begin(p, worker, shaky(p, worker, "never-prepared"))
         newcomer(p, worker)
-        finish_now(p)
+    finish_now(p)
+    for process in under_way:
         check("stopping" in outcome(process, 1), "why is told")
 
 
 def other_requests_in_between(make):
-    p = make(frames=0, fps=100, extra=SHORT).up()
-    process = begin(p, "processor.2", shaky(p, "processor.1", "never-prepared"))
-    pid = newcomer(p, "processor.2")
-    for request in (("swap", "processor.2"), ("restart", "processor.2")):
-        refused = p.troupe(*request, "-n", p.name, code=1)
+    p = make(frames=0, fps=100, size="160x120", extra=SHORT).up()
+    workers = ("processor.1", "processor.2")
+    under_way = [begin(p, worker, shaky(p, "processor.1", "never-prepared")) for worker in workers]
+    new = {newcomer(p, worker) for worker in workers}
+    for request in ("swap", "restart", "start"):
+        refused = p.troupe(request, "processor.2", "-n", p.name, code=1)
         check("a swap is under way" in refused.stderr, "refused: %s" % refused.stderr)
     p.troupe("scale", "processor", "1", "-n", p.name)
-    check("smaller" in outcome(process, 1), "why is told")
-    await_(lambda: pid not in p.pids(), "the newcomer to be gone")
-    process = begin(p, "processor.1", shaky(p, "processor.1", "never-prepared"))
-    pid = newcomer(p, "processor.1")
+    check("smaller" in outcome(under_way[1], 1), "why is told")
     p.troupe("stop", "processor.1", "-n", p.name)
-    outcome(process, 1)
-    await_(lambda: not set(p.pids()) & {pid, p.worker("processor.1")["pid"]}, "both to be gone")
+    check("told to stop" in outcome(under_way[0], 1), "why is told")
+    await_(lambda: not new & set(p.pids()), "the newcomers to be gone")
+    await_(lambda: not p.worker("processor.1")["pid"], "the old one to be gone")
     p.troupe("start", "processor.1", "-n", p.name)
     flow(p)
     finish_now(p)
 
 
 def supervisor_killed_in_between(make):
-    p = make(frames=0, fps=100).up()
+    p = make(frames=0, fps=100, size="160x120").up()
     process = begin(p, "storer", shaky(p, "storer", "never-prepared"))
     newcomer(p, "storer")
     p.process.kill()
@@ -314,7 +320,7 @@ def supervisor_killed_in_between(make):
 
 def supervisor_killed_while_the_old_one_drains(make):
     """Nobody can tell the newcomer to take charge any more: it takes what has no owner."""
-    p = make(frames=0, fps=100, hang_after="20s", bypass_after="15s", slots=200).up()
+    p = make(frames=0, fps=100, size="160x120", hang_after="20s", bypass_after="15s", slots=200).up()
     flow(p)
     before, process = stop_old_one(p, "storer")
     last = p.ledger.last()
