@@ -233,11 +233,14 @@ def copy_programs(p):
 
 
 def await_calm(p):
-    """Whoever was given up or stopped plays again, each with its spare, and nobody is on the way out."""
+    """Whoever was given up or stopped plays again, each with its spare, and nobody is on the way out. Who crashes, and
+    came through a swap without probation, is swapped for the program of the config."""
     def at_rest():
         told = p.ps()
         for worker in told["worker"]:
-            if worker["state"] not in ("ready", "starting"):
+            if "shaky" in worker["program"]:
+                p.troupe("swap", worker["name"], "--probation", "0s", "-n", p.name, code=None)
+            elif worker["state"] not in ("ready", "starting"):
                 p.troupe("start", worker["name"], "-n", p.name, code=None)
         spares = [s["name"] for s in told.get("spare", []) if s["state"] == "spare"]
         return (all(w["state"] == "ready" for w in told["worker"]) and len(p.pids()) == 1 + 2 * len(told["worker"])
