@@ -131,16 +131,18 @@ static pid_t living_supervisor(const char *folder)
 	return process_start_time(it.pid) == it.start_time ? it.pid : 0;
 }
 
-static void kill_remembered(const char *folder)
+/* Sends it to the workers that a killed supervisor has left. */
+static void signal_remembered(const char *folder, int number)
 {
 	struct remembered all[128];
 	size_t n = read_remembered(folder, "workers", all, 128);
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].start_time && process_start_time(all[i].pid) == all[i].start_time) {
+		if (!all[i].start_time || process_start_time(all[i].pid) != all[i].start_time)
+			continue;
+		if (number == SIGKILL)
 			log_warn("killing %d, left by a killed supervisor", (int)all[i].pid);
-			kill(-all[i].pid, SIGCONT);
-			kill(-all[i].pid, SIGKILL);
-		}
+		kill(-all[i].pid, SIGCONT);
+		kill(-all[i].pid, number);
 	}
 }
 
@@ -163,9 +165,11 @@ static int wait_for_lock(const char *folder, int64_t patience, int *fd, pid_t *p
 		if (!said && waited > NS_PER_S / 5) {
 			log_info("waiting for the workers of a killed supervisor");
 			said = true;
+			/* One that was stopped has not heard of the death. */
+			signal_remembered(folder, SIGCONT);
 		}
 		if (!killed && waited > patience) {
-			kill_remembered(folder);
+			signal_remembered(folder, SIGKILL);
 			killed = true;
 		}
 		if (waited > patience + KILL_PATIENCE)

@@ -88,7 +88,8 @@ def killed_supervisor_with_a_stopped_worker(make):
     harness.wait_stopped(pid)
     os.kill(p.process.pid, signal.SIGKILL)
     p.process.wait()
-    p.troupe("down", "-n", p.name, limit=40)
+    said = p.troupe("down", "-n", p.name, limit=40).stderr
+    check("killing" not in said, "it ends by itself when it goes on: " + said)
     p.check_nothing_left()
     p.verify()
 
