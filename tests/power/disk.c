@@ -1,6 +1,8 @@
 /* Writing down what happens to a watched folder. */
 #include "tests/power/disk.h"
 
+#include "workers/storer/index.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,6 +70,7 @@ uint32_t disk_new_node(struct disk *disk, const char *name, const struct stat *s
 	disk->nodes[node].ino = st->st_ino;
 	disk->nodes[node].folder = S_ISDIR(st->st_mode);
 	disk->nodes[node].segment = strstr(name, "seg") != NULL;
+	disk->nodes[node].index = strcmp(name, INDEX_FILE) == 0;
 	disk->nodes[node].log = strstr(name, "-wal") != NULL;
 	disk->nodes[node].gone = false;
 	return node;
@@ -147,6 +150,13 @@ void disk_finish(struct disk *disk)
 	free(disk->events);
 	free(disk->nodes);
 	*disk = (struct disk){0};
+}
+
+bool disk_writes_index(const struct disk *disk, size_t at)
+{
+	const struct disk_event *event = &disk->events[at - 1];
+
+	return event->kind == DISK_WRITE && disk->nodes[event->node].index;
 }
 
 const void *disk_noted(const struct disk *disk, size_t at)

@@ -65,7 +65,8 @@ struct disk {
 		ino_t ino;
 		bool folder;
 		bool segment; /* or the folder of segments */
-		bool log;     /* SQLite's */
+		bool index;   /* SQLite's file */
+		bool log;     /* and its log */
 		bool gone;    /* its inode may be another file's by now */
 	} * nodes;
 	uint32_t n_nodes, nodes_room;
@@ -77,6 +78,7 @@ struct disk {
 	unsigned die_after_failure; /* of 1,000 failed syncs */
 	uint64_t die_in;	    /* changes until the process is as good as dead; 0: it lives */
 	bool dead;		    /* every call fails and changes nothing */
+	int log_pages; /* after which SQLite's log is checkpointed; 0: as the storer has it */
 };
 
 /* Begins to watch a folder; everything in it counts as synced. Ends watching another one. */
@@ -98,6 +100,9 @@ uint32_t disk_new_node(struct disk *disk, const char *name, const struct stat *s
 
 /* Makes `folder` (which is there and empty) as the power cut before event `at` could leave it. */
 void disk_cut(const struct disk *disk, size_t at, uint64_t seed, const char *folder);
+
+/* Whether the event before `at` wrote into SQLite's file. */
+bool disk_writes_index(const struct disk *disk, size_t at);
 
 /* The last note before event `at`, or NULL. */
 const void *disk_noted(const struct disk *disk, size_t at);

@@ -23,7 +23,7 @@
 #define CUTS_DEEP     3
 #define CUTS_OF_FIRST 12
 #define SEGMENT_BYTES 24000
-#define CHECKPOINT    20 /* pages of SQLite's log */
+#define LOG_PAGES     20 /* of SQLite, until it is checkpointed */
 #define LINE	      512
 
 struct options {
@@ -145,13 +145,18 @@ static void judge_now(struct trial *trial)
 static void set_faults(struct trial *trial, bool faults, bool deadly)
 {
 	struct disk *disk = &trial->disk;
+	bool log = disk->lie == LIE_NO_LOG_REWRITE; /* which needs just that failure */
 
 	disk->dead = false;
+	disk->log_pages = log || chance_below(&trial->chance, 4) > 0 ? LOG_PAGES : 0;
 	disk->die_in = deadly ? 1 + chance_below(&trial->chance, 150) : 0;
-	disk->fail_syncs = faults ? (unsigned)chance_below(&trial->chance, 400) : 0;
-	disk->fail_only_log = faults && chance_below(&trial->chance, 2) == 0;
+	disk->fail_syncs =
+		faults ? (unsigned)chance_below(&trial->chance, 400) + (log ? 100 : 0) : 0;
+	disk->fail_only_log = log || chance_below(&trial->chance, 2) == 0;
 	disk->fail_writes = faults ? (unsigned)chance_below(&trial->chance, 20) : 0;
-	disk->die_after_failure = faults ? (unsigned)chance_below(&trial->chance, 1001) : 0;
+	disk->die_after_failure = log	   ? 1000
+				  : faults ? (unsigned)chance_below(&trial->chance, 1001)
+					   : 0;
 }
 
 static void live(struct trial *trial, bool faults, bool deadly)
@@ -208,14 +213,23 @@ static void cut(const struct trial *from, size_t at, unsigned deep)
 	play(trial, deep);
 }
 
+/* Often while SQLite copies its log into the file, which is but a small part of the time. */
 static size_t choose_moment(struct trial *trial)
 {
+	bool copying =
+		trial->disk.lie == LIE_NO_LOG_REWRITE || chance_below(&trial->chance, 4) == 0;
 	size_t from = trial->disk.n_given + 1,
-	       to = trial->disk.n_events; /* behind the first note */
+	       to = trial->disk.n_events, /* behind the first note */
+		at = 0;
 
 	if (trial->opened && chance_below(&trial->chance, 3) == 0)
 		to = trial->recovered;
-	return from + (size_t)chance_below(&trial->chance, to - from + 1);
+	for (unsigned tries = copying ? 50 : 1; tries-- > 0;) {
+		at = from + (size_t)chance_below(&trial->chance, to - from + 1);
+		if (disk_writes_index(&trial->disk, at))
+			break;
+	}
+	return at;
 }
 
 static bool enough(const struct trial *trial)
@@ -266,15 +280,16 @@ static void begin_trial(const struct options *options, struct figures *figures, 
 /* ---- the program ---- */
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the names are the linker's */
-int __real_sqlite3_open_v2(const char *name, sqlite3 **db, int flags, const char *vfs);
-int __wrap_sqlite3_open_v2(const char *name, sqlite3 **db, int flags, const char *vfs);
+int __real_sqlite3_wal_autocheckpoint(sqlite3 *db, int pages);
+int __wrap_sqlite3_wal_autocheckpoint(sqlite3 *db, int pages);
 
-/* A recording as small as these would never fill the log so far that it is checkpointed. */
-int __wrap_sqlite3_open_v2(const char *name, sqlite3 **db, int flags, const char *vfs)
+/* A recording as small as these would seldom fill the log so far that it is checkpointed. */
+int __wrap_sqlite3_wal_autocheckpoint(sqlite3 *db, int pages)
 {
-	int rc = __real_sqlite3_open_v2(name, db, flags, vfs);
+	const struct disk *disk = disk_watched();
 
-	return rc == SQLITE_OK ? sqlite3_wal_autocheckpoint(*db, CHECKPOINT) : rc;
+	return __real_sqlite3_wal_autocheckpoint(
+		db, disk != NULL && disk->log_pages > 0 ? disk->log_pages : pages);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 
