@@ -233,6 +233,15 @@ int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, i
 	return rc;
 }
 
+char *request_text(const char *text)
+{
+	union {
+		const char *from;
+		char *to;
+	} both = {.from = text ? text : ""};
+	return both.to;
+}
+
 /* Names that do not exist and values that cannot be are the caller's mistake. */
 int exit_code_of(int code)
 {

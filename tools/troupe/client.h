@@ -39,6 +39,10 @@ int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, i
 int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
 		 Troupe__Reply **reply);
 
+/* A string for a field of a request, "" for NULL. protobuf-c's strings are not const, though
+ * packing only reads them. */
+char *request_text(const char *text);
+
 /* What the program ends with after a reply with that code. */
 int exit_code_of(int code);
 

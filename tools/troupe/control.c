@@ -15,16 +15,6 @@
 #define DRAIN_WAIT (60 * NS_PER_S)
 #define QUICK_WAIT (5 * NS_PER_S)
 
-/* protobuf-c's strings are not const, though packing only reads them. */
-static char *text(const char *of)
-{
-	union {
-		const char *from;
-		char *to;
-	} both = {.from = of ? of : ""};
-	return both.to;
-}
-
 /* A number within [0, most]; says what is valid when `word` is none. */
 static bool number(const char *word, long most, const char *what, long *value)
 {
@@ -56,7 +46,7 @@ static int signal_number(const char *word)
 int kill_run(const struct call *call)
 {
 	Troupe__KillRequest kill = TROUPE__KILL_REQUEST__INIT;
-	kill.worker = text(call->arg[0]);
+	kill.worker = request_text(call->arg[0]);
 	kill.signal = call->signal ? signal_number(call->signal) : 0;
 	if (kill.signal < 0)
 		return EXIT_USAGE;
@@ -70,7 +60,7 @@ int kill_run(const struct call *call)
 static int worker_request(const struct call *call, Troupe__Request__WhatCase what)
 {
 	Troupe__WorkerRequest worker = TROUPE__WORKER_REQUEST__INIT;
-	worker.worker = text(call->arg[0]);
+	worker.worker = request_text(call->arg[0]);
 	Troupe__Request request = TROUPE__REQUEST__INIT;
 	request.what_case = what;
 	request.restart = &worker; /* the three share their place in the union */
@@ -98,7 +88,7 @@ int scale_run(const struct call *call)
 	if (!number(call->arg[1], INT_MAX, "number of workers", &count))
 		return EXIT_USAGE;
 	Troupe__ScaleRequest scale = TROUPE__SCALE_REQUEST__INIT;
-	scale.worker = text(call->arg[0]);
+	scale.worker = request_text(call->arg[0]);
 	scale.count = (uint32_t)count;
 	Troupe__Request request = TROUPE__REQUEST__INIT;
 	request.what_case = TROUPE__REQUEST__WHAT_SCALE;
@@ -113,8 +103,8 @@ int label_run(const struct call *call)
 		return EXIT_USAGE;
 	}
 	Troupe__LabelRequest label = TROUPE__LABEL_REQUEST__INIT;
-	label.label = text(call->none ? "" : call->arg[0]);
-	label.stream = text(call->stream);
+	label.label = request_text(call->none ? "" : call->arg[0]);
+	label.stream = request_text(call->stream);
 	Troupe__Request request = TROUPE__REQUEST__INIT;
 	request.what_case = TROUPE__REQUEST__WHAT_LABEL;
 	request.label = &label;
@@ -130,7 +120,7 @@ int record_run(const struct call *call)
 	}
 	Troupe__RecordRequest record = TROUPE__RECORD_REQUEST__INIT;
 	record.on = on;
-	record.stream = text(call->stream);
+	record.stream = request_text(call->stream);
 	Troupe__Request request = TROUPE__REQUEST__INIT;
 	request.what_case = TROUPE__REQUEST__WHAT_RECORD;
 	request.record = &record;

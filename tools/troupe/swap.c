@@ -218,16 +218,6 @@ static int swap_with(const struct call *call, Troupe__SwapRequest *swap)
 	return rc;
 }
 
-/* protobuf-c's strings are not const, though packing only reads them. */
-static char *text(const char *of)
-{
-	union {
-		const char *from;
-		char *to;
-	} both = {.from = of ? of : ""};
-	return both.to;
-}
-
 int swap_run(const struct call *call)
 {
 	char *path = NULL;
@@ -242,9 +232,9 @@ int swap_run(const struct call *call)
 		out_error("cannot use %s: %s", call->exec, strerror(errno));
 		return EXIT_USAGE;
 	}
-	swap.worker = text(call->arg[0]);
+	swap.worker = request_text(call->arg[0]);
 	swap.stages = true;
-	swap.exec = text(path ? path : call->exec);
+	swap.exec = request_text(path ? path : call->exec);
 	rc = swap_with(call, &swap);
 	free(path);
 	return rc;
