@@ -1,8 +1,9 @@
 /* The stages of a swap.
  *
- *   in a pool:      WAITING → PREPARING → TAKING → the newcomer is lead, the old one drains →
- * PROBATION what is single: WAITING → PREPARING → DRAINING (the old one) → the newcomer is lead →
- * TAKING → PROBATION
+ * - In a pool: WAITING, PREPARING, TAKING, and with the newcomer as lead while the old one drains
+ *   PROBATION.
+ * - Of what there is one of: WAITING, PREPARING, DRAINING (the old one), and with the newcomer as
+ *   lead TAKING, PROBATION.
  *
  * swap_advance() looks at states, not at events, and takes one step after the other: whatever dies
  * in between, and in whatever order the supervisor learns of it, it goes on from what is. Only an
