@@ -167,13 +167,15 @@ class Pipeline:
             self.prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
     def start(self):
-        """Starts the supervisor as a child and returns what it says once it is ready or has failed."""
+        """Starts the supervisor as a child and returns what it says once it is ready or has failed. It does not
+        outlive this test, even if that is killed for its time limit; its workers end with it."""
         reader, writer = os.pipe()
         os.set_inheritable(writer, True)
         self.errors = open(os.path.join(self.folder, "stderr"), "w+")
         self.process = subprocess.Popen(
-            [*self.prefix, os.path.join(BIN, "troupe-supervisor"), "-c", self.write_config(), "-n", self.name,
-             "--ready-fd", str(writer), *self.options], env=dict(self.env, **self.for_supervisor), stdin=subprocess.DEVNULL,
+            ["setpriv", "--pdeathsig", "KILL", *self.prefix, os.path.join(BIN, "troupe-supervisor"),
+             "-c", self.write_config(), "-n", self.name, "--ready-fd", str(writer), *self.options],
+            env=dict(self.env, **self.for_supervisor), stdin=subprocess.DEVNULL,
             stdout=self.errors, stderr=self.errors, close_fds=True, pass_fds=[writer])
         os.close(writer)
         told = b""
