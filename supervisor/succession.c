@@ -2,6 +2,7 @@
 #include "supervisor/succession.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 #include "supervisor/dying.h"
@@ -40,11 +41,14 @@ static void use_spare(struct member *m, const struct life *heir)
 {
 	member_promote(m);
 	life_inherit(&m->lead->life, heir);
+	FAIL_POINT(SPARE_PROMOTED);
 	journal_write(&m->supervisor->journal, JOURNAL_SUCCEED, m->name,
 		      json_pack("{s:i, s:i}", "pid", (int)m->lead->process.pid, "after",
 				(int)m->last->process.pid));
-	if (member_may_overlap(m))
-		part_charge(m->lead);
+	if (!member_may_overlap(m))
+		return;
+	part_charge(m->lead);
+	FAIL_POINT(SPARE_CHARGED);
 }
 
 static void start_heir(struct member *m, const struct life *heir)
@@ -53,6 +57,7 @@ static void start_heir(struct member *m, const struct life *heir)
 	m->last = m->lead;
 	m->lead = empty;
 	part_start_as(m->lead, heir);
+	FAIL_POINT(HEIR_STARTED);
 }
 
 void succession_follow(struct part *part)

@@ -57,6 +57,9 @@
 	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
 	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
 	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")                    \
+	X(HEIR_STARTED, "supervisor", "a successor was started beside one that dies")              \
+	X(SPARE_PROMOTED, "supervisor", "a spare is the lead, and not told yet")                   \
+	X(SPARE_CHARGED, "supervisor", "a spare has been told to take charge of a dying one")      \
 	X(SWAP_STARTED, "supervisor", "swap: the newcomer has been started")                       \
 	X(SWAP_CHARGED, "supervisor", "swap: the newcomer has been told to take charge")           \
 	X(SWAP_DRAINS, "supervisor", "swap: the old one has been told to drain")                   \

@@ -39,6 +39,9 @@ ROUGH = dict(EXACT, bypass_after="300ms", fps=100, pace="real", slots=16, stream
 # Points that only the rough runs pass.
 ROUGH_ONLY = ("STEP_BYPASS", "STEP_LET_GO", "STEP_HAND_BACK", "STEP_BLAME")
 END_ONLY = ("STEP_ABANDON",)
+# Points that are passed only where each worker has a spare.
+SPARE_ONLY = ("SPARE_PROMOTED", "SPARE_CHARGED")
+SPARES = {role: EXACT[role] + "  spares = 1" for role in ("stream", "processor", "storer", "trainer", "display")}
 # Passed for every frame: armed for a later passing. All others are passed now and then.
 OFTEN = ("STEP_TAKE", "STEP_PUBLISH", "STEP_CLAIM", "STEP_FINISH", "STEP_SETTLE", "BELL_BEFORE", "BELL_AFTER",
          "BEFORE_QUEUE", "AFTER_QUEUE", "IMAGE_HALF", "PUBLISHED", "VIEW_DONE", "FINISHED", "RECORD_HALF", "APPENDED")
@@ -63,7 +66,7 @@ def most_passings(name, role):
         return 0  # there may be no second one
     if name in ROUGH_ONLY:
         return 1
-    if role == "supervisor" and not name.startswith("SWAP_") and not name.endswith(("_PIPE", "_ANSWER")):
+    if role == "supervisor" and not name.startswith(("SWAP_", "SPARE_", "HEIR_")) and not name.endswith(("_PIPE", "_ANSWER")):
         return 12
     return 100 if name in OFTEN else 2
 
@@ -234,6 +237,7 @@ class Matrix:
             by_worker = lambda q: mine(q) and q[1] != "supervisor"
             for point in sorted(self.open(lambda q: mine(q) and q[1] == "supervisor"), key=lambda q: self.random.random()):
                 for _ in range(TRIES):
+                    p.settings.update(EXACT, **(SPARES if point[0] in SPARE_ONLY else {}))
                     played.append(self.play(p, self.open(by_worker) + [point], self.calm))
                     if point in self.fired:
                         break
