@@ -1,23 +1,31 @@
-/* A thread that waits for a robust mutex. */
+/* A thread that waits for the futex of a robust mutex, and never takes the mutex: what it reads
+ * there is a number, so whatever a worker writes over it does no harm here. A robust futex is part
+ * of the kernel's interface (get_robust_list(2)): the thread that holds it, and two bits. */
 #include "supervisor/dying.h"
 
 #include "ipc/base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define STACK_SIZE (128 << 10)
-/* It waits in rounds: whatever is written over the mutex cannot keep it for ever. */
-#define ROUND NS_PER_S
+/* How often one that is to stop is woken: it may have been about to fall asleep. */
+#define WAKE_EVERY (NS_PER_MS / 20)
+
+static_assert(offsetof(pthread_mutex_t, __data.__lock) == 0, "the futex comes first");
 
 struct dying {
 	pthread_t thread;
-	pthread_mutex_t *alive;
+	_Atomic uint32_t *alive;
 	int told;
 	atomic_bool stop, seen;
 };
@@ -30,22 +38,27 @@ static void tell(struct dying *dying)
 	(void)ignored;
 }
 
+/* Who lets go of it, by will or by death, wakes one if the bit says that somebody waits. */
+static void sleep_over(_Atomic uint32_t *alive, uint32_t word)
+{
+	uint32_t waits = word | FUTEX_WAITERS;
+	if (word == waits || atomic_compare_exchange_strong(alive, &word, waits))
+		syscall(SYS_futex, alive, FUTEX_WAIT, waits, NULL, NULL, 0);
+}
+
 static void *wait_for_it(void *arg)
 {
 	struct dying *dying = arg;
-	int rc = ETIMEDOUT;
-	while (rc == ETIMEDOUT && !atomic_load(&dying->stop)) {
-		int64_t end = clock_now() + ROUND;
-		struct timespec until = {.tv_sec = end / NS_PER_S, .tv_nsec = end % NS_PER_S};
-		rc = pthread_mutex_clocklock(dying->alive, CLOCK_MONOTONIC, &until);
+	while (!atomic_load(&dying->stop)) {
+		uint32_t word = atomic_load(dying->alive);
+		if (word & FUTEX_OWNER_DIED) {
+			tell(dying);
+			break;
+		}
+		if (!(word & FUTEX_TID_MASK))
+			break; /* nobody held it, or it was let go of in good order */
+		sleep_over(dying->alive, word);
 	}
-	if (rc == EOWNERDEAD) {
-		tell(dying);
-		pthread_mutex_consistent(dying->alive);
-	}
-	/* Without a holder that died (rc 0) nobody held it, or it was let go of in good order. */
-	if (rc == EOWNERDEAD || rc == 0)
-		pthread_mutex_unlock(dying->alive);
 	return NULL;
 }
 
@@ -69,7 +82,7 @@ struct dying *dying_watch(pthread_mutex_t *alive, int told)
 	struct dying *dying = calloc(1, sizeof(*dying));
 	if (!dying)
 		return NULL;
-	dying->alive = alive;
+	dying->alive = (_Atomic uint32_t *)(void *)alive;
 	dying->told = told;
 	if (start(dying) == 0)
 		return dying;
@@ -87,6 +100,9 @@ void dying_forget(struct dying *dying)
 	if (!dying)
 		return;
 	atomic_store(&dying->stop, true);
-	pthread_join(dying->thread, NULL);
+	while (pthread_tryjoin_np(dying->thread, NULL) == EBUSY) {
+		syscall(SYS_futex, dying->alive, FUTEX_WAKE, 1, NULL, NULL, 0);
+		nanosleep(&(struct timespec){.tv_nsec = WAKE_EVERY}, NULL);
+	}
 	free(dying);
 }

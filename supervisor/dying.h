@@ -17,8 +17,7 @@ struct dying *dying_watch(pthread_mutex_t *alive, int told);
 /* Whether it has died. True once and for all. */
 bool dying_seen(const struct dying *dying);
 
-/* Returns when the thread is through with the mutex, which is at once when its holder is dead. A
- * mutex that was written over may take a second. NULL is fine. */
+/* Returns when the thread is through with the mutex, which is within milliseconds. NULL is fine. */
 void dying_forget(struct dying *dying);
 
 #endif

@@ -27,17 +27,22 @@ struct scene {
 	struct dying *dying;
 };
 
-static int enter(void **state)
+static void make_mutex(struct scene *scene)
 {
-	struct scene *scene = calloc(1, sizeof(*scene));
 	pthread_mutexattr_t attributes;
-	scene->alive = mmap(NULL, sizeof(*scene->alive), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(scene->alive, &attributes);
 	pthread_mutexattr_destroy(&attributes);
+}
+
+static int enter(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+	scene->alive = mmap(NULL, sizeof(*scene->alive), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	make_mutex(scene);
 	scene->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*state = scene;
 	return 0;
@@ -136,18 +141,43 @@ static void it_can_be_told_to_stop(void **state)
 	close(orders);
 }
 
-/* Over which a worker has written: as if it were held by a thread that there is not. */
-static void a_mutex_that_was_written_over_sticks_nobody(void **state)
+/* It lies where a worker may write by mistake: whatever it writes, the supervisor lives on, and can
+ * forget it. */
+static void a_mutex_that_was_written_over_harms_nobody(void **state)
 {
 	struct scene *scene = *state;
-	int orders = start_worker(scene, true);
-	scene->dying = dying_watch(scene->alive, scene->told);
-	memset(scene->alive, 0x3f, sizeof(int));
-	kill(scene->pid, SIGKILL);
-	waitpid(scene->pid, NULL, 0);
-	dying_forget(scene->dying);
-	scene->dying = NULL;
-	close(orders);
+	for (int byte = 0; byte < 256; byte++) {
+		make_mutex(scene);
+		int orders = start_worker(scene, true);
+		struct dying *dying = dying_watch(scene->alive, scene->told);
+		memset(scene->alive, byte, sizeof(*scene->alive));
+		kill(scene->pid, SIGKILL);
+		waitpid(scene->pid, NULL, 0);
+		dying_forget(dying);
+		close(orders);
+	}
+}
+
+/* The next process of a seat gets the mutex made anew as soon as the last one is reaped: neither
+ * the kernel nor our thread writes to it any more. */
+static void nothing_is_written_after_the_end(void **state)
+{
+	struct scene *scene = *state;
+	char now[sizeof(*scene->alive)], then[sizeof(*scene->alive)];
+	for (int i = 0; i < 100; i++) {
+		make_mutex(scene);
+		int orders = start_worker(scene, true);
+		struct dying *dying = dying_watch(scene->alive, scene->told);
+		kill(scene->pid, SIGKILL);
+		waitpid(scene->pid, NULL, 0);
+		dying_forget(dying);
+		memset(scene->alive, i, sizeof(*scene->alive));
+		memset(then, i, sizeof(then));
+		poll(NULL, 0, 1);
+		memcpy(now, scene->alive, sizeof(now));
+		assert_memory_equal(now, then, sizeof(now));
+		close(orders);
+	}
 }
 
 static void to_forget_nothing_is_fine(void **state)
@@ -165,7 +195,8 @@ int main(void)
 		TEST(a_death_before_anybody_listened_is_heard_of),
 		TEST(nobody_is_alarmed_without_need),
 		TEST(it_can_be_told_to_stop),
-		TEST(a_mutex_that_was_written_over_sticks_nobody),
+		TEST(a_mutex_that_was_written_over_harms_nobody),
+		TEST(nothing_is_written_after_the_end),
 		TEST(to_forget_nothing_is_fine),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
