@@ -139,10 +139,11 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 	if (end->fault)
 		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
 			 words);
-	if (end->fault && m->was_ready && !is_repeated(m, note))
+	if (end->fault && m->was_ready && !is_repeated(m, note)) {
 		progress_say(m->supervisor, "%s%s: %s%s%s", m->name,
 			     note->standby ? " (standby)" : "", end->cause, *words ? ": " : "",
 			     words);
+	}
 	return note;
 }
 
