@@ -80,7 +80,7 @@ def tries(p):
 def refused(p, *words):
     """Waits until the storer is refused, has tried again and still says so only once."""
     before = p.log("storer").count(REFUSED)
-    await_(lambda: tries(p) >= 3, "the storer to try again")
+    await_(lambda: tries(p) >= 2, "the storer to try again")
     said = p.log("storer")
     check(said.count(REFUSED) <= max(before, 1), "it says so again and again: %s" % said[-1500:])
     told = [e["text"] for e in journal(p, "report", "storer")][-1]
@@ -94,17 +94,23 @@ def goes_on(p):
     await_(lambda: "goes on after" in journal(p, "report", "storer")[-1]["text"], "the storer to go on")
 
 
-def whole(p, frames):
+def whole(p):
+    """Frames flow again; then it is taken down, and the recording has what a run without trouble has."""
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
+    p.troupe("down", "-n", p.name)
     p.wait_end(0, 90)
     p.check_quiet()
     p.check_nothing_left()
-    p.check_numbers(frames)
+    p.check_numbers(p.ledger.last(), most=40)
     p.verify()
+    p.settings.update(frames=p.ledger.last(), pace="max")
     p.check_equals_reference()
 
 
 def pipeline(make, name, **settings):
-    p = make(name, **dict(dict(frames=300, fps=100, slots=24, bypass_after="60s"), **settings))
+    """Its source has no end, so that no machine is too slow for what is done to it meanwhile."""
+    p = make(name, **dict(dict(frames=0, fps=100, slots=24, bypass_after="60s"), **settings))
     p.options = ["--progress"]
     return p
 
@@ -146,12 +152,12 @@ def full(make):
     check(p.status()["pipeline"]["stream"][0]["drop"] in (None, [], {}), "a source that can wait drops")
     disk.remount("size=100m")
     goes_on(p)
-    whole(p, 300)
+    whole(p)
 
 
 def full_again_and_again(make):
     """With a different rest each time: within a record, a page of the index, its log, or its checkpoint."""
-    p = pipeline(make, "again", frames=400, storer='segment_bytes = "60kB"')
+    p = pipeline(make, "again", storer='segment_bytes = "60kB"')
     disk = Disk(p, "100m")
     p.up()
     for leave in (0, 4096, 12288, 40960, 69632):
@@ -162,7 +168,7 @@ def full_again_and_again(make):
         disk.clear()
         goes_on(p)
     check(p.worker("storer")["incarnation"] == 1, "the storer was restarted")
-    whole(p, 400)
+    whole(p)
 
 
 def full_and_killed(make):
@@ -194,7 +200,7 @@ def full_and_killed(make):
     check(all(seq in now for seq in owed), "of the owed %s there are only %s" % (owed, now))
     disk.clear()
     goes_on(p)
-    whole(p, 300)
+    whole(p)
 
 
 def full_at_the_first_start(make):
@@ -211,7 +217,7 @@ def full_at_the_first_start(make):
 
 def live_source_on_a_full_disk(make):
     """Frames go by, each counted with its reason; the display goes on."""
-    p = pipeline(make, "live", frames=0, fps=50, stream="live = yes", slots=12, bypass_after="500ms")
+    p = pipeline(make, "live", fps=50, stream="live = yes", slots=12, bypass_after="500ms")
     disk = Disk(p, "100m")
     p.up()
     await_(lambda: p.ledger.last() > 20, "frames to flow")
@@ -248,7 +254,7 @@ def not_permitted(make):
     refused(p, "not permitted")
     os.chmod(segments, 0o755)
     goes_on(p)
-    whole(p, 300)
+    whole(p)
 
 
 def read_only(make):
@@ -268,7 +274,7 @@ def read_only(make):
     refused(p, "Read-only file system")
     disk.remount("rw")
     goes_on(p)
-    whole(p, 300)
+    whole(p)
 
 
 # ---- broken ----
@@ -290,7 +296,7 @@ def failing_calls(make):
         os.kill(worker["pid"], signal.SIGKILL)
         flag(p, "bad", False)
         p.back("storer", worker["incarnation"])
-    whole(p, 300)
+    whole(p)
 
 
 # ---- away for good ----
@@ -315,11 +321,11 @@ def storer_away(make):
         check(answer.status == 200, "the page does not answer")
     flag(p, "broken", False)
     p.troupe("start", "storer", "-n", p.name)
-    whole(p, 300)
+    whole(p)
 
 
 def storer_away_from_a_live_source(make):
-    p = pipeline(make, "gone", frames=0, fps=50, stream="live = yes", slots=12, bypass_after="500ms")
+    p = pipeline(make, "gone", fps=50, stream="live = yes", slots=12, bypass_after="500ms")
     broken = os.path.join(p.folder, "broken")
     p.settings["storer"] = wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
     p.settings["storer"] += "max_restarts = 2"
@@ -345,7 +351,7 @@ def storer_away_from_a_live_source(make):
 
 def processor_away(make):
     """It is tried again after longer and longer; its frames go on unprocessed, marked and counted."""
-    p = pipeline(make, "idle", frames=200, fps=50, processors=1, bypass_after="300ms")
+    p = pipeline(make, "idle", fps=50, processors=1, bypass_after="300ms")
     broken = os.path.join(p.folder, "broken")
     p.settings["processor"] = wrapped(p, "processor", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
     p.settings["processor"] += "max_restarts = 6"
@@ -357,20 +363,17 @@ def processor_away(make):
     check(re.search("processor.1: gave up .*my last words", p.said()), "it is not said: %s" % p.said())
     spawned = [e["t"] for e in journal(p, "spawn", "processor.1")][2:]
     waits = [later - earlier for earlier, later in zip(spawned, spawned[1:])]
-    check(len(waits) >= 4 and waits[-1] > 2 * waits[0], "the waits do not grow: %s" % waits)
+    least = [30e6 * 2 ** n for n in range(4)]  # twice as long each time, less a quarter at most
+    check(len(waits) == len(least) and all(w >= l for w, l in zip(waits, least)), "the waits do not grow: %s" % waits)
     stored = len(p.frames())
     await_(lambda: len(p.frames()) > stored + 5, "the recording to go on without a processor")
     flag(p, "broken", False)
     p.troupe("start", "processor.1", "-n", p.name)
     started = p.ledger.last()
-    p.wait_end(0, 90)
-    p.check_quiet()
-    p.check_numbers(200)
-    p.verify()
-    p.check_equals_reference()
+    whole(p)
     marked = [f["seq"] for f in p.frames() if f["bypassed"]]
     check(len(marked) >= 5 and [f for f in p.frames() if f["seq"] > started and not f["bypassed"]],
-          "frames %s of 200 are marked" % marked)
+          "frames %s of %d are marked" % (marked, p.ledger.last()))
 
 
 own_mounts()
