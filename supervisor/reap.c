@@ -253,7 +253,6 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	struct member *m = part->member;
 	struct supervisor *s = m->supervisor;
 	char words[256];
-	kill(-part->process.pid, SIGKILL); /* what it may have left of its group */
 	bells_ring_all(&s->ledger);
 	hear_out(part, info);
 	bool said_end = part->life.said_finished || source_ended(part);
@@ -292,10 +291,14 @@ void reap_all(struct supervisor *s)
 	siginfo_t info;
 	for (;;) {
 		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
 		/* Else an orphan of a worker that came to us as the subreaper. */
 		struct part *part = find_part(s, info.si_pid);
+		/* What it may have left of its group, while the number cannot be another's. */
+		if (part)
+			kill(-info.si_pid, SIGKILL);
+		waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
 		FAIL_POINT(EXIT_SEEN);
 		if (part)
 			part_ended(part, &info);

@@ -158,7 +158,33 @@ def crashing_frame_is_quarantined(make):
     check(marked == [40], "frame 40 alone is quarantined: %s" % marked)
 
 
+def grandchild(make):
+    """What a dead worker leaves of its process group does not live on."""
+    p = make(frames=0, fps=100, size="160x120", processors=1)
+    parent = os.path.join(p.folder, "parent")
+    with open(parent, "w") as file:
+        file.write("#!/bin/sh\nif [ -z \"$1\" ]; then sleep 1000 & echo $! >>%s/children; fi\n"
+                   "exec %s/troupe-processor \"$@\"\n" % (p.folder, harness.BIN))
+    os.chmod(parent, 0o755)
+    p.settings["processor"] = 'exec = "%s"' % parent
+    p.up()
+
+    def children():
+        with open(os.path.join(p.folder, "children")) as file:
+            return [int(pid) for pid in file.read().split()]
+    first, before = children()[0], p.worker("processor.1")
+    check(os.path.exists("/proc/%d" % first), "the child runs")
+    os.kill(before["pid"], signal.SIGKILL)
+    p.back("processor.1", before["incarnation"])
+    await_(lambda: not os.path.exists("/proc/%d" % first), "the child of the dead one to be gone")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    await_(lambda: not [pid for pid in children() if os.path.exists("/proc/%d" % pid)], "all children to be gone")
+    p.check_quiet()
+    p.check_nothing_left()
+
+
 harness.main({f.__name__: f for f in (
     processor, capture, storer, peekers, all_at_once, stopped_processor_is_bypassed,
     stopped_is_found_and_replaced, stopped_peekers_delay_nothing, one_holds_the_other_goes_on,
-    crashing_frame_is_quarantined)})
+    crashing_frame_is_quarantined, grandchild)})
