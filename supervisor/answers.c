@@ -77,6 +77,8 @@ static void fill_last_exit(const struct member *m, bool standby, struct arena *a
 	out->last_exit = arena_text(arena, "%s %lld s ago", last->cause,
 				    (long long)((clock_now() - last->time) / NS_PER_S));
 	out->last_words = arena_text(arena, "%s", last->words);
+	if (!out->pid) /* standbys have come and gone since */
+		out->incarnation = last->incarnation;
 }
 
 Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
