@@ -66,7 +66,7 @@ def most_passings(name, role):
         return 0  # there may be no second one
     if name in ROUGH_ONLY:
         return 1
-    if role == "supervisor" and not name.startswith(("SWAP_", "SPARE_", "HEIR_")) and not name.endswith(("_PIPE", "_ANSWER")):
+    if role == "supervisor" and not name.startswith(("SWAP_", "SPARE_", "HEIR_", "STEP_")) and not name.endswith(("_PIPE", "_ANSWER")):
         return 12
     return 100 if name in OFTEN else 2
 
