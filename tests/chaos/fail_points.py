@@ -333,7 +333,11 @@ class Run:
                 runs.parent_of(s.pid) == self.p.process.pid]
 
     def kill(self, choice):
+        """Anybody; if somebody holds a slot, half of the time such a one."""
         seats = self.seats()
+        holders = [s for s in seats if self.ledger.held_by(s.number)]
+        if holders and choice.random() < 0.5:
+            seats = holders
         if seats:
             seat = choice.choice(seats)
             self.killed.add(seat.pid)
