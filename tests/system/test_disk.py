@@ -367,6 +367,8 @@ def processor_away(make):
     check(len(waits) == len(least) and all(w >= l for w, l in zip(waits, least)), "the waits do not grow: %s" % waits)
     stored = len(p.frames())
     await_(lambda: len(p.frames()) > stored + 5, "the recording to go on without a processor")
+    counted = p.status()["pipeline"]["stream"][0]["bypassed"]
+    check(counted >= 5, "%s frames are counted as unprocessed" % counted)
     flag(p, "broken", False)
     p.troupe("start", "processor.1", "-n", p.name)
     started = p.ledger.last()
