@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import threading
 import urllib.request
@@ -161,25 +162,30 @@ def crashing_frame_is_quarantined(make):
 def grandchild(make):
     """What a dead worker leaves of its process group does not live on."""
     p = make(frames=0, fps=100, size="160x120", processors=1)
-    parent = os.path.join(p.folder, "parent")
+    parent, child = os.path.join(p.folder, "parent"), os.path.join(p.folder, "child")
+    os.symlink(shutil.which("sleep"), child)
     with open(parent, "w") as file:
-        file.write("#!/bin/sh\nif [ -z \"$1\" ]; then sleep 1000 & echo $! >>%s/children; fi\n"
-                   "exec %s/troupe-processor \"$@\"\n" % (p.folder, harness.BIN))
+        file.write("#!/bin/sh\n[ -z \"$1\" ] && %s 60 &\nexec %s/troupe-processor \"$@\"\n" % (child, harness.BIN))
     os.chmod(parent, 0o755)
     p.settings["processor"] = 'exec = "%s"' % parent
     p.up()
 
     def children():
-        with open(os.path.join(p.folder, "children")) as file:
-            return [int(pid) for pid in file.read().split()]
-    first, before = children()[0], p.worker("processor.1")
-    check(os.path.exists("/proc/%d" % first), "the child runs")
+        return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if command(pid).startswith(child)]
+
+    def command(pid):
+        try:
+            with open("/proc/%s/cmdline" % pid) as file:
+                return file.read()
+        except OSError:
+            return ""
+    first, before = await_(children, "the child of the first"), p.worker("processor.1")
     os.kill(before["pid"], signal.SIGKILL)
     p.back("processor.1", before["incarnation"])
-    await_(lambda: not os.path.exists("/proc/%d" % first), "the child of the dead one to be gone")
+    await_(lambda: not set(first) & set(children()), "the child of the dead one to be gone")
     p.troupe("down", "-n", p.name)
     p.wait_end(0)
-    await_(lambda: not [pid for pid in children() if os.path.exists("/proc/%d" % pid)], "all children to be gone")
+    await_(lambda: not children(), "all children to be gone")
     p.check_quiet()
     p.check_nothing_left()
 
