@@ -297,8 +297,8 @@ def check_journal(events, told):
 
 
 def storm(make):
-    keys = 'spares = 1  ready_timeout = "1s"  max_restarts = 100  backoff = "20ms"  backoff_max = "100ms"'
-    p = make(fps=100, frames=0, hang_after="700ms", bypass_after="60s", slots=400, size="160x120",
+    keys = 'spares = 1  ready_timeout = "%ds"  max_restarts = 100  backoff = "20ms"  backoff_max = "100ms"' % harness.PATIENCE
+    p = make(fps=100, frames=0, hang_after="%dms" % (700 * harness.PATIENCE), bypass_after="60s", slots=400, size="160x120",
              processor=keys, storer=keys, trainer=keys, display=keys, stream=keys,
              extra='drain_timeout = "1s"  low_water = 0  quarantine_keep = 1')
     copy_programs(p)
