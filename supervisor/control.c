@@ -133,10 +133,13 @@ static void do_start(struct call *call)
 	if (!m || !may_start(call, m))
 		return;
 	enum life_state before = m->lead->life.state;
+	bool without_spares = m->next->life.state == LIFE_GAVE_UP;
 	part_event(m->lead, EVENT_START);
-	if (m->next->life.state == LIFE_GAVE_UP)
-		part_event(m->next, EVENT_DRAIN); /* its spares get another try, too */
+	if (without_spares)
+		part_event(m->next, EVENT_DRAIN);
 	obey(call, m, ORDER_START, before);
+	if (without_spares && before == LIFE_READY)
+		say(call, 0, "%s runs already; its spares get another try", m->name);
 }
 
 static void do_swap(struct call *call)

@@ -163,7 +163,8 @@ def spares_that_keep_dying(make):
     check(after["pid"] == before["pid"] and after["state"] == "ready", "the storer is the same: %s" % after)
     check(after["restarts"] == 0 and not after.get("last_exit"), "nothing has happened to the storer: %s" % after)
     os.unlink(os.path.join(p.folder, "played"))
-    p.troupe("start", "storer", "-n", p.name)
+    told = p.troupe("start", "storer", "-n", p.name).stdout
+    check("its spares get another try" in told, "start tells %s" % told)
     spare(p, "storer")
     finish(p)
 
