@@ -228,7 +228,7 @@ void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspectio
 		out->cause = arena_text(arena, "%s", note->cause);
 		out->last_words = arena_text(arena, "%s", note->words);
 		out->lived = note->lived;
-		out->standby = note->standby;
+		out->standby = note->turn == 0;
 		inspection->exit[inspection->n_exit++] = out;
 	}
 }

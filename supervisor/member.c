@@ -203,12 +203,19 @@ static void kill_group(struct part *part, const char *why)
 	kill(-pid, SIGCONT);
 }
 
+void part_plays(struct part *part)
+{
+	if (!part->process.turn)
+		part->process.turn = ++part->member->turns;
+}
+
 void part_charge(struct part *part)
 {
 	struct process *p = &part->process;
 	if (!p->pid || !p->standby)
 		return;
 	p->standby = false;
+	part_plays(part);
 	seat_charge(&part->member->supervisor->ledger, p->seat);
 	part_event(part, EVENT_CHARGE);
 }
@@ -230,6 +237,7 @@ void member_promote(struct member *m)
 	m->last = m->lead;
 	m->lead = m->next;
 	m->next = empty;
+	part_plays(m->lead);
 }
 
 static void became_ready(struct part *part)

@@ -23,6 +23,9 @@ void part_exit_event(struct part *part, bool clean, bool excused);
 /* The process of a part has ended, and nothing is to follow in this part. */
 void part_final_exit(struct part *part);
 
+/* Notes that the process of a part plays the member from now on, or is the one to. */
+void part_plays(struct part *part);
+
 /* Tells a standby to take charge. */
 void part_charge(struct part *part);
 

@@ -106,7 +106,7 @@ static bool is_repeated(const struct member *m, const struct exit_note *note)
 {
 	for (uint32_t i = 1; i <= m->n_exits && i <= EXITS_KEPT && !note->ready; i++) {
 		const struct exit_note *before = &m->exits[(m->n_exits - i) % EXITS_KEPT];
-		if (before != note && before->fault && before->standby == note->standby)
+		if (before != note && before->fault && !before->turn == !note->turn)
 			return strcmp(note->cause, before->cause) == 0 &&
 			       strcmp(note->words, before->words) == 0;
 	}
@@ -127,22 +127,24 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 				   .incarnation = p->incarnation,
 				   .fault = end->fault,
 				   .ready = part->life.ready_since != 0,
-				   .standby = p->standby && part == m->next};
+				   .turn = p->turn};
 	snprintf(note->cause, sizeof(note->cause), "%s", end->cause);
 	snprintf(note->words, sizeof(note->words), "%s", words);
-	*(note->standby ? &m->last_standby : &m->last_played) = *note;
+	struct exit_note *last = note->turn ? &m->last_played : &m->last_standby;
+	/* The end of one that dies slowly may come after that of the next. */
+	if (note->turn >= last->turn)
+		*last = *note;
 	journal_write(&m->supervisor->journal, JOURNAL_EXIT, m->name,
 		      json_pack("{s:i, s:i, s:i, s:s, s:b, s:b, s:I, s:s}", "pid", (int)p->pid,
 				"seat", p->seat, "incarnation", (int)p->incarnation, "cause",
-				end->cause, "fault", end->fault, "standby", note->standby, "lived",
+				end->cause, "fault", end->fault, "standby", !note->turn, "lived",
 				(json_int_t)note->lived, "words", words));
 	if (end->fault)
 		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
 			 words);
 	if (end->fault && m->was_ready && !is_repeated(m, note)) {
-		progress_say(m->supervisor, "%s%s: %s%s%s", m->name,
-			     note->standby ? " (standby)" : "", end->cause, *words ? ": " : "",
-			     words);
+		progress_say(m->supervisor, "%s%s: %s%s%s", m->name, note->turn ? "" : " (standby)",
+			     end->cause, *words ? ": " : "", words);
 	}
 	return note;
 }

@@ -143,6 +143,8 @@ static int prepare(struct part *part, int *log)
 		return seat;
 	p->seat = (uint8_t)seat;
 	p->standby = part == m->next || (m->last->process.pid && !member_may_overlap(m));
+	if (part != m->next)
+		part_plays(part);
 	if (p->standby)
 		seat_stand_by(&s->ledger, p->seat);
 	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));

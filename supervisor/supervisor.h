@@ -37,6 +37,7 @@ struct process {
 	int pidfd, log_fd;
 	uint8_t seat;
 	uint32_t incarnation;
+	uint32_t turn; /* in which it came to play the member, from 1; 0: it has not yet */
 	struct link *pipe;
 	uint64_t start_time;
 	int64_t started;
@@ -67,9 +68,9 @@ struct exit_note {
 	int64_t time, wall, lived;
 	pid_t pid;
 	uint32_t incarnation;
-	bool fault;   /* its own */
-	bool ready;   /* it had been */
-	bool standby; /* it had not played yet */
+	bool fault;    /* its own */
+	bool ready;    /* it had been */
+	uint32_t turn; /* as of its process */
 	char cause[CAUSE_SIZE];
 	char words[256];
 };
@@ -110,12 +111,12 @@ struct member {
 	struct part *lead; /* plays */
 	struct part *next; /* a standby, or empty */
 	struct part *last; /* a former lead that drains or dies, or empty */
-	uint32_t incarnations, restarts;
+	uint32_t incarnations, turns, restarts;
 	struct swap swap;
 	int handed_fd;			    /* listening socket, -1 */
 	struct exit_note exits[EXITS_KEPT]; /* that of the newest incarnation: (n_exits - 1) % … */
 	uint32_t n_exits;
-	struct exit_note last_played, last_standby; /* the latest; pid 0: none */
+	struct exit_note last_played, last_standby; /* by their turns; pid 0: none */
 };
 
 /* An inspection that waits for the worker's own words. */
