@@ -75,7 +75,7 @@ def check_pixels(p, folder, stream="cam1", seq=40):
 def check_the_rest(p, frames, marked=(40,)):
     p.check_quiet()
     p.check_nothing_left()
-    p.check_numbers(frames)
+    p.check_numbers(frames, most=50)  # their pixels; all are compared with the reference below
     p.verify()
     got = [f["seq"] for f in p.frames() if f["quarantined"]]
     check(got == list(marked), "quarantined are %s" % got)
