@@ -86,20 +86,6 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 	return end;
 }
 
-/* A place for the note on this incarnation: in their order, though the one before may end later,
- * for its successor starts while it still dies. */
-static struct exit_note *place_exit(struct member *m, uint32_t incarnation)
-{
-	uint32_t n = m->n_exits++;
-	for (uint32_t kept = 1; n > 0 && kept < EXITS_KEPT; n--, kept++) {
-		const struct exit_note *before = &m->exits[(n - 1) % EXITS_KEPT];
-		if (before->incarnation < incarnation)
-			break;
-		m->exits[n % EXITS_KEPT] = *before;
-	}
-	return &m->exits[n % EXITS_KEPT];
-}
-
 /* Who dies at every start says so once: it never got ready, and ended as another one did by its own
  * fault. Of outside kills in between nothing is said. */
 static bool is_repeated(const struct member *m, const struct exit_note *note)
@@ -119,7 +105,7 @@ static const struct exit_note *note_exit(struct part *part, const struct ending 
 	struct member *m = part->member;
 	const struct process *p = &part->process;
 	int64_t now = clock_now();
-	struct exit_note *note = place_exit(m, p->incarnation);
+	struct exit_note *note = &m->exits[m->n_exits++ % EXITS_KEPT];
 	*note = (struct exit_note){.time = now,
 				   .wall = clock_wall(),
 				   .lived = now - p->started,

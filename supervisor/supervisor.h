@@ -114,7 +114,7 @@ struct member {
 	uint32_t incarnations, turns, restarts;
 	struct swap swap;
 	int handed_fd;			    /* listening socket, -1 */
-	struct exit_note exits[EXITS_KEPT]; /* that of the newest incarnation: (n_exits - 1) % … */
+	struct exit_note exits[EXITS_KEPT]; /* in the order of their ends: (n_exits - 1) % … */
 	uint32_t n_exits;
 	struct exit_note last_played, last_standby; /* by their turns; pid 0: none */
 };

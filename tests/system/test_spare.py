@@ -93,7 +93,7 @@ def killed_alone(make):
     await_(lambda: "SIGABRT" in p.worker("storer").get("last_exit", ""), "the cause of its end to be told")
     lead(p, "storer", waiting["pid"])
     exits = json.loads(p.troupe("inspect", "storer", "--json", "-n", p.name).stdout)["inspection"]["exit"]
-    check([e.get("standby", False) for e in exits] == [False] + 4 * [True], "inspect tells of the exits %s" % exits)
+    check([e.get("standby", False) for e in exits] == 4 * [True] + [False], "inspect tells of the exits %s" % exits)
     finish(p)
 
 
