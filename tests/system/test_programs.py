@@ -198,12 +198,13 @@ def display_for_a_fifo(make):
         reader = terminal.Reader(os.dup(fd))
         # 80 x 24 with two lines below: 58 x 44 pixels in the middle, in the nearest of 256 colours.
         await_(lambda: reader.see(lambda s: shows_the_card(s, 11, 58, 40)), "the test card in the FIFO")
-        before = p.worker("display")
-        os.kill(before["pid"], signal.SIGKILL)
+        # Not by a kill: the next display may write before this reader has seen the end.
+        p.troupe("stop", "display", "-n", p.name)
         reader.thread.join(20 * harness.PATIENCE)
         check(not reader.thread.is_alive(), "the FIFO does not end with its display")
         os.close(fd)
-        p.back("display", before["incarnation"])
+        p.troupe("start", "display", "-n", p.name)
+        await_(lambda: p.worker("display")["state"] == "ready" and os.path.exists(fifo), "the display to be back")
     swap(p, "display", None)
     check(not os.path.exists(fifo), "the FIFO is still there")
     finish(p)
