@@ -62,13 +62,19 @@ static void hangs(struct part *part, int64_t now)
 	part_event(part, EVENT_KILL);
 }
 
+/* Whether a hang would show: who starts or ends has a deadline of its own, but a drain may take
+ * longer than a frame may wait. */
+static bool is_watched(enum life_state state)
+{
+	return state == LIFE_READY || state == LIFE_PREPARED || state == LIFE_DRAINING;
+}
+
 /* Returns whether there is something to watch. */
 static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
 {
 	struct process *p = &part->process;
 	struct proc_stat stat;
-	bool awaited = part->life.state == LIFE_READY || part->life.state == LIFE_PREPARED;
-	if (!awaited || !p->pid || !proc_stat_read(p->pid, &stat))
+	if (!is_watched(part->life.state) || !p->pid || !proc_stat_read(p->pid, &stat))
 		return false;
 	note_usage(s, p, &stat, now);
 	struct sight sight = look(s, p, &stat);

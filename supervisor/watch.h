@@ -17,8 +17,8 @@ struct sight {
  * stopped, or sleeps for ever over something that is waited for. Pure. */
 bool watch_should_move(const struct sight *sight, int64_t now);
 
-/* Looks at every worker that is ready, and kills those that hang. Returns when to look again,
- * CLOCK_NEVER: there is nothing to watch until something happens. */
+/* Looks at every worker that is prepared, ready or draining, and kills those that hang. Returns
+ * when to look again, CLOCK_NEVER: there is nothing to watch until something happens. */
 int64_t watch_look(struct supervisor *s, int64_t now);
 
 #endif

@@ -1,6 +1,7 @@
 """kill -9 and SIGSTOP of every worker while it holds a slot: nothing is lost, nothing leaks."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -115,6 +116,22 @@ def stopped_is_found_and_replaced(make):
     finish_and_compare(p)
 
 
+def stopped_while_it_drains(make):
+    """Its hang is found all the same: the limit of a drain is longer than a frame may wait."""
+    p = make(frames=0, fps=50, hang_after="1s", bypass_after="6s", slots=400, processor='hold = "30:900ms"').up()
+    held = await_(lambda: [w for w in p.ledger.words() if w.phase == "HELD" and w.seq == 30],
+                  "frame 30 to be HELD")[0]
+    holder = next(w for w in p.ps()["worker"] if w["seat"] == held.seat)
+    os.kill(holder["pid"], signal.SIGSTOP)
+    p.troupe("stop", holder["name"], "-n", p.name)
+    await_(lambda: p.status()["pipeline"]["stream"][0]["stored"] > held.seq, "the held frame to be stored")
+    finish_and_compare(p)
+    check(not [f for f in p.frames() if f["bypassed"]], "no frame was bypassed")
+    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as journal:
+        causes = [e["cause"] for e in map(json.loads, journal) if e["event"] == "exit" and e["pid"] == holder["pid"]]
+    check(causes == ["hung while draining"], "the journal says %s" % causes)
+
+
 def stopped_peekers_delay_nothing(make):
     p = make(frames=0, fps=50, hang_after="20s").up()
     watch(p)
@@ -192,5 +209,5 @@ def grandchild(make):
 
 harness.main({f.__name__: f for f in (
     processor, capture, storer, peekers, all_at_once, stopped_processor_is_bypassed,
-    stopped_is_found_and_replaced, stopped_peekers_delay_nothing, one_holds_the_other_goes_on,
+    stopped_is_found_and_replaced, stopped_while_it_drains, stopped_peekers_delay_nothing, one_holds_the_other_goes_on,
     crashing_frame_is_quarantined, grandchild)})
