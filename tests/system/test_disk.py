@@ -215,6 +215,20 @@ def full_at_the_first_start(make):
     p.check_nothing_left()
 
 
+def flows_again_and_accounts_for_all(p):
+    """Of a live source: what was not stored was dropped, and counted."""
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.check_quiet()
+    p.check_numbers(p.ledger.last())
+    p.verify()
+    frames = p.frames()
+    dropped = sum(f["drops_no_slot"] for f in frames)
+    check(dropped > 0 and frames[-1]["source_index"] + 1 == len(frames) + dropped, "captured = stored + dropped")
+
+
 def live_source_on_a_full_disk(make):
     """Frames go by, each counted with its reason; the display goes on."""
     p = pipeline(make, "live", fps=50, stream="live = yes", slots=12, bypass_after="500ms")
@@ -229,16 +243,7 @@ def live_source_on_a_full_disk(make):
         check(answer.status == 200, "the page does not answer")
     disk.clear()
     goes_on(p)
-    last = p.ledger.last()
-    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
-    p.troupe("down", "-n", p.name)
-    p.wait_end(0)
-    p.check_quiet()
-    p.check_numbers(p.ledger.last())
-    p.verify()
-    frames = p.frames()
-    dropped = sum(f["drops_no_slot"] for f in frames)
-    check(dropped > 0 and frames[-1]["source_index"] + 1 == len(frames) + dropped, "captured = stored + dropped")
+    flows_again_and_accounts_for_all(p)
 
 
 # ---- read-only ----
@@ -337,16 +342,7 @@ def storer_away_from_a_live_source(make):
     await_(lambda: p.status()["pipeline"]["stream"][0]["drop"], "a drop to be counted")
     flag(p, "broken", False)
     p.troupe("start", "storer", "-n", p.name)
-    last = p.ledger.last()
-    await_(lambda: p.ledger.last() > last + 20, "frames to flow again")
-    p.troupe("down", "-n", p.name)
-    p.wait_end(0)
-    p.check_quiet()
-    p.check_numbers(p.ledger.last())
-    p.verify()
-    frames = p.frames()
-    dropped = sum(f["drops_no_slot"] for f in frames)
-    check(dropped > 0 and frames[-1]["source_index"] + 1 == len(frames) + dropped, "captured = stored + dropped")
+    flows_again_and_accounts_for_all(p)
 
 
 def processor_away(make):
