@@ -49,11 +49,6 @@ int worker_handed_fd(const struct worker *w)
 	return w->handed_fd;
 }
 
-bool worker_draining(const struct worker *w)
-{
-	return w->draining;
-}
-
 void worker_progress(struct worker *w)
 {
 	atomic_fetch_add_explicit(&w->row->progress, 1, memory_order_relaxed);

@@ -117,7 +117,6 @@ const char *worker_state_folder(const struct worker *w); /* may be "" in the seq
 const char *
 worker_control_path(const struct worker *w);  /* path of the control socket, "" without one */
 int worker_handed_fd(const struct worker *w); /* CONTRACT_FD_HANDED or -1; stays the skeleton's */
-bool worker_draining(const struct worker *w);
 
 /* Says that the worker gets on. Cheap. */
 void worker_progress(struct worker *w);

@@ -11,11 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_PATIENCE	 (30 * NS_PER_S)
-#define COMMAND_PATIENCE (60 * NS_PER_S)
+#define READY_PATIENCE (30 * NS_PER_S)
 
 char *rig_path(const struct bench *bench, const char *name, char *out, size_t size)
 {
@@ -170,20 +168,4 @@ pid_t rig_pid(const struct rig *rig, const char *worker, uint8_t *seat)
 			*seat = (uint8_t)i;
 	}
 	return pid;
-}
-
-int rig_troupe(struct bench *bench, const struct rig *rig, const char *const words[])
-{
-	const char *all[16] = {"troupe"};
-	size_t n = 1;
-	int status = 0;
-	while (*words && n < sizeof(all) / sizeof(all[0]) - 3)
-		all[n++] = *words++;
-	all[n++] = "-n";
-	all[n] = rig->name;
-	pid_t pid = children_start(&bench->children, all[0], all, NULL, -1);
-	if (pid < 0)
-		return (int)pid;
-	int rc = children_wait(&bench->children, pid, clock_now() + COMMAND_PATIENCE, &status);
-	return rc < 0 ? rc : WIFEXITED(status) ? WEXITSTATUS(status) : TROUPE_E_STATE;
 }

@@ -24,10 +24,6 @@ int rig_down(struct bench *bench, struct rig *rig, int64_t patience);
 /* The pid and seat of who plays the worker ("processor.1") now; 0: nobody yet. */
 pid_t rig_pid(const struct rig *rig, const char *worker, uint8_t *seat);
 
-/* Runs a command of `troupe` on the pipeline ("kill", "processor.1"; ends with NULL) and returns
- * its exit code, or a negative error. */
-int rig_troupe(struct bench *bench, const struct rig *rig, const char *const words[]);
-
 /* A file name below the bench's folder. Returns `out`. */
 char *rig_path(const struct bench *bench, const char *name, char *out, size_t size);
 

@@ -102,15 +102,6 @@ void draw_cross(const struct canvas *canvas, int32_t x, int32_t y, int32_t radiu
 	draw_box(canvas, x - half, y - radius, 2 * half + 1, 2 * radius + 1, colour);
 }
 
-void draw_frame(const struct canvas *canvas, int32_t x, int32_t y, int32_t width, int32_t height,
-		int32_t thick, struct colour colour)
-{
-	draw_box(canvas, x, y, width, thick, colour);
-	draw_box(canvas, x, y + height - thick, width, thick, colour);
-	draw_box(canvas, x, y, thick, height, colour);
-	draw_box(canvas, x + width - thick, y, thick, height, colour);
-}
-
 static void draw_glyph(const struct canvas *canvas, int32_t x, int32_t y, int32_t scale,
 		       struct colour colour, const struct glyph *glyph)
 {
@@ -128,9 +119,4 @@ int32_t draw_text(const struct canvas *canvas, int32_t x, int32_t y, int32_t sca
 	for (; *text; text++, x += GLYPH_ADVANCE * scale)
 		draw_glyph(canvas, x, y, scale, colour, glyph_of(*text));
 	return x - start;
-}
-
-int32_t draw_text_width(const char *text, int32_t scale)
-{
-	return (int32_t)strlen(text) * GLYPH_ADVANCE * scale;
 }

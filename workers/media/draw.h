@@ -31,17 +31,10 @@ void draw_triangle(const struct canvas *canvas, int32_t x, int32_t y, int32_t ra
 void draw_cross(const struct canvas *canvas, int32_t x, int32_t y, int32_t radius,
 		struct colour colour);
 
-/* The outline of a box, `thick` pixels wide, inside of it. */
-void draw_frame(const struct canvas *canvas, int32_t x, int32_t y, int32_t width, int32_t height,
-		int32_t thick, struct colour colour);
-
 /* Text in cells of 6 x 9 pixels times `scale`, its top left at (x, y). Draws only the strokes: put
  * a box behind them for contrast. Bytes without a glyph appear as '?'. Returns the width drawn,
  * pixels. */
 int32_t draw_text(const struct canvas *canvas, int32_t x, int32_t y, int32_t scale,
 		  struct colour colour, const char *text);
-
-/* Width of a text of that scale, pixels. */
-int32_t draw_text_width(const char *text, int32_t scale);
 
 #endif
