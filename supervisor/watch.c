@@ -11,8 +11,11 @@
 
 bool watch_should_move(const struct sight *sight, int64_t now)
 {
-	return sight->stopped || sight->bell || sight->due <= now ||
-	       (sight->holds && sight->due == CLOCK_NEVER);
+	if (sight->stopped)
+		return true;
+	if (sight->drains && !sight->holds)
+		return false;
+	return sight->bell || sight->due <= now || (sight->holds && sight->due == CLOCK_NEVER);
 }
 
 static bool is_rung(const struct ledger *ledger, uint8_t seat)
@@ -21,15 +24,20 @@ static bool is_rung(const struct ledger *ledger, uint8_t seat)
 	return poll(&bell, 1, 0) > 0;
 }
 
-static struct sight look(const struct supervisor *s, const struct process *p,
+static struct sight look(const struct supervisor *s, const struct part *part,
 			 const struct proc_stat *stat)
 {
+	const struct process *p = &part->process;
 	const struct seat_row *row = &s->ledger.seats[p->seat];
+	bool drains = part->life.state == LIFE_DRAINING;
 	return (struct sight){
 		.progress = atomic_load_explicit(&row->progress, memory_order_relaxed),
 		.due = atomic_load_explicit(&row->due, memory_order_relaxed),
 		.bell = is_rung(&s->ledger, p->seat),
-		.holds = seat_holds(&s->ledger, p->seat),
+		/* What is owed to the tap of one that drains is its successor's. */
+		.holds = drains ? seat_holds_slot(&s->ledger, p->seat)
+				: seat_holds(&s->ledger, p->seat),
+		.drains = drains,
 		.stopped = stat->state == 'T',
 	};
 }
@@ -62,8 +70,7 @@ static void hangs(struct part *part, int64_t now)
 	part_event(part, EVENT_KILL);
 }
 
-/* Whether a hang would show: who starts or ends has a deadline of its own, but a drain may take
- * longer than a frame may wait. */
+/* Who starts has a deadline of its own; so has a drain, but a frame cannot wait as long. */
 static bool is_watched(enum life_state state)
 {
 	return state == LIFE_READY || state == LIFE_PREPARED || state == LIFE_DRAINING;
@@ -77,7 +84,7 @@ static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
 	if (!is_watched(part->life.state) || !p->pid || !proc_stat_read(p->pid, &stat))
 		return false;
 	note_usage(s, p, &stat, now);
-	struct sight sight = look(s, p, &stat);
+	struct sight sight = look(s, part, &stat);
 	bool suspicious = watch_should_move(&sight, now);
 	bool moved = sight.progress != p->progress;
 	p->progress = sight.progress;

@@ -9,12 +9,14 @@ struct sight {
 	uint64_t progress;
 	int64_t due;  /* asleep: its next timer; awake: since when */
 	bool bell;    /* rung and not answered */
-	bool holds;   /* a slot, or what is owed to its tap */
+	bool holds;   /* a slot, or (unless it drains) what is owed to its tap */
+	bool drains;
 	bool stopped; /* by a signal */
 };
 
 /* Whether standing still would be wrong just now: it is awake or past its timer, is rung, is
- * stopped, or sleeps for ever over something that is waited for. Pure. */
+ * stopped, or sleeps for ever over something that is waited for. Who drains and holds no slot any
+ * more may be long about its end, which has a deadline of its own. Pure. */
 bool watch_should_move(const struct sight *sight, int64_t now);
 
 /* Looks at every worker that is prepared, ready or draining, and kills those that hang. Returns

@@ -117,13 +117,22 @@ static bool tap_is_owed(const struct ledger *ledger, uint32_t tap)
 	return false;
 }
 
-bool seat_holds(const struct ledger *ledger, uint8_t seat)
+bool seat_holds_slot(const struct ledger *ledger, uint8_t seat)
 {
 	if (seat == 0)
 		return false; /* nobody */
 	for (uint32_t i = 0; i < ledger->header->n_slots; i++)
 		if (word_unpack(ledger_word(ledger, i)).seat == seat)
 			return true;
+	return false;
+}
+
+bool seat_holds(const struct ledger *ledger, uint8_t seat)
+{
+	if (seat == 0)
+		return false; /* nobody */
+	if (seat_holds_slot(ledger, seat))
+		return true;
 	for (uint32_t t = 0; t < ledger->header->n_taps; t++)
 		if (atomic_load(&ledger->taps[t].owner) == seat && tap_is_owed(ledger, t))
 			return true;

@@ -23,6 +23,9 @@ struct reclaimed {
  * when the kernel has confirmed the end of its process. `fault`: it died by its own doing. */
 void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclaimed *what);
 
+/* Whether a seat holds a slot. */
+bool seat_holds_slot(const struct ledger *ledger, uint8_t seat);
+
 /* Whether a seat holds a slot, an owner word under which something is owed, or a stream that flows.
  */
 bool seat_holds(const struct ledger *ledger, uint8_t seat);

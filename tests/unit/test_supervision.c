@@ -179,6 +179,12 @@ static void standing_still(void **state)
 	assert_true(watch_should_move(&(struct sight){.due = CLOCK_NEVER, .holds = true}, now));
 	assert_true(watch_should_move(&(struct sight){.due = CLOCK_NEVER, .bell = true}, now));
 	assert_true(watch_should_move(&(struct sight){.due = CLOCK_NEVER, .stopped = true}, now));
+	/* A drain ends with syncs and checkpoints, where nothing is counted and nobody listens. */
+	struct sight ends = {.due = now - 1, .bell = true, .drains = true};
+	assert_false(watch_should_move(&ends, now));
+	ends.holds = true;
+	assert_true(watch_should_move(&ends, now));
+	assert_true(watch_should_move(&(struct sight){.drains = true, .stopped = true}, now));
 }
 
 /* ---- the runtime folder ---- */
