@@ -54,7 +54,7 @@ static void forget_holder(enum word_cause cause, const struct slot_word *was, st
 static void never_give_back(enum word_cause cause, const struct slot_word *was,
 			    struct slot_word *is)
 {
-	if (cause == CAUSE_RECLAIM && was->phase == PHASE_HELD)
+	if (cause == CAUSE_RECLAIM || cause == CAUSE_BLAME)
 		*is = *was;
 }
 

@@ -91,13 +91,29 @@ static void switch_tap(struct crew *crew)
 	atomic_fetch_xor(&crew->ledger->streams[stream].taps_on, 2);
 }
 
+/* Whether anybody has died with a slot. */
+static bool is_tried(const struct crew *crew)
+{
+	uint64_t slots = 0;
+	for (int i = 0; i < N_ROLES; i++)
+		slots += crew->deaths[i].filling + crew->deaths[i].held;
+	return slots > 0;
+}
+
+/* Whether it is time to end: not before there was something to give back, however slow all is. */
+static bool is_over(const struct crew *crew, const struct options *o, int64_t now, int64_t end)
+{
+	if (atomic_load(&crew->stage->errors))
+		return true;
+	return now >= end && (!o->kills || is_tried(crew) || now >= end + 30 * NS_PER_S);
+}
+
 static void kill_for_a_while(struct crew *crew, const struct options *o)
 {
 	int64_t end = clock_now() + o->seconds * NS_PER_S;
 	uint64_t between = (uint64_t)(o->seconds * NS_PER_S) / (o->kills ? o->kills : 1);
 	int64_t next = clock_now() + (int64_t)between;
-	for (int64_t now = clock_now(); now < end && !atomic_load(&crew->stage->errors);
-	     now = clock_now()) {
+	for (int64_t now = clock_now(); !is_over(crew, o, now, end); now = clock_now()) {
 		if (o->kills && now >= next) {
 			crew_kill_one(crew);
 			if (pattern_random(&crew->random) % 4 == 0)
@@ -106,7 +122,7 @@ static void kill_for_a_while(struct crew *crew, const struct options *o)
 				switch_tap(crew);
 			next = now + (int64_t)(pattern_random(&crew->random) % (2 * between));
 		}
-		int64_t until = next < end && o->kills ? next : end;
+		int64_t until = o->kills ? next : end;
 		crew_bury(crew, until <= now ? 0 : clock_poll_ms(now, until) % 20);
 		crew_fill(crew);
 	}
