@@ -7,9 +7,9 @@
 /* What one look at a worker has found. */
 struct sight {
 	uint64_t progress;
-	int64_t due;  /* asleep: its next timer; awake: since when */
-	bool bell;    /* rung and not answered */
-	bool holds;   /* a slot, or (unless it drains) what is owed to its tap */
+	int64_t due; /* asleep: its next timer; awake: since when */
+	bool bell;   /* rung and not answered */
+	bool holds;  /* a slot, or (unless it drains) what is owed to its tap */
 	bool drains;
 	bool stopped; /* by a signal */
 };
