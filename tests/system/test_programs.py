@@ -2,6 +2,7 @@
 what is recorded."""
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -312,19 +313,20 @@ def trainer_of_centroids(make):
     swap(p, "trainer", "troupe-trainer-centroids")
     await_(lambda: "learns by: nearest mean" in inspected(p, "trainer"), "inspect to tell the trainers apart")
     # A shape is shown for two seconds; two of them are enough to learn how to tell them apart.
-    await_(lambda: inspected(p, "trainer").count(" samples seen") >= 2, "two shapes to be seen")
-    learned = model_version(p)
-    await_(lambda: model_version(p) >= learned + 20, "newer models")
+    def well_seen():
+        return [shape for shape, n in re.findall(r"label (.+): (\d+) samples seen", inspected(p, "trainer")) if int(n) >= 20]
+    await_(lambda: len(well_seen()) >= 2, "two shapes to be seen often")
+    known, learned = well_seen(), model_version(p)
+    judged = lambda last=10**9: [f for f in p.frames() if f["label"] in known and learned + 2 <= f["model_version"] <= last]
+    await_(lambda: len(judged()) > 50, "frames of these shapes by newer models")
     last = model_version(p)
     swap(p, "trainer", None)
     await_(lambda: "learns by: softmax" in inspected(p, "trainer"), "the stock trainer to be back")
     taken_back = model_version(p)
     await_(lambda: model_version(p) > taken_back, "the stock trainer's model")
     finish(p)
-    judged = [f for f in p.frames() if f["label"] and learned + 2 <= f["model_version"] <= last]
-    check(len(judged) > 50, "%d frames were predicted by versions %d to %d" % (len(judged), learned + 2, last))
-    right = share(judged, lambda f: f["prediction"] == f["label"])
-    check(right > 0.8, "only %.0f %% of %d predictions are right" % (100 * right, len(judged)))
+    right = share(judged(last), lambda f: f["prediction"] == f["label"])
+    check(right > 0.8, "only %.0f %% of %d predictions are right" % (100 * right, len(judged(last))))
     check(os.path.exists(os.path.join(p.folder, "state", p.name, "trainer", "centroids.bin")), "no checkpoint")
 
 
