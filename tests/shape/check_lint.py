@@ -1,6 +1,7 @@
-"""clang-tidy finds nothing (.clang-tidy says what it looks for). `check_lint.py ROOT BUILD [FILE…]`.
+"""clang-tidy finds nothing (.clang-tidy says what it looks for). `check_lint.py [--deep] ROOT BUILD [FILE…]`.
 
-A file whose preprocessed text was clean before is not looked at again: that is remembered in BUILD/lint/."""
+The analyser follows a function through so many states at most; --deep lets it have its own limit, for five times
+the time. A file whose preprocessed text was clean before is not looked at again: that is remembered in BUILD/lint/."""
 import concurrent.futures
 import hashlib
 import json
@@ -11,14 +12,18 @@ import sys
 
 import shape
 
+STATES = 40_000  # of the analyser; its own limit is 225,000
+
 
 class Lint:
-    def __init__(self, tree, build):
+    def __init__(self, tree, build, deep):
         self.tree, self.build = tree, build
+        words = () if deep else ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=%d" % STATES)
+        self.command = ["clang-tidy", "-p", build, "--quiet", *("--extra-arg=" + word for word in words)]
         self.memory = os.path.join(build, "lint")
         os.makedirs(self.memory, exist_ok=True)
         version = subprocess.run(["clang-tidy", "--version"], check=True, capture_output=True, text=True).stdout
-        self.rules = tree.read(".clang-tidy") + version
+        self.rules = tree.read(".clang-tidy") + version + " ".join(words)
 
     def commands(self):
         """file in the tree -> its compile command"""
@@ -44,8 +49,7 @@ class Lint:
         known = os.path.join(self.memory, stamp) if stamp else None
         if known and os.path.exists(known):
             return []
-        done = subprocess.run(["clang-tidy", "-p", self.build, "--quiet", row["file"]], capture_output=True,
-                              text=True, check=False)
+        done = subprocess.run([*self.command, row["file"]], capture_output=True, text=True, check=False)
         found = [line.replace(self.tree.root + "/", "") for line in done.stdout.splitlines()
                  if ": error: " in line or ": warning: " in line]
         if done.returncode and not found:
@@ -56,8 +60,8 @@ class Lint:
         return found
 
 
-def check(tree, build, only):
-    lint = Lint(tree, os.path.abspath(build))
+def check(tree, build, only, deep):
+    lint = Lint(tree, os.path.abspath(build), deep)
     rows = {name: row for name, row in lint.commands().items() if not only or name in only}
     if not rows:
         yield "no file to look at: is the build folder configured?"
@@ -67,6 +71,8 @@ def check(tree, build, only):
 
 
 if __name__ == "__main__":
+    DEEP = "--deep" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--deep"]
     if len(sys.argv) < 3:
-        sys.exit("usage: check_lint.py ROOT BUILD [FILE…]")
-    shape.run(lambda tree: check(tree, sys.argv[2], sys.argv[3:]))
+        sys.exit("usage: check_lint.py [--deep] ROOT BUILD [FILE…]")
+    shape.run(lambda tree: check(tree, sys.argv[2], sys.argv[3:], DEEP))
