@@ -50,6 +50,7 @@ PROVOKES = {"RECOVERY_CUT": "RECORD_HALF"}
 PLANTS = ["unarmed", "row", "byte", "lost"]
 RUN_LIMIT = 15      # seconds for the points of one run
 TRIES = 3           # runs for a point of the supervisor that does not fire
+ROUGH_TRIES = 6     # runs for the points of which one ends the run before the others may have been passed
 
 
 def all_points(only):
@@ -246,7 +247,8 @@ class Matrix:
             if self.open(lambda q: q[0] in END_ONLY):
                 p.settings["frames"] = 150
                 played.append(self.play(p, self.open(lambda q: q[0] in END_ONLY), lambda run: None, ends=True))
-            self.compare(p, played)
+            if played:
+                self.compare(p, played)
         finally:
             p.end()
 
@@ -258,7 +260,7 @@ class Matrix:
         p.aborts = True
         played = []
         try:
-            for _ in range(TRIES):
+            for _ in range(ROUGH_TRIES):
                 points = self.open(lambda q: q[0] in ROUGH_ONLY)
                 if points:
                     played.append(self.play(p, points, self.rough))
