@@ -29,7 +29,7 @@ static struct source *open_pattern(const char *name, int64_t seed)
 	struct source *source = NULL;
 	char why[512] = "";
 	snprintf(config.source, sizeof(config.source), "%s", name);
-	if (source_open(&source, &config, (struct source_alive){0}, why, sizeof(why)) < 0)
+	if (source_open(&source, &config, (struct source_host){0}, why, sizeof(why)) < 0)
 		fail_msg("%s", why);
 	return source;
 }
@@ -102,7 +102,7 @@ static void a_bad_pattern_is_refused(void **state)
 		char why[512] = "";
 		snprintf(config.source, sizeof(config.source), "%s", bad[i]);
 		assert_int_equal(
-			source_open(&source, &config, (struct source_alive){0}, why, sizeof(why)),
+			source_open(&source, &config, (struct source_host){0}, why, sizeof(why)),
 			TROUPE_E_CONFIG);
 		assert_non_null(strstr(why, "source"));
 	}

@@ -54,7 +54,7 @@ static int try_open(struct source **source, const char *path, bool loop, char wh
 {
 	struct capture_config config = {.loop = loop};
 	snprintf(config.source, sizeof(config.source), "file:%s", path);
-	return source_open(source, &config, (struct source_alive){0}, why, 512);
+	return source_open(source, &config, (struct source_host){0}, why, 512);
 }
 
 static struct source *open_clip(const char *path, bool loop)

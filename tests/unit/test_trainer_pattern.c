@@ -32,7 +32,7 @@ static int set_up(void **state)
 {
 	struct card *card = calloc(1, sizeof(*card));
 	struct capture_config config = {.source = "pattern:640x480@10", .pace = "max", .seed = 3};
-	struct source_alive nobody = {0};
+	struct source_host nobody = {0};
 	char why[256] = "";
 	if (!card)
 		return -1;

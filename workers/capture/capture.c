@@ -9,6 +9,7 @@
 #include "workers/media/scale.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,16 +72,27 @@ struct capture {
 	struct source *source;
 	struct stream_row *stream;
 	bool paced;
-	bool peeked; /* `next` is valid */
+	int watched; /* the descriptor that the loop watches for the source; -1: none */
+	bool peeked; /* `next` is valid, and to be taken */
 	struct source_item next;
 	uint64_t accounted;		/* lost frames before this index are counted already */
 	uint64_t drops[N_DROP_REASONS]; /* as in the record of the frame published last */
 	uint8_t thumb[THUMB_SIZE];	/* of the frame published last */
 };
 
+/* How long a source that has nothing yet is left to its descriptor: it may have to say that it is
+ * away. */
+#define LOOK_AGAIN NS_PER_S
+#define LOOK_SOON  (5 * NS_PER_MS) /* where there is no loop to watch descriptors */
+
 static void still_alive(void *arg)
 {
 	worker_progress(arg);
+}
+
+static void pass_on(void *arg, const char *text)
+{
+	worker_report(arg, "%s", text);
 }
 
 static int capture_open(struct worker *w, void **self)
@@ -89,10 +101,11 @@ static int capture_open(struct worker *w, void **self)
 	if (!c)
 		return TROUPE_E_MEMORY;
 	c->config = worker_config(w);
+	c->watched = -1;
 	c->stream = &worker_ledger(w)->streams[worker_stream(w)];
 	char why[512];
-	int rc = source_open(&c->source, c->config, (struct source_alive){still_alive, w}, why,
-			     sizeof(why));
+	struct source_host host = {still_alive, pass_on, w, c->stream->width, c->stream->height};
+	int rc = source_open(&c->source, c->config, host, why, sizeof(why));
 	if (rc < 0) {
 		log_error("capture: %s", why);
 		free(c);
@@ -123,6 +136,7 @@ static int capture_ready(struct worker *w, void *self)
 	if (last) {
 		mark.index = last->source_index;
 		mark.pts = last->pts;
+		mark.captured = last->captured;
 		mark.thumb = c->thumb;
 		mark.next = last->source_index + 1;
 		memcpy(c->thumb, last->thumb, THUMB_SIZE);
@@ -146,7 +160,8 @@ static int take(struct capture *c, uint8_t *i420)
 	return c->source->table->take(c->source, i420);
 }
 
-/* Makes c->next a frame or the end; frames that cannot be had are counted on the way. */
+/* Makes c->next a frame, the end or nothing yet; frames that cannot be had are counted on the way.
+ */
 static int look_ahead(struct worker *w, struct capture *c)
 {
 	while (!c->peeked) {
@@ -156,6 +171,8 @@ static int look_ahead(struct worker *w, struct capture *c)
 				  error_text(rc));
 			return rc;
 		}
+		if (c->next.kind == SOURCE_IS_AWAITED)
+			return 0;
 		c->peeked = true;
 		if (c->next.kind != SOURCE_IS_LOST)
 			break;
@@ -186,6 +203,25 @@ static int lose_overdue(struct worker *w, struct capture *c, int64_t late)
 	return look_ahead(w, c);
 }
 
+static void woken(struct worker *w, void *self, int fd, short revents)
+{
+	(void)w, (void)self, (void)fd, (void)revents; /* the turn that follows looks */
+}
+
+/* When to look for a frame of a source whose frames come by themselves, at their own times. */
+static int64_t arrival(struct worker *w, struct capture *c)
+{
+	int fd = c->source->table->awaits(c->source);
+	if (fd != c->watched) {
+		if (c->watched >= 0)
+			worker_watch(w, c->watched, 0, woken);
+		c->watched = fd >= 0 && worker_watch(w, fd, POLLIN, woken) == 0 ? fd : -1;
+	}
+	if (c->next.kind != SOURCE_IS_AWAITED)
+		return 0;
+	return clock_now() + (c->watched >= 0 ? LOOK_AGAIN : LOOK_SOON);
+}
+
 /* The pace lives in the stream's row: a successor keeps its predecessor's time. */
 static int64_t capture_due(struct worker *w, void *self)
 {
@@ -193,6 +229,8 @@ static int64_t capture_due(struct worker *w, void *self)
 	int rc = look_ahead(w, c);
 	if (rc < 0)
 		return rc;
+	if (c->source->table->awaits)
+		return arrival(w, c);
 	if (!c->paced || c->next.kind == SOURCE_IS_OVER)
 		return 0;
 	int64_t now = clock_now();
@@ -227,8 +265,9 @@ static void fill_record(struct worker *w, struct capture *c, const struct frame 
 	struct slot_record *record = frame->record;
 	record->source_index = c->next.index;
 	record->pts = c->next.pts;
-	record->captured = clock_now();
-	record->captured_wall = clock_wall();
+	int64_t now = clock_now();
+	record->captured = c->next.captured ? c->next.captured : now;
+	record->captured_wall = clock_wall() - (now - record->captured);
 	record->label = label_now(w, c);
 	record->coded_bytes = 0;
 	for (int i = 0; i < N_DROP_REASONS; i++) {
@@ -247,6 +286,8 @@ static int capture_frame(struct worker *w, void *self, struct frame *frame)
 		return rc;
 	if (c->next.kind == SOURCE_IS_OVER)
 		return SOURCE_ENDED;
+	if (c->next.kind == SOURCE_IS_AWAITED)
+		return SOURCE_NOTHING;
 	fill_record(w, c, frame);
 	rc = take(c, frame->image);
 	if (rc < 0) {
@@ -264,7 +305,7 @@ static int capture_drop(struct worker *w, void *self)
 {
 	struct capture *c = self;
 	int rc = look_ahead(w, c);
-	if (rc < 0 || c->next.kind == SOURCE_IS_OVER)
+	if (rc < 0 || c->next.kind != SOURCE_IS_FRAME)
 		return rc;
 	worker_drop(w, DROP_NO_SLOT, 1);
 	return take(c, NULL);
@@ -296,7 +337,7 @@ static void capture_dump(struct worker *w, void *self, FILE *out)
 static int capture_probe(const void *config, FILE *out, char *why, size_t why_size)
 {
 	struct source *source;
-	int rc = source_open(&source, config, (struct source_alive){0}, why, why_size);
+	int rc = source_open(&source, config, (struct source_host){0}, why, why_size);
 	if (rc < 0)
 		return rc;
 	const struct source_info *info = &source->info;

@@ -42,7 +42,7 @@ static int reopen(struct file *f)
 	char why[640];
 	reader_close(f->reader);
 	f->reader = NULL;
-	int rc = reader_open(&f->reader, f->path, &f->source.alive, why, sizeof(why));
+	int rc = reader_open(&f->reader, f->path, &f->source.host, why, sizeof(why));
 	if (rc < 0)
 		log_error("capture: %s", why);
 	return rc;
@@ -276,7 +276,7 @@ static int read_geometry(struct file *f, char *why, size_t why_size)
 }
 
 int file_open(struct source **source, const char *rest, const struct capture_config *config,
-	      struct source_alive alive, char *why, size_t why_size)
+	      struct source_host host, char *why, size_t why_size)
 {
 	struct file *f = calloc(1, sizeof(*f));
 	if (!f) {
@@ -284,10 +284,10 @@ int file_open(struct source **source, const char *rest, const struct capture_con
 		return TROUPE_E_MEMORY;
 	}
 	f->source.table = &file_table;
-	f->source.alive = alive;
+	f->source.host = host;
 	f->loop = config->loop;
 	snprintf(f->path, sizeof(f->path), "%s", rest);
-	int rc = reader_open(&f->reader, f->path, &f->source.alive, why, why_size);
+	int rc = reader_open(&f->reader, f->path, &f->source.host, why, why_size);
 	if (rc == 0)
 		rc = read_geometry(f, why, why_size);
 	/* From the top again: what was lost before the first frame has to be counted, but not here.
@@ -295,7 +295,7 @@ int file_open(struct source **source, const char *rest, const struct capture_con
 	if (rc == 0) {
 		reader_close(f->reader);
 		f->reader = NULL;
-		rc = reader_open(&f->reader, f->path, &f->source.alive, why, why_size);
+		rc = reader_open(&f->reader, f->path, &f->source.host, why, why_size);
 	}
 	if (rc < 0) {
 		file_close(&f->source);

@@ -265,7 +265,7 @@ static int parse_geometry(const char *rest, const struct capture_config *config,
 }
 
 int pattern_open(struct source **source, const char *rest, const struct capture_config *config,
-		 struct source_alive alive, char *why, size_t why_size)
+		 struct source_host host, char *why, size_t why_size)
 {
 	struct source_info info = {
 		.live = config->live,
@@ -284,7 +284,7 @@ int pattern_open(struct source **source, const char *rest, const struct capture_
 		return TROUPE_E_MEMORY;
 	}
 	*p = (struct pattern){
-		.source = {.table = &pattern_table, .info = info, .alive = alive},
+		.source = {.table = &pattern_table, .info = info, .host = host},
 		.seed = (uint64_t)config->seed,
 		.background = background,
 	};

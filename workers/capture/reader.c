@@ -25,7 +25,7 @@
 #define SEEK_MARGIN NS_PER_S
 
 struct reader {
-	const struct source_alive *alive;
+	const struct source_host *host;
 	int64_t deadline; /* of the operation that runs */
 	AVFormatContext *format;
 	AVCodecContext *codec;
@@ -46,8 +46,8 @@ static int interrupted(void *arg)
 static void begin(struct reader *reader)
 {
 	reader->deadline = clock_now() + OPERATION_MAX;
-	if (reader->alive->call)
-		reader->alive->call(reader->alive->arg);
+	if (reader->host->alive)
+		reader->host->alive(reader->host->arg);
 }
 
 static int error_from_av(int averror)
@@ -158,8 +158,8 @@ static void read_info(struct reader *reader)
 	};
 }
 
-int reader_open(struct reader **opened, const char *path, const struct source_alive *alive,
-		char *why, size_t why_size)
+int reader_open(struct reader **opened, const char *path, const struct source_host *host, char *why,
+		size_t why_size)
 {
 	int rc = check_file(path, why, why_size);
 	if (rc < 0)
@@ -168,7 +168,7 @@ int reader_open(struct reader **opened, const char *path, const struct source_al
 	if (!reader)
 		return explain(path, error_text(TROUPE_E_MEMORY), TROUPE_E_MEMORY, why, why_size);
 	av_log_set_level(AV_LOG_QUIET); /* what matters is said by our own errors and counters */
-	reader->alive = alive;
+	reader->host = host;
 	reader->last_pts = READER_NO_PTS;
 	begin(reader);
 	rc = open_format(reader, path, why, why_size);

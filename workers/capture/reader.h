@@ -18,11 +18,11 @@ struct reader_info {
 	uint64_t frames; /* as the file says; 0: unknown */
 };
 
-/* Opens the best video stream of a regular file. `path` and *alive are borrowed. An error is
+/* Opens the best video stream of a regular file. `path` and *host are borrowed. An error is
  * explained in `why`: TROUPE_E_NOT_FOUND, TROUPE_E_DENIED, TROUPE_E_CONFIG (not a video),
  * TROUPE_E_IO … */
-int reader_open(struct reader **opened, const char *path, const struct source_alive *alive,
-		char *why, size_t why_size);
+int reader_open(struct reader **opened, const char *path, const struct source_host *host, char *why,
+		size_t why_size);
 void reader_close(struct reader *reader); /* NULL is fine */
 
 const struct reader_info *reader_info(const struct reader *reader);

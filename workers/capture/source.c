@@ -16,7 +16,7 @@ static const struct {
 };
 
 int source_open(struct source **source, const struct capture_config *config,
-		struct source_alive alive, char *why, size_t why_size)
+		struct source_host host, char *why, size_t why_size)
 {
 	const char *name = config->source;
 	if (!*name) {
@@ -26,7 +26,7 @@ int source_open(struct source **source, const struct capture_config *config,
 	size_t kind = 0;
 	while (strncmp(name, kinds[kind].prefix, strlen(kinds[kind].prefix)) != 0)
 		kind++;
-	return kinds[kind].open(source, name + strlen(kinds[kind].prefix), config, alive, why,
+	return kinds[kind].open(source, name + strlen(kinds[kind].prefix), config, host, why,
 				why_size);
 }
 

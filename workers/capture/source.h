@@ -1,6 +1,7 @@
 /* Where frames come from: one table of functions for each kind of source. A source says what comes
  * next (peek) as often as asked, and goes one further when told to (take). It knows nothing of
- * slots, pace or drops; capture.c does. */
+ * slots, pace or drops; capture.c does. All calls come from one thread and return soon: a source
+ * whose frames come by themselves says that there is none yet, and which descriptor will tell. */
 #ifndef TROUPE_WORKERS_CAPTURE_SOURCE_H
 #define TROUPE_WORKERS_CAPTURE_SOURCE_H
 
@@ -20,25 +21,28 @@ struct source_info {
 };
 
 enum source_kind {
-	SOURCE_IS_FRAME, /* a picture */
-	SOURCE_IS_LOST,	 /* a frame that cannot be had; `reason` says why */
-	SOURCE_IS_OVER,	 /* the end: nothing follows */
+	SOURCE_IS_FRAME,   /* a picture */
+	SOURCE_IS_LOST,	   /* a frame that cannot be had; `reason` says why */
+	SOURCE_IS_OVER,	   /* the end: nothing follows */
+	SOURCE_IS_AWAITED, /* nothing yet: the descriptor of `awaits` will be readable */
 };
 
 /* What comes next. */
 struct source_item {
 	enum source_kind kind;
 	enum drop_reason reason;
-	uint64_t index; /* in the source, from 0, lost frames included; grows over loops */
-	int64_t pts;	/* ns from the source's beginning; grows over loops */
-	int label;	/* what is to be seen, as an index into info.labels; -1: unknown */
+	uint64_t index;	  /* in the source, from 0, lost frames included; grows over loops */
+	int64_t pts;	  /* ns from the source's beginning; grows over loops */
+	int label;	  /* what is to be seen, as an index into info.labels; -1: unknown */
+	int64_t captured; /* when it came, monotonic ns; 0: when it is taken */
 };
 
 /* The frame a predecessor published last, and what it had done since. */
 struct source_mark {
-	bool published; /* false: nothing yet, the next three are void */
+	bool published; /* false: nothing yet, the next four are void */
 	uint64_t index;
 	int64_t pts;
+	int64_t captured;     /* monotonic ns */
 	const uint8_t *thumb; /* THUMB_SIZE bytes */
 	uint64_t next;	      /* index of the first frame that nobody has accounted for */
 };
@@ -54,31 +58,37 @@ struct source_table {
 	/* Goes on behind `mark`; called at most once, first of all. Lost frames before mark->next
 	 * may be offered again. */
 	int (*resume)(struct source *source, const struct source_mark *mark);
+	/* Readable when there may be something after SOURCE_IS_AWAITED; -1: not now. NULL: this
+	 * kind of source always has an answer. */
+	int (*awaits)(struct source *source);
 	void (*close)(struct source *source);
 };
 
-/* Called now and then from within long work, so that it is not taken for a hang. */
-struct source_alive {
-	void (*call)(void *arg);
+/* Who has opened a source: what it may call, from the thread that it is called by, and what is
+ * known of the stream. All may be NULL or 0. */
+struct source_host {
+	void (*alive)(void *arg); /* now and then in long work, so that it is no hang */
+	void (*report)(void *arg, const char *text); /* what people watching should know */
 	void *arg;
+	uint32_t width, height; /* that the stream has; 0: not planned yet */
 };
 
 /* The head of every source's own struct. */
 struct source {
 	const struct source_table *table;
 	struct source_info info;
-	struct source_alive alive;
+	struct source_host host;
 };
 
-/* Opens what config->source names. An error is explained in `why`. `alive.call` may be NULL. */
+/* Opens what config->source names. An error is explained in `why`. */
 int source_open(struct source **source, const struct capture_config *config,
-		struct source_alive alive, char *why, size_t why_size);
+		struct source_host host, char *why, size_t why_size);
 void source_close(struct source *source); /* NULL is fine */
 
 /* The kinds. `rest` is what follows the prefix. */
 typedef int source_open_fn(struct source **source, const char *rest,
-			   const struct capture_config *config, struct source_alive alive,
-			   char *why, size_t why_size);
+			   const struct capture_config *config, struct source_host host, char *why,
+			   size_t why_size);
 source_open_fn pattern_open; /* "pattern:[WIDTHxHEIGHT][@FPS]" */
 source_open_fn file_open;    /* "file:PATH" or a path */
 
