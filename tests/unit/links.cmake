@@ -10,6 +10,7 @@ set_source_files_properties(${EVERY_FIELD}.c PROPERTIES COMPILE_OPTIONS -w)
 
 troupe_unit_test(test_errors SOURCES test_errors.c LINK troupe_base)
 troupe_unit_test(test_log SOURCES test_log.c LINK troupe_base)
+troupe_unit_test(test_redact SOURCES test_redact.c LINK troupe_base)
 troupe_unit_test(test_rows SOURCES test_rows.c LINK troupe_base)
 troupe_unit_test(test_crc32c SOURCES test_crc32c.c ${SAMPLES} LINK troupe_links)
 troupe_unit_test(test_message SOURCES test_message.c ${SAMPLES} LINK troupe_links)
