@@ -1,11 +1,13 @@
-/* A video file as a row of decoded frames, by libavformat and libavcodec, which stay behind this
- * header and convert.h. Every operation ends: by a deadline, or because the file does. */
+/* A video file, or a stream from the network, as a row of decoded frames, by libavformat and
+ * libavcodec, which stay behind this header and convert.h. Every operation ends: by a deadline, or
+ * because the video does. One thread at a time. */
 #ifndef TROUPE_WORKERS_CAPTURE_READER_H
 #define TROUPE_WORKERS_CAPTURE_READER_H
 
 #include "workers/capture/source.h"
 
 #include <libavutil/frame.h>
+#include <stdatomic.h>
 
 /* The file does not say when a frame is to be shown. */
 #define READER_NO_PTS INT64_MIN
@@ -23,17 +25,35 @@ struct reader_info {
  * TROUPE_E_IO … */
 int reader_open(struct reader **opened, const char *path, const struct source_host *host, char *why,
 		size_t why_size);
+
+/* Where a stream is and how long it is waited for; all borrowed until it is closed. */
+struct reader_address {
+	const char *url;	    /* with its credentials: never to be shown */
+	const char *rtsp_transport; /* "tcp", "udp" */
+	int64_t open_timeout;	    /* ns, until it is known what there is */
+	int64_t read_timeout;	    /* ns, from one packet of the video to the next */
+	const atomic_bool *stop;    /* true: whatever runs comes back with an error */
+};
+
+/* As reader_open, of a stream. TROUPE_E_TIMEOUT: there was no answer. */
+int reader_open_url(struct reader **opened, const struct reader_address *address, char *why,
+		    size_t why_size);
+
 void reader_close(struct reader *reader); /* NULL is fine */
 
 const struct reader_info *reader_info(const struct reader *reader);
 
 /* Decodes the next frame in order of presentation into *frame, which is the reader's and valid
  * until the next call. TROUPE_E_ENDED; TROUPE_E_CORRUPT: one frame could not be decoded, the next
- * may; TROUPE_E_IO, TROUPE_E_TIMEOUT, TROUPE_E_MEMORY. */
+ * may; TROUPE_E_IO, TROUPE_E_TIMEOUT, TROUPE_E_MEMORY, TROUPE_E_MALFORMED (of a stream: only
+ * garbage for read_timeout). */
 int reader_next(struct reader *reader, const AVFrame **frame);
 
 /* When the frame is to be shown, ns from the file's first, or READER_NO_PTS. */
 int64_t reader_pts(const struct reader *reader, const AVFrame *frame);
+
+/* Stretches of a stream that were no packets and were passed over. */
+uint64_t reader_garbage(const struct reader *reader);
 
 /* The highest time among all packets read so far, or READER_NO_PTS. At the end of the file it does
  * not depend on where reading began. */
