@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
-#define LEDGER_VERSION	 2
+#define LEDGER_VERSION	 3
 #define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
 #define NAME_SIZE	 32
@@ -73,6 +73,8 @@ struct stream_row {
 	_Atomic uint32_t ended;	      /* 1: the source has ended, nothing more will come; capture */
 	_Atomic uint32_t quarantined; /* frames that caused three deaths, recorded or not;
 					 supervisor */
+	_Atomic uint64_t source_word; /* where a source stands that outlives its capture, in the
+					 source's own terms; 0 at first; capture */
 };
 
 /* One seat: one incarnation of one worker. */
@@ -134,6 +136,10 @@ struct slot_record {
 	float probability;	/* of the prediction, 0..1 */
 	int32_t prediction;	/* a label, 0: none */
 	uint32_t processor;	/* seat that did it */
+	/* capture, while FILLING */
+	uint32_t coded_at_source; /* 1: the coded area is capture's and holds the frame, `image`
+				     holds nothing */
+	uint32_t reserved;
 };
 
 /* The model board: two banks; `current` is the version published last, in bank version % 2. A
@@ -178,7 +184,8 @@ struct ledger_header {
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
 };
 
-static_assert(sizeof(struct stream_row) == 224, "stream_row is part of the layout");
+static_assert(sizeof(struct stream_row) == 232, "stream_row is part of the layout");
+static_assert(offsetof(struct stream_row, source_word) == 224, "source_word is part of the layout");
 static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
 static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");

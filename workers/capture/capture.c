@@ -71,6 +71,7 @@ struct capture {
 	const struct capture_config *config;
 	struct source *source;
 	struct stream_row *stream;
+	struct source_held held;
 	bool paced;
 	int watched; /* the descriptor that the loop watches for the source; -1: none */
 	bool peeked; /* `next` is valid, and to be taken */
@@ -104,7 +105,11 @@ static int capture_open(struct worker *w, void **self)
 	c->watched = -1;
 	c->stream = &worker_ledger(w)->streams[worker_stream(w)];
 	char why[512];
-	struct source_host host = {still_alive, pass_on, w, c->stream->width, c->stream->height};
+	c->held = (struct source_held){worker_handed_fd(w), &c->stream->source_word,
+				       &c->stream->pace_origin};
+	struct source_host host = {
+		still_alive, pass_on, w, c->stream->width, c->stream->height, &c->held,
+	};
 	int rc = source_open(&c->source, c->config, host, why, sizeof(why));
 	if (rc < 0) {
 		log_error("capture: %s", why);
@@ -145,8 +150,6 @@ static int capture_ready(struct worker *w, void *self)
 	for (int i = 0; i < N_DROP_REASONS; i++)
 		mark.next += atomic_load(&c->stream->drops[i]) - c->drops[i];
 	c->accounted = mark.next;
-	if (!last && mark.next == 0)
-		return 0;
 	int rc = c->source->table->resume(c->source, &mark);
 	if (rc < 0)
 		log_error("capture: cannot go on in %s behind frame %" PRIu64 ": %s",
@@ -260,22 +263,45 @@ static int32_t label_now(const struct worker *w, const struct capture *c)
 	return label < 0 ? 0 : label;
 }
 
-static void fill_record(struct worker *w, struct capture *c, const struct frame *frame)
+/* Everything but the picture and its thumbnail. */
+static void fill_record(struct worker *w, struct capture *c, struct slot_record *record,
+			int64_t now)
 {
-	struct slot_record *record = frame->record;
 	record->source_index = c->next.index;
 	record->pts = c->next.pts;
-	int64_t now = clock_now();
 	record->captured = c->next.captured ? c->next.captured : now;
-	record->captured_wall = clock_wall() - (now - record->captured);
+	record->captured_wall = clock_wall() - (clock_now() - record->captured);
 	record->label = label_now(w, c);
-	record->coded_bytes = 0;
 	for (int i = 0; i < N_DROP_REASONS; i++) {
 		record->drops_total[i] = atomic_load(&c->stream->drops[i]);
 		record->drops_before[i] = (uint32_t)(record->drops_total[i] - c->drops[i]);
 		c->drops[i] = record->drops_total[i];
 	}
 	memcpy(record->thumb_before, c->thumb, THUMB_SIZE);
+	memcpy(c->thumb, record->thumb, THUMB_SIZE);
+}
+
+/* The picture and what is made of it. */
+static int fill_areas(struct capture *c, struct frame *frame)
+{
+	struct slot_record *record = frame->record;
+	record->coded_bytes = 0;
+	record->coded_at_source = c->source->info.coded;
+	if (!record->coded_at_source) {
+		int rc = take(c, frame->image);
+		scale_luma_to_thumb(frame->image, c->stream->width, c->stream->width,
+				    c->stream->height, record->thumb);
+		return rc;
+	}
+	struct source_coded to = {
+		.jpeg = frame->coded,
+		.capacity = c->stream->coded_size,
+		.thumb = record->thumb,
+	};
+	c->peeked = false;
+	int rc = c->source->table->take_coded(c->source, &to);
+	record->coded_bytes = (uint32_t)to.size;
+	return rc;
 }
 
 static int capture_frame(struct worker *w, void *self, struct frame *frame)
@@ -288,16 +314,18 @@ static int capture_frame(struct worker *w, void *self, struct frame *frame)
 		return SOURCE_ENDED;
 	if (c->next.kind == SOURCE_IS_AWAITED)
 		return SOURCE_NOTHING;
-	fill_record(w, c, frame);
-	rc = take(c, frame->image);
+	int64_t now = clock_now();
+	rc = fill_areas(c, frame);
+	if (rc == TROUPE_E_CORRUPT) {
+		worker_drop(w, DROP_DAMAGED, 1);
+		return SOURCE_NOTHING;
+	}
 	if (rc < 0) {
 		log_error("capture: frame %" PRIu64 " of %s: %s", c->next.index, c->config->source,
 			  error_text(rc));
 		return rc;
 	}
-	scale_luma_to_thumb(frame->image, c->stream->width, c->stream->width, c->stream->height,
-			    c->thumb);
-	memcpy(frame->record->thumb, c->thumb, THUMB_SIZE);
+	fill_record(w, c, frame->record, now);
 	return SOURCE_PUBLISH;
 }
 

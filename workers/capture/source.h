@@ -16,6 +16,7 @@ struct source_info {
 	uint32_t width, height; /* pixels, both even */
 	uint32_t fps_num, fps_den;
 	bool live;		   /* cannot wait */
+	bool coded;		   /* frames are JPEG: take_coded instead of take */
 	uint64_t frames;	   /* 0: unknown or endless */
 	const char *const *labels; /* names, NULL-terminated; the source's own */
 };
@@ -47,21 +48,38 @@ struct source_mark {
 	uint64_t next;	      /* index of the first frame that nobody has accounted for */
 };
 
+/* Where a frame goes that is coded at its source. */
+struct source_coded {
+	uint8_t *jpeg;
+	size_t capacity, size; /* bytes; size is what take_coded sets */
+	uint8_t *thumb;	       /* THUMB_SIZE bytes */
+};
+
 struct source;
 
 struct source_table {
-	/* Says what comes next, the same until it is taken. */
+	/* Says what comes next, the same until it is taken. What was taken before has been
+	 * published or counted when this is called: nobody will ask for it again. */
 	int (*peek)(struct source *source, struct source_item *item);
 	/* Consumes what peek said; a picture goes to `i420` (tight planes), or nowhere when it is
-	 * NULL. */
+	 * NULL. TROUPE_E_CORRUPT: it is consumed, and was damaged after all. */
 	int (*take)(struct source *source, uint8_t *i420);
+	/* The same for a picture where info.coded says so; else NULL. */
+	int (*take_coded)(struct source *source, struct source_coded *to);
 	/* Goes on behind `mark`; called at most once, first of all. Lost frames before mark->next
-	 * may be offered again. */
+	 * may be offered again. A source that outlives its worker is begun here. */
 	int (*resume)(struct source *source, const struct source_mark *mark);
 	/* Readable when there may be something after SOURCE_IS_AWAITED; -1: not now. NULL: this
 	 * kind of source always has an answer. */
 	int (*awaits)(struct source *source);
 	void (*close)(struct source *source);
+};
+
+/* What a source finds again when it is opened by a successor. */
+struct source_held {
+	int fd;			 /* what the supervisor keeps open; -1: nothing */
+	_Atomic uint64_t *word;	 /* the source's own, see stream_row */
+	_Atomic int64_t *origin; /* monotonic time of pts 0; 0: not known yet */
 };
 
 /* Who has opened a source: what it may call, from the thread that it is called by, and what is
@@ -70,7 +88,8 @@ struct source_host {
 	void (*alive)(void *arg); /* now and then in long work, so that it is no hang */
 	void (*report)(void *arg, const char *text); /* what people watching should know */
 	void *arg;
-	uint32_t width, height; /* that the stream has; 0: not planned yet */
+	uint32_t width, height;		/* that the stream has; 0: not planned yet */
+	const struct source_held *held; /* while the source is open */
 };
 
 /* The head of every source's own struct. */
