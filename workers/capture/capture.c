@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/base/redact.h"
 #include "workers/capture/source.h"
 #include "workers/media/model_file.h"
 #include "workers/media/scale.h"
@@ -22,7 +23,8 @@ static const struct row rows[] = {
 	 .type = ROW_TEXT,
 	 ROW_AT(struct capture_config, source),
 	 .fallback = "",
-	 .help = "Where frames come from: a file (anything libavformat opens), or "
+	 .help = "Where frames come from: a file (anything libavformat opens), a URL "
+		 "(rtsp://…, http://…), or "
 		 "pattern:[WIDTHxHEIGHT][@FPS], a test card with moving, labelled shapes."},
 	{.name = "pace",
 	 .type = ROW_CHOICE,
@@ -60,6 +62,27 @@ static const struct row rows[] = {
 	 ROW_AT(struct capture_config, pattern_frames),
 	 .fallback = "0",
 	 .help = "Frames after which the pattern ends; 0: never."},
+	{.name = "rtsp_transport",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct capture_config, rtsp_transport),
+	 .fallback = "tcp",
+	 .choices = "tcp|udp",
+	 .help = "How an RTSP camera sends: tcp loses nothing on the way, udp is late less."},
+	{.name = "open_timeout",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct capture_config, open_timeout),
+	 .min = 100e6,
+	 .max = 60e9,
+	 .fallback = "10s",
+	 .help = "How long a camera in the network may take to answer and say what it sends."},
+	{.name = "read_timeout",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct capture_config, read_timeout),
+	 .min = 100e6,
+	 .max = 60e9,
+	 .fallback = "5s",
+	 .help = "A camera in the network that sends no picture for so long is lost, and "
+		 "connected to again."},
 	{.name = "seed",
 	 .type = ROW_INT,
 	 ROW_AT(struct capture_config, seed),
@@ -69,6 +92,7 @@ static const struct row rows[] = {
 
 struct capture {
 	const struct capture_config *config;
+	char shown[256]; /* the source's name without its credentials */
 	struct source *source;
 	struct stream_row *stream;
 	struct source_held held;
@@ -102,6 +126,7 @@ static int capture_open(struct worker *w, void **self)
 	if (!c)
 		return TROUPE_E_MEMORY;
 	c->config = worker_config(w);
+	redact(c->config->source, c->shown, sizeof(c->shown));
 	c->watched = -1;
 	c->stream = &worker_ledger(w)->streams[worker_stream(w)];
 	char why[512];
@@ -120,8 +145,7 @@ static int capture_open(struct worker *w, void **self)
 	if (info->width != c->stream->width || info->height != c->stream->height) {
 		log_error("capture: %s is %" PRIu32 "x%" PRIu32 " now, the stream is %" PRIu32
 			  "x%" PRIu32,
-			  c->config->source, info->width, info->height, c->stream->width,
-			  c->stream->height);
+			  c->shown, info->width, info->height, c->stream->width, c->stream->height);
 		source_close(c->source);
 		free(c);
 		return TROUPE_E_CONFIG;
@@ -152,8 +176,8 @@ static int capture_ready(struct worker *w, void *self)
 	c->accounted = mark.next;
 	int rc = c->source->table->resume(c->source, &mark);
 	if (rc < 0)
-		log_error("capture: cannot go on in %s behind frame %" PRIu64 ": %s",
-			  c->config->source, mark.index, error_text(rc));
+		log_error("capture: cannot go on in %s behind frame %" PRIu64 ": %s", c->shown,
+			  mark.index, error_text(rc));
 	return rc;
 }
 
@@ -170,8 +194,7 @@ static int look_ahead(struct worker *w, struct capture *c)
 	while (!c->peeked) {
 		int rc = c->source->table->peek(c->source, &c->next);
 		if (rc < 0) {
-			log_error("capture: reading %s failed: %s", c->config->source,
-				  error_text(rc));
+			log_error("capture: reading %s failed: %s", c->shown, error_text(rc));
 			return rc;
 		}
 		if (c->next.kind == SOURCE_IS_AWAITED)
@@ -321,7 +344,7 @@ static int capture_frame(struct worker *w, void *self, struct frame *frame)
 		return SOURCE_NOTHING;
 	}
 	if (rc < 0) {
-		log_error("capture: frame %" PRIu64 " of %s: %s", c->next.index, c->config->source,
+		log_error("capture: frame %" PRIu64 " of %s: %s", c->next.index, c->shown,
 			  error_text(rc));
 		return rc;
 	}
@@ -353,8 +376,10 @@ static void capture_dump(struct worker *w, void *self, FILE *out)
 	const struct capture *c = self;
 	const struct source_info *info = &c->source->info;
 	fprintf(out, "source: %s, %" PRIu32 "x%" PRIu32 " at %" PRIu32 "/%" PRIu32 " fps%s\n",
-		c->config->source, info->width, info->height, info->fps_num, info->fps_den,
+		c->shown, info->width, info->height, info->fps_num, info->fps_den,
 		info->live ? ", live" : "");
+	if (c->source->table->dump)
+		c->source->table->dump(c->source, out);
 	if (!c->peeked)
 		return;
 	fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,

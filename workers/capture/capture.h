@@ -14,6 +14,8 @@ struct capture_config {
 	int64_t pattern_fps;
 	int64_t pattern_frames;
 	int64_t seed;
+	char rtsp_transport[8];
+	int64_t open_timeout, read_timeout;
 };
 
 extern const struct worker_table capture_table;

@@ -17,7 +17,7 @@
 void reader_begin(struct reader *reader, int64_t max)
 {
 	reader->deadline = clock_now() + max;
-	if (reader->host && reader->host->alive)
+	if (reader->host->alive)
 		reader->host->alive(reader->host->arg);
 }
 

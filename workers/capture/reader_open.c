@@ -200,6 +200,7 @@ int reader_open_url(struct reader **opened, const struct reader_address *address
 		return TROUPE_E_MEMORY;
 	reader->live = true;
 	reader->stop = address->stop;
+	reader->host = &address->host;
 	reader->read_max = address->read_timeout;
 	reader_begin(reader, address->open_timeout);
 	AVDictionary *options = NULL;

@@ -11,8 +11,8 @@
 #define OPERATION_MAX (10 * NS_PER_S)
 
 struct reader {
-	const struct source_host *host; /* of a file; NULL */
-	const atomic_bool *stop;	/* of a stream; NULL */
+	const struct source_host *host;
+	const atomic_bool *stop; /* of a stream; NULL */
 	bool live;
 	int64_t read_max; /* ns, for the next packet of the video */
 	int64_t deadline; /* of the operation that runs */

@@ -6,25 +6,35 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The first row that fits. */
 static const struct {
 	const char *prefix;
+	const char *within; /* NULL: anything */
 	source_open_fn *open;
 } kinds[] = {
-	{"pattern:", pattern_open},
-	{"file:", file_open},
-	{"", file_open},
+	{"pattern:", NULL, pattern_open},
+	{"file:", NULL, file_open},
+	{"", "://", network_open},
+	{"", NULL, file_open},
 };
+
+static bool is_kind(size_t kind, const char *name)
+{
+	const char *prefix = kinds[kind].prefix, *within = kinds[kind].within;
+	return strncmp(name, prefix, strlen(prefix)) == 0 && (!within || strstr(name, within));
+}
 
 int source_open(struct source **source, const struct capture_config *config,
 		struct source_host host, char *why, size_t why_size)
 {
 	const char *name = config->source;
 	if (!*name) {
-		snprintf(why, why_size, "source is not set: give it a file or \"pattern:\"");
+		snprintf(why, why_size,
+			 "source is not set: give it a file, a camera, a URL or \"pattern:\"");
 		return TROUPE_E_CONFIG;
 	}
 	size_t kind = 0;
-	while (strncmp(name, kinds[kind].prefix, strlen(kinds[kind].prefix)) != 0)
+	while (!is_kind(kind, name))
 		kind++;
 	return kinds[kind].open(source, name + strlen(kinds[kind].prefix), config, host, why,
 				why_size);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct source_info {
 	uint32_t width, height; /* pixels, both even */
@@ -72,6 +73,8 @@ struct source_table {
 	/* Readable when there may be something after SOURCE_IS_AWAITED; -1: not now. NULL: this
 	 * kind of source always has an answer. */
 	int (*awaits)(struct source *source);
+	/* "key: value" lines about how it stands, for `inspect`. May be NULL. */
+	void (*dump)(struct source *source, FILE *out);
 	void (*close)(struct source *source);
 };
 
@@ -109,6 +112,7 @@ typedef int source_open_fn(struct source **source, const char *rest,
 			   const struct capture_config *config, struct source_host host, char *why,
 			   size_t why_size);
 source_open_fn pattern_open; /* "pattern:[WIDTHxHEIGHT][@FPS]" */
+source_open_fn network_open; /* any other URL */
 source_open_fn file_open;    /* "file:PATH" or a path */
 
 #endif

@@ -1,0 +1,297 @@
+/* "rtsp://…", "http://…" and whatever else libavformat opens by its URL: a live source. What the
+ * receiver's thread brings is numbered and given times here, and what happens to the connection is
+ * said here, once. Index and pts grow over connections, and over incarnations by resume(). */
+#include "workers/capture/source.h"
+
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "ipc/base/log.h"
+#include "ipc/base/redact.h"
+#include "workers/capture/convert.h"
+#include "workers/capture/reader.h"
+#include "workers/capture/receiver.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The stream's own times are even, the arrival's are true. pts follows the former and is drawn
+ * towards the latter by this part of the difference a frame, so that neither a burst nor two clocks
+ * of different speed are seen. Further apart than APART_MAX they have nothing to do with each
+ * other. */
+#define DRAW	  256
+#define APART_MAX NS_PER_S
+
+/* In open, which has no other way to show that it gets on. */
+#define WAIT_STEP (NS_PER_S / 10)
+
+/* A thread that is overdue for so many looks, of which there is one a second at least, is stuck:
+ * one look alone may come right after everything was stopped for a while. */
+#define OVERDUE_LOOKS 5
+
+struct network {
+	struct source source;
+	char name[256]; /* what is shown */
+	char url[512];
+	struct receiver *receiver;
+	struct receiver_state state; /* as last looked at */
+	struct receiver_state said;  /* as last told */
+	struct received received;    /* what `item` says */
+	struct source_item item;
+	bool peeked;
+	bool begun;	   /* there was a frame, here or in a predecessor */
+	uint64_t index;	   /* of the next item */
+	int64_t origin;	   /* monotonic time of pts 0 */
+	int64_t after;	   /* frames that arrived up to then were the predecessor's */
+	int64_t offset;	   /* pts of the stream's own time 0 */
+	uint32_t anchored; /* the connection that `offset` is for; 0: none */
+	int64_t last_pts;
+	int64_t overdue; /* what the thread is overdue with, and how often that was seen */
+	uint32_t overdue_looks;
+};
+
+static struct network *network_of(struct source *source)
+{
+	return (struct network *)source;
+}
+
+/* ---- what is said ---- */
+
+__attribute__((format(printf, 3, 4))) static void say(struct network *n, bool good,
+						      const char *format, ...)
+{
+	char text[700];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_line(good ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "capture: %s", text);
+	if (n->source.host.report)
+		n->source.host.report(n->source.host.arg, text);
+}
+
+/* A connection that came and went between two looks is said, too. */
+static void say_connection(struct network *n)
+{
+	const struct receiver_state *now = &n->state, *said = &n->said;
+	bool knew_away = said->failed && !said->connected;
+	bool gone = !now->connected || now->connections != said->connections;
+	if (now->failed && !knew_away && gone)
+		say(n, false, "camera lost: %s", now->why);
+	if (now->connected && (!said->connected || now->connections != said->connections) &&
+	    now->failed)
+		say(n, true, "camera back after %.1f s: %s, reconnect %" PRIu32,
+		    (double)(now->back_since - now->away_since) / (double)NS_PER_S, n->name,
+		    now->reconnects);
+}
+
+static void say_size(struct network *n)
+{
+	const struct receiver_state *now = &n->state, *said = &n->said;
+	if (now->wrong_width == said->wrong_width && now->wrong_height == said->wrong_height)
+		return;
+	if (now->wrong_width)
+		say(n, false,
+		    "%s sends %" PRIu32 "x%" PRIu32 " now, the stream is %" PRIu32 "x%" PRIu32
+		    ": its frames are dropped until it does so again",
+		    n->name, now->wrong_width, now->wrong_height, now->width, now->height);
+	else
+		say(n, true, "%s sends %" PRIu32 "x%" PRIu32 " again", n->name, now->width,
+		    now->height);
+}
+
+/* Looks at the thread. TROUPE_E_TIMEOUT: it does not come back from where it is. */
+static int look(struct network *n)
+{
+	receiver_look(n->receiver, &n->state);
+	say_connection(n);
+	say_size(n);
+	n->said = n->state;
+	int64_t overdue = receiver_overdue(n->receiver);
+	n->overdue_looks = overdue && overdue == n->overdue ? n->overdue_looks + 1 : 0;
+	n->overdue = overdue;
+	if (n->overdue_looks < OVERDUE_LOOKS)
+		return 0;
+	log_error("capture: %s: the decoder does not come back", n->name);
+	return TROUPE_E_TIMEOUT;
+}
+
+/* ---- numbers and times ---- */
+
+static int64_t pts_of(struct network *n, const struct received *r)
+{
+	if (!n->begun)
+		n->origin = r->arrived;
+	int64_t pts = r->arrived - n->origin;
+	if (r->stamp != READER_NO_PTS) {
+		int64_t apart = pts - (r->stamp + n->offset);
+		if (n->anchored != r->connection || llabs(apart) > APART_MAX)
+			n->offset = pts - r->stamp;
+		else
+			n->offset += apart / DRAW;
+		n->anchored = r->connection;
+		pts = r->stamp + n->offset;
+	}
+	return n->begun && pts <= n->last_pts ? n->last_pts + 1 : pts;
+}
+
+static void describe(struct network *n)
+{
+	const struct received *r = &n->received;
+	n->item = (struct source_item){
+		.kind = r->lost ? SOURCE_IS_LOST : SOURCE_IS_FRAME,
+		.reason = r->reason,
+		.index = n->index,
+		.pts = r->lost ? n->last_pts : pts_of(n, r),
+		.captured = r->arrived,
+		.label = -1,
+	};
+	n->begun |= !r->lost;
+	n->peeked = true;
+}
+
+static int network_peek(struct source *source, struct source_item *item)
+{
+	struct network *n = network_of(source);
+	while (!n->peeked) {
+		int rc = receiver_take(n->receiver, &n->received);
+		if (rc < 0) {
+			*item = (struct source_item){.kind = SOURCE_IS_AWAITED, .label = -1};
+			return look(n);
+		}
+		if (!n->received.lost && n->received.arrived <= n->after)
+			av_frame_free(&n->received.frame);
+		else
+			describe(n);
+	}
+	*item = n->item;
+	return 0;
+}
+
+static int network_take(struct source *source, uint8_t *i420)
+{
+	struct network *n = network_of(source);
+	const struct source_info *info = &n->source.info;
+	int rc = 0;
+	n->peeked = false;
+	n->index++;
+	if (n->item.kind != SOURCE_IS_FRAME)
+		return 0;
+	n->last_pts = n->item.pts;
+	if (i420)
+		rc = convert_to_i420(n->received.frame, info->width, info->height, i420);
+	av_frame_free(&n->received.frame);
+	return rc;
+}
+
+/* The predecessor's last frame may have come to us as well, a little earlier or later; the one
+ * after it comes at least most of a frame's time later. */
+static int network_resume(struct source *source, const struct source_mark *mark)
+{
+	struct network *n = network_of(source);
+	const struct source_info *info = &source->info;
+	n->index = mark->next;
+	if (!mark->published)
+		return 0;
+	n->begun = true;
+	n->last_pts = mark->pts;
+	n->origin = mark->captured - mark->pts;
+	n->after = mark->captured + NS_PER_S * info->fps_den / info->fps_num / 2;
+	return 0;
+}
+
+static int network_awaits(struct source *source)
+{
+	return receiver_fd(network_of(source)->receiver);
+}
+
+static void network_close(struct source *source)
+{
+	struct network *n = network_of(source);
+	receiver_destroy(n->receiver);
+	av_frame_free(&n->received.frame);
+	free(n);
+}
+
+static void network_dump(struct source *source, FILE *out)
+{
+	const struct network *n = network_of(source);
+	const struct receiver_state *s = &n->state;
+	if (s->connected)
+		fprintf(out, "camera: connected, %" PRIu32 " reconnects\n", s->reconnects);
+	else
+		fprintf(out, "camera: away: %s\n", s->why);
+}
+
+static const struct source_table network_table = {
+	.peek = network_peek,
+	.take = network_take,
+	.resume = network_resume,
+	.awaits = network_awaits,
+	.close = network_close,
+	.dump = network_dump,
+};
+
+/* ---- beginning ---- */
+
+/* Waits for the first picture or the news that there will be none soon. */
+static void wait_for_picture(struct network *n, int64_t limit)
+{
+	int64_t until = clock_now() + limit;
+	while (!receiver_wait(n->receiver, WAIT_STEP) && clock_now() < until)
+		if (n->source.host.alive)
+			n->source.host.alive(n->source.host.arg);
+	receiver_look(n->receiver, &n->state);
+}
+
+/* Without a stream to fit in, a camera that is away is an error; with one it is awaited. */
+static int learn(struct network *n, char *why, size_t why_size)
+{
+	const struct receiver_state *s = &n->state;
+	n->source.info = (struct source_info){
+		.width = s->width,
+		.height = s->height,
+		.fps_num = s->connected ? s->fps_num : 25,
+		.fps_den = s->connected ? s->fps_den : 1,
+		.live = true,
+	};
+	if (s->width && s->height)
+		return 0;
+	snprintf(why, why_size, "%s%s", s->failed ? s->why : n->name,
+		 s->failed ? "" : ": no picture came in time");
+	return s->failed && s->why_code < 0 ? s->why_code : TROUPE_E_TIMEOUT;
+}
+
+int network_open(struct source **source, const char *rest, const struct capture_config *config,
+		 struct source_host host, char *why, size_t why_size)
+{
+	struct network *n = calloc(1, sizeof(*n));
+	if (!n) {
+		snprintf(why, why_size, "%s", error_text(TROUPE_E_MEMORY));
+		return TROUPE_E_MEMORY;
+	}
+	n->source.table = &network_table;
+	n->source.host = host;
+	snprintf(n->url, sizeof(n->url), "%s", rest);
+	redact(rest, n->name, sizeof(n->name));
+	struct receiver_options options = {
+		.url = n->url,
+		.rtsp_transport = config->rtsp_transport,
+		.open_timeout = config->open_timeout,
+		.read_timeout = config->read_timeout,
+		.width = host.width,
+		.height = host.height,
+	};
+	int rc = receiver_create(&n->receiver, &options, why, why_size);
+	if (rc == 0) {
+		wait_for_picture(n, config->open_timeout + config->read_timeout);
+		rc = learn(n, why, why_size);
+	}
+	if (rc < 0) {
+		network_close(&n->source);
+		return rc;
+	}
+	*source = &n->source;
+	return 0;
+}
