@@ -61,6 +61,9 @@ static Troupe__Worker *answer_part(const struct part *part, struct arena *arena)
 	out->since = part->life.since;
 	if (m->role->shape == ROLE_STREAM)
 		out->stream = arena_text(arena, "%s", m->section->title);
+	out->device = arena_text(arena, "%s", m->device.path);
+	if (part->life.state == LIFE_NO_DEVICE)
+		out->missing = arena_text(arena, "%s", m->device.why);
 	if (p->pid) {
 		fill_usage(s, p, out);
 		fill_held(s, p->seat, arena, out);
@@ -141,6 +144,17 @@ static void fill_drops(const struct stream_row *row, struct arena *arena, Troupe
 	}
 }
 
+/* The device that the stream's source waits for, "" none. */
+static const char *missing_device(const struct supervisor *s, uint32_t number)
+{
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct member *m = s->members[i];
+		if (m->role->source && m->number == number && m->lead->life.state == LIFE_NO_DEVICE)
+			return m->device.path;
+	}
+	return "";
+}
+
 static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number,
 				     struct arena *arena)
 {
@@ -169,6 +183,7 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->fps = (double)row->fps_num / row->fps_den;
 	out->live = row->live != 0;
 	out->expected = s->expected[number];
+	out->missing = arena_text(arena, "%s", missing_device(s, number));
 	return out;
 }
 

@@ -22,6 +22,7 @@
 	X(QUARANTINE, "quarantine")                                                                \
 	X(REPORT, "report")                                                                        \
 	X(CONTROL, "control")                                                                      \
+	X(DEVICE, "device")                                                                        \
 	X(DOWN, "down")
 
 enum journal_event {

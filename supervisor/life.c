@@ -144,12 +144,26 @@ static bool was_well(const struct life *life, const struct step *step)
 	return since && step->now - since >= step->limits->restart_window;
 }
 
+/* There is nothing to be started for until the device is back, and nobody to blame. */
+static unsigned miss_device(struct life *life, const struct step *step)
+{
+	enter(life, LIFE_NO_DEVICE, step, CLOCK_NEVER);
+	return 0;
+}
+
+static unsigned device_back(struct life *life, const struct step *step)
+{
+	return spawn(life, step) | ACTION_RESTARTED;
+}
+
 /* It ended, but is wanted: at once the first time, later after a while, in the end no more. */
 static unsigned died(struct life *life, const struct step *step)
 {
 	const struct life_limits *limits = step->limits;
 	if (step->event->final)
 		return go_down(life, step);
+	if (step->event->absent)
+		return miss_device(life, step);
 	if (life->restarts == 0 || step->now - life->window_start > limits->restart_window) {
 		life->window_start = step->now;
 		life->restarts = 0;
@@ -173,7 +187,9 @@ static unsigned exited(struct life *life, const struct step *step)
 		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
 		return 0;
 	}
-	return step->event->excused ? spawn(life, step) | ACTION_RESTARTED : died(life, step);
+	if (step->event->excused && !step->event->absent)
+		return spawn(life, step) | ACTION_RESTARTED;
+	return died(life, step);
 }
 
 /* The end of a process that was told to end: in a restart it comes again, and costs nothing. */
@@ -185,7 +201,9 @@ static unsigned ended(struct life *life, const struct step *step)
 		enter(life, LIFE_FINISHED, step, CLOCK_NEVER);
 		return 0;
 	}
-	return life->again ? spawn(life, step) : go_down(life, step);
+	if (!life->again)
+		return go_down(life, step);
+	return step->event->absent ? miss_device(life, step) : spawn(life, step);
 }
 
 /* The end of a process that was killed: by a hang it counts as a death. */
@@ -193,7 +211,7 @@ static unsigned killed(struct life *life, const struct step *step)
 {
 	if (step->event->final || !life->again)
 		return go_down(life, step);
-	return step->event->excused ? spawn(life, step) : died(life, step);
+	return step->event->excused && !step->event->absent ? spawn(life, step) : died(life, step);
 }
 
 static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
@@ -209,6 +227,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 		       [EVENT_KILL] = ignore,
 		       [EVENT_EXIT] = ignore,
 		       [EVENT_TIMER] = ignore,
+		       [EVENT_DEVICE] = ignore,
 		       [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_STARTING] = {[EVENT_START] = ignore,
 			   [EVENT_PREPARED] = now_prepared,
@@ -222,6 +241,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = exited,
 			   [EVENT_TIMER] = to_kill,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = died},
 	[LIFE_PREPARED] = {[EVENT_START] = ignore,
 			   [EVENT_PREPARED] = ignore,
@@ -235,6 +255,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = exited,
 			   [EVENT_TIMER] = ignore,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_READY] = {[EVENT_START] = ignore,
 			[EVENT_PREPARED] = ignore,
@@ -248,6 +269,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			[EVENT_KILL] = to_kill,
 			[EVENT_EXIT] = exited,
 			[EVENT_TIMER] = ignore,
+			[EVENT_DEVICE] = ignore,
 			[EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_DRAINING] = {[EVENT_START] = come_back,
 			   [EVENT_PREPARED] = ignore,
@@ -261,6 +283,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = ended,
 			   [EVENT_TIMER] = to_term,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_STOPPING] = {[EVENT_START] = come_back,
 			   [EVENT_PREPARED] = ignore,
@@ -274,6 +297,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = to_kill,
 			   [EVENT_EXIT] = ended,
 			   [EVENT_TIMER] = to_kill,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_KILLING] = {[EVENT_START] = come_back,
 			  [EVENT_PREPARED] = ignore,
@@ -287,6 +311,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_KILL] = ignore,
 			  [EVENT_EXIT] = killed,
 			  [EVENT_TIMER] = ignore,
+			  [EVENT_DEVICE] = ignore,
 			  [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_BACK_OFF] = {[EVENT_START] = start,
 			   [EVENT_PREPARED] = ignore,
@@ -300,6 +325,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = ignore,
 			   [EVENT_EXIT] = ignore,
 			   [EVENT_TIMER] = spawn,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_GAVE_UP] = {[EVENT_START] = start,
 			  [EVENT_PREPARED] = ignore,
@@ -313,7 +339,22 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			  [EVENT_KILL] = ignore,
 			  [EVENT_EXIT] = ignore,
 			  [EVENT_TIMER] = ignore,
+			  [EVENT_DEVICE] = ignore,
 			  [EVENT_SPAWN_FAILED] = ignore},
+	[LIFE_NO_DEVICE] = {[EVENT_START] = start,
+			    [EVENT_PREPARED] = ignore,
+			    [EVENT_CHARGE] = ignore,
+			    [EVENT_READY] = ignore,
+			    [EVENT_FINISHED] = ignore,
+			    [EVENT_DRAIN] = go_down,
+			    [EVENT_RESTART] = start,
+			    [EVENT_DYING] = ignore,
+			    [EVENT_TERM] = go_down,
+			    [EVENT_KILL] = ignore,
+			    [EVENT_EXIT] = ignore,
+			    [EVENT_TIMER] = ignore,
+			    [EVENT_DEVICE] = device_back,
+			    [EVENT_SPAWN_FAILED] = ignore},
 	[LIFE_FINISHED] = {[EVENT_START] = ignore,
 			   [EVENT_PREPARED] = ignore,
 			   [EVENT_CHARGE] = ignore,
@@ -326,6 +367,7 @@ static step_fn *const table[N_LIFE_STATES][N_LIFE_EVENTS] = {
 			   [EVENT_KILL] = ignore,
 			   [EVENT_EXIT] = ignore,
 			   [EVENT_TIMER] = ignore,
+			   [EVENT_DEVICE] = ignore,
 			   [EVENT_SPAWN_FAILED] = ignore},
 };
 

@@ -12,12 +12,13 @@
 	X(STARTING, "starting") /* spawned, not ready */                                           \
 	X(PREPARED, "prepared") /* a standby that waits to be told to take charge */               \
 	X(READY, "ready")                                                                          \
-	X(DRAINING, "draining") /* was asked to finish what it holds and end */                    \
-	X(STOPPING, "stopping") /* was sent SIGTERM */                                             \
-	X(KILLING, "killing")	/* was sent SIGKILL; its end is not confirmed yet */               \
-	X(BACK_OFF, "back-off") /* no process, will be started at `until` */                       \
-	X(GAVE_UP, "gave up")	/* no process; died too often */                                   \
-	X(FINISHED, "finished") /* no process; its source has ended */
+	X(DRAINING, "draining")	  /* was asked to finish what it holds and end */                  \
+	X(STOPPING, "stopping")	  /* was sent SIGTERM */                                           \
+	X(KILLING, "killing")	  /* was sent SIGKILL; its end is not confirmed yet */             \
+	X(BACK_OFF, "back-off")	  /* no process, will be started at `until` */                     \
+	X(GAVE_UP, "gave up")	  /* no process; died too often */                                 \
+	X(NO_DEVICE, "no device") /* no process; what it reads from is gone, and may come back */  \
+	X(FINISHED, "finished")	  /* no process; its source has ended */
 
 /* X(NAME, text) */
 #define LIFE_EVENTS(X)                                                                             \
@@ -33,6 +34,7 @@
 	X(KILL, "kill")		/* it hangs: end now and start again */                            \
 	X(EXIT, "exit")		/* the kernel has confirmed its end */                             \
 	X(TIMER, "timer")	/* `until` has come */                                             \
+	X(DEVICE, "device")	/* what it reads from is back */                                   \
 	X(SPAWN_FAILED, "spawn failed")
 
 enum life_state {
@@ -82,6 +84,7 @@ struct life_event {
 	bool clean;   /* EXIT: with code 0 */
 	bool excused; /* EXIT: it was asked to, or the restart shall not count */
 	bool final;   /* EXIT, SPAWN_FAILED: nothing follows, whatever it was to be */
+	bool absent;  /* EXIT, SPAWN_FAILED: its device is gone, which is not its death to count */
 	double dice;  /* EXIT, SPAWN_FAILED: 0..1, for the jitter */
 };
 

@@ -287,13 +287,17 @@ static void step(struct part *part, const struct life_event *event)
 		spawn_or_fail(part);
 }
 
+/* Only a lead waits for its device: who would stand by for it is started when it plays. */
 static void spawn_or_fail(struct part *part)
 {
-	if (part_spawn(part) == 0)
+	struct member *m = part->member;
+	bool absent = !device_here(m);
+	if (!absent && part_spawn(part) == 0)
 		return;
-	bool final = swap_not_spawned(part);
+	bool final = swap_not_spawned(part) || (absent && part != m->lead);
 	step(part,
-	     &(struct life_event){.kind = EVENT_SPAWN_FAILED, .final = final, .dice = roll()});
+	     &(struct life_event){
+		     .kind = EVENT_SPAWN_FAILED, .final = final, .absent = absent, .dice = roll()});
 }
 
 void part_start_as(struct part *part, const struct life *life)
@@ -311,6 +315,11 @@ void part_exit_event(struct part *part, bool clean, bool excused)
 {
 	step(part, &(struct life_event){
 			   .kind = EVENT_EXIT, .clean = clean, .excused = excused, .dice = roll()});
+}
+
+void part_misses_device(struct part *part)
+{
+	step(part, &(struct life_event){.kind = EVENT_EXIT, .absent = true});
 }
 
 void part_final_exit(struct part *part)

@@ -20,6 +20,9 @@ struct member *member_add(struct supervisor *s, const struct section *section, c
 void part_event(struct part *part, enum life_event_kind kind);
 void part_exit_event(struct part *part, bool clean, bool excused);
 
+/* The process of a part has ended because its device is gone. */
+void part_misses_device(struct part *part);
+
 /* The process of a part has ended, and nothing is to follow in this part. */
 void part_final_exit(struct part *part);
 

@@ -18,6 +18,7 @@ static const char *const told[][N_LIFE_STATES] = {
 			[LIFE_KILLING] = "is ending already, and stays stopped then",
 			[LIFE_BACK_OFF] = "is stopped: it is not tried again",
 			[LIFE_GAVE_UP] = "is stopped: it had been given up",
+			[LIFE_NO_DEVICE] = "is stopped: its device is not waited for any longer",
 			[LIFE_FINISHED] = "has ended already, with its source"},
 	[ORDER_START] = {[LIFE_DOWN] = "is starting",
 			 [LIFE_STARTING] = "was starting already",
@@ -27,7 +28,8 @@ static const char *const told[][N_LIFE_STATES] = {
 			 [LIFE_STOPPING] = "is still ending, and is started again then",
 			 [LIFE_KILLING] = "is still ending, and is started again then",
 			 [LIFE_BACK_OFF] = "is starting, without waiting any longer",
-			 [LIFE_GAVE_UP] = "is starting: it had been given up"},
+			 [LIFE_GAVE_UP] = "is starting: it had been given up",
+			 [LIFE_NO_DEVICE] = "is starting: its device is back"},
 	[ORDER_RESTART] = {[LIFE_DOWN] = "is starting: it was stopped",
 			   [LIFE_STARTING] = "is drained, then started again",
 			   [LIFE_PREPARED] = "is drained, then started again",
@@ -36,7 +38,8 @@ static const char *const told[][N_LIFE_STATES] = {
 			   [LIFE_STOPPING] = "is ending already, and is started again then",
 			   [LIFE_KILLING] = "is ending already, and is started again then",
 			   [LIFE_BACK_OFF] = "is starting, without waiting any longer",
-			   [LIFE_GAVE_UP] = "is starting: it had been given up"},
+			   [LIFE_GAVE_UP] = "is starting: it had been given up",
+			   [LIFE_NO_DEVICE] = "is starting: its device is back"},
 };
 
 /* Wanted, and yet there is no process: its program could not even be spawned. */
@@ -48,11 +51,23 @@ static int not_spawned(const struct member *m, char *out, size_t size)
 	return TROUPE_E_SYSTEM;
 }
 
+/* Wanted, and it comes by itself as soon as it can. */
+static int waits(const struct member *m, char *out, size_t size)
+{
+	snprintf(out, size,
+		 "%s cannot be started: no device: %s: %s; it starts by itself when "
+		 "that is back",
+		 m->name, m->device.path, m->device.why);
+	return TROUPE_E_STATE;
+}
+
 int order_answer(const struct member *m, enum order order, enum life_state before, char *out,
 		 size_t size)
 {
 	enum life_state now = m->lead->life.state;
 	const char *text = told[order][before];
+	if (order != ORDER_STOP && now == LIFE_NO_DEVICE)
+		return waits(m, out, size);
 	if (order != ORDER_STOP && (now == LIFE_BACK_OFF || now == LIFE_GAVE_UP))
 		return not_spawned(m, out, size);
 	snprintf(out, size, "%s %s", m->name, text ? text : life_state_text(now));
@@ -74,6 +89,11 @@ int order_nobody(const struct member *m, char *out, size_t size)
 	switch (life->state) {
 	case LIFE_FINISHED:
 		snprintf(out, size, "%s has no process: its source has ended", m->name);
+		break;
+	case LIFE_NO_DEVICE:
+		snprintf(out, size,
+			 "%s has no process: no device: %s; it starts by itself when that is back",
+			 m->name, m->device.path);
 		break;
 	case LIFE_BACK_OFF:
 		snprintf(out, size, "%s has no process: it is started again in %.1f s", m->name,

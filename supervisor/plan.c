@@ -25,15 +25,22 @@ struct field {
 	uint64_t *value;
 };
 
+/* Whether the line is "KEY=…"; then its value is in `out`. */
+static bool parse_text(const char *line, size_t length, const char *key, char *out, size_t size)
+{
+	size_t its = strlen(key);
+	if (length < its || memcmp(line, key, its) != 0)
+		return false;
+	snprintf(out, size, "%.*s", (int)(length - its), line + its);
+	return true;
+}
+
 static int parse_field(const char *line, size_t length, const struct field *fields, size_t n,
 		       struct probed *probed)
 {
-	static const char labels[] = "labels=";
-	if (length >= sizeof(labels) - 1 && memcmp(line, labels, sizeof(labels) - 1) == 0) {
-		snprintf(probed->labels, sizeof(probed->labels), "%.*s",
-			 (int)(length - sizeof(labels) + 1), line + sizeof(labels) - 1);
+	if (parse_text(line, length, "labels=", probed->labels, sizeof(probed->labels)) ||
+	    parse_text(line, length, "device=", probed->device, sizeof(probed->device)))
 		return 0;
-	}
 	for (size_t i = 0; i < n; i++) {
 		size_t name = strlen(fields[i].name);
 		if (length <= name + 1 || memcmp(line, fields[i].name, name) != 0 ||

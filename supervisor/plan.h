@@ -5,13 +5,15 @@
 
 #include "ipc/slots/ledger.h"
 #include "supervisor/config.h"
+#include "supervisor/devices.h"
 
 /* A source as it describes itself. */
 struct probed {
 	uint32_t width, height, fps_num, fps_den;
 	bool live;
-	uint64_t frames;   /* in all; 0: unknown */
-	char labels[1024]; /* comma-separated */
+	uint64_t frames;	       /* in all; 0: unknown */
+	char labels[1024];	       /* comma-separated */
+	char device[DEVICE_PATH_SIZE]; /* what the supervisor shall hold, see devices.h; "" none */
 };
 
 /* Reads the "key=value" lines of --probe. TROUPE_E_MALFORMED with `why`. */

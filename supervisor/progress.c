@@ -99,20 +99,36 @@ static int columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+/* "; no device: front, back": who is missed; `ps` says more. */
+static char *missing(const Troupe__Pipeline *pipeline, char *out, size_t size)
+{
+	size_t used = 0;
+	*out = '\0';
+	for (size_t i = 0; i < pipeline->n_stream && used < size; i++) {
+		const Troupe__Stream *stream = pipeline->stream[i];
+		const char *before = used ? ", " : "; no device: ";
+		if (*stream->missing)
+			used += (size_t)snprintf(out + used, size - used, "%s%s", before,
+						 stream->name);
+	}
+	return out;
+}
+
 static void print_line(struct progress *progress, const Troupe__Pipeline *pipeline, int64_t now)
 {
 	struct totals t = totals_of(pipeline);
 	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
 	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
-	char line[256], quarantined[48] = "";
+	char line[512], quarantined[48] = "", none[128];
 	if (t.quarantined)
 		snprintf(quarantined, sizeof(quarantined), ", %" PRIu64 " quarantined",
 			 t.quarantined);
 	snprintf(line, sizeof(line),
 		 "%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
-		 " dropped, %" PRIu64 " bypassed%s, %u %s",
+		 " dropped, %" PRIu64 " bypassed%s, %u %s%s",
 		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed, quarantined,
-		 pipeline->restarts, restarts(pipeline->restarts));
+		 pipeline->restarts, restarts(pipeline->restarts),
+		 missing(pipeline, none, sizeof(none)));
 	if (progress->terminal)
 		printf("\r%.*s\033[K", columns() - 1, line);
 	else

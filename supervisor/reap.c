@@ -7,6 +7,7 @@
 #include "ipc/slots/bells.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/devices.h"
 #include "supervisor/logs.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
@@ -206,10 +207,24 @@ static void bury(struct part *part)
 	unlink(inbox);
 }
 
+/* Only a lead waits for the device; who stood by is started again when there is one. */
+static void wait_for_device(struct part *part)
+{
+	if (part == part->member->lead)
+		part_misses_device(part);
+	else
+		part_final_exit(part);
+}
+
 static void what_follows(struct part *part, bool finished, const struct ending *end,
 			 const char *words, bool excused)
 {
-	switch (swap_part_ended(part, finished, end, words)) {
+	enum follows follows = swap_part_ended(part, finished, end, words);
+	if (end->lost && follows != FOLLOWS_NOBODY) {
+		wait_for_device(part);
+		return;
+	}
+	switch (follows) {
 	case FOLLOWS_AS_EVER:
 		part_exit_event(part, end->clean, excused);
 		break;
@@ -235,6 +250,16 @@ static bool excuse(struct part *part, const struct ending *end)
 	return true;
 }
 
+/* Whose device is gone could not but end. */
+static void blame_device(struct ending *end)
+{
+	char how[CAUSE_SIZE];
+	snprintf(how, sizeof(how), "%s", end->cause);
+	snprintf(end->cause, sizeof(end->cause), "device gone (%.*s)", (int)strcspn(how, "("), how);
+	end->lost = true;
+	end->fault = false;
+}
+
 /* The successor first, before anything is written or asked: others wait for it. */
 static void part_ended(struct part *part, const siginfo_t *info)
 {
@@ -252,6 +277,8 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	logs_take_rest(part);
 	words_last(&part->process.words, words, sizeof(words));
 	struct ending end = judge(part, info, said_end);
+	if (!finished && device_gone(m))
+		blame_device(&end);
 	const struct exit_note *note = note_exit(part, &end, words);
 	if (end.fault)
 		quarantine_accuse(part, note);
@@ -259,6 +286,8 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	bool excused = excuse(part, &end);
 	uint8_t seat = part->process.seat;
 	bury(part);
+	if (end.lost)
+		device_lose(m);
 	what_follows(part, finished, &end, words, excused);
 	give_back(s, m, seat, end.fault);
 	remember_workers(s);

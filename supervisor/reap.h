@@ -16,6 +16,7 @@ void reap_all(struct supervisor *s);
 struct ending {
 	bool fault; /* the worker's own: counts as an attempt of the frame it held */
 	bool clean; /* exit code 0 */
+	bool lost;  /* its device was gone by then */
 	char cause[CAUSE_SIZE];
 };
 

@@ -93,8 +93,10 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 	int rc = streams_plan(&s->config, &p, why, why_size);
 	if (rc < 0)
 		return rc;
-	for (uint32_t i = 0; i < p.n; i++)
+	for (uint32_t i = 0; i < p.n; i++) {
 		s->expected[i] = p.probed[i].frames;
+		memcpy(s->device[i], p.probed[i].device, sizeof(s->device[i]));
+	}
 	struct ledger_plan plan = {.pipeline = top->name,
 				   .run = (uint64_t)(clock_wall() / NS_PER_MS),
 				   .hang_after = top->hang_after,
@@ -157,6 +159,12 @@ static int open_sockets(struct supervisor *s, struct member *m, char *why, size_
 	return 0;
 }
 
+static int open_device(struct supervisor *s, struct member *m, char *why, size_t why_size)
+{
+	const char *path = m->role->source ? s->device[m->number] : "";
+	return *path ? device_open(m, path, why, why_size) : 0;
+}
+
 static int make_links(struct supervisor *s, char *why, size_t why_size)
 {
 	s->links = links_create();
@@ -210,7 +218,8 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 	if (rc == 0 && (rc = members_create(s)) < 0)
 		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
 	for (size_t i = 0; i < s->n_members && rc == 0; i++)
-		rc = open_sockets(s, s->members[i], why, why_size);
+		if ((rc = open_sockets(s, s->members[i], why, why_size)) == 0)
+			rc = open_device(s, s->members[i], why, why_size);
 	if (rc == 0)
 		rc = make_links(s, why, why_size);
 	if (rc == 0 &&
@@ -228,6 +237,7 @@ void setup_finish(struct supervisor *s)
 {
 	members_destroy(s);
 	succession_finish(s);
+	devices_finish(s);
 	quarantine_destroy(s);
 	if (s->control)
 		link_close(s->control);

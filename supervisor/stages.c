@@ -92,8 +92,9 @@ static bool bring_to_rest(struct supervisor *s, struct member *m)
 	bool needed = count_owed(s, m->role->tap) > 0 && !s->stopping.hurried;
 	part_event(m->next, EVENT_DRAIN);
 	part_event(m->last, EVENT_DRAIN);
-	if (state == LIFE_READY || (!needed && (state == LIFE_STARTING || state == LIFE_PREPARED ||
-						state == LIFE_BACK_OFF)))
+	if (state == LIFE_READY || state == LIFE_NO_DEVICE ||
+	    (!needed &&
+	     (state == LIFE_STARTING || state == LIFE_PREPARED || state == LIFE_BACK_OFF)))
 		part_event(m->lead, EVENT_DRAIN);
 	if (state == LIFE_DOWN && needed && m->wanted && s->stopping.tries < TAP_TRIES) {
 		s->stopping.tries++;

@@ -24,7 +24,7 @@ static bool may_follow(const struct part *part)
 	bool ended = m->role->source && atomic_load(&s->ledger.streams[m->number].ended);
 	return part == m->lead && m->wanted && s->stage < STAGE_STOPPING && !part->process.asked &&
 	       !part->life.said_finished && !ended && !m->last->process.pid &&
-	       m->swap.stage <= SWAP_PREPARING;
+	       m->swap.stage <= SWAP_PREPARING && !device_gone(m);
 }
 
 /* One that is stopped, or has gone as well, would be no help. */
@@ -140,14 +140,15 @@ static bool wants_spare(const struct member *m)
 {
 	return m->section->settings.spares > 0 && m->wanted &&
 	       m->supervisor->stage == STAGE_RUNNING && m->lead->life.state == LIFE_READY &&
-	       !m->lead->life.said_finished && !m->last->process.pid;
+	       !m->lead->life.said_finished && !m->last->process.pid && !device_gone(m);
 }
 
 /* A spare is of no use to a member that will not play again by itself. */
 static bool has_no_use(const struct member *m)
 {
 	enum life_state state = m->lead->life.state;
-	return state == LIFE_DOWN || state == LIFE_FINISHED || state == LIFE_GAVE_UP;
+	return state == LIFE_DOWN || state == LIFE_FINISHED || state == LIFE_GAVE_UP ||
+	       state == LIFE_NO_DEVICE;
 }
 
 static void advance(struct member *m)

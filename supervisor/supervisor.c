@@ -83,6 +83,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, inspect_expire(s, now));
 		earlier(&due, progress_tick(progress, s, now));
 		earlier(&due, swap_advance(s, now));
+		earlier(&due, devices_advance(s, now));
 		succession_advance(s);
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
@@ -133,6 +134,7 @@ int supervisor_run(const struct supervisor_options *options)
 	int console = -1;
 	if (!s)
 		return EXIT_FAILURE;
+	s->devices.bell = -1;
 	s->signal_fd = s->dying_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
 	s->ledger.bell_base = -1;
 	s->ready_fd = options->ready_fd;

@@ -9,6 +9,7 @@
 #include "ipc/links/loop.h"
 #include "ipc/slots/ledger.h"
 #include "supervisor/config.h"
+#include "supervisor/devices.h"
 #include "supervisor/journal.h"
 #include "supervisor/life.h"
 #include "supervisor/plan.h"
@@ -113,7 +114,8 @@ struct member {
 	struct part *last; /* a former lead that drains or dies, or empty */
 	uint32_t incarnations, turns, restarts;
 	struct swap swap;
-	int handed_fd;			    /* listening socket, -1 */
+	int handed_fd; /* listening socket or device, -1 */
+	struct device device;
 	struct exit_note exits[EXITS_KEPT]; /* in the order of their ends: (n_exits - 1) % … */
 	uint32_t n_exits;
 	struct exit_note last_played, last_standby; /* by their turns; pid 0: none */
@@ -156,7 +158,9 @@ struct supervisor {
 	int signal_fd, dying_fd;
 	struct member *members[MEMBERS_MAX];
 	size_t n_members;
-	uint64_t expected[STREAMS_MAX]; /* frames a source has in all */
+	uint64_t expected[STREAMS_MAX];		    /* frames a source has in all */
+	char device[STREAMS_MAX][DEVICE_PATH_SIZE]; /* what a source reads from, "" none */
+	struct device_watch devices;
 	char url[96];
 	char recording[PROGRAM_SIZE];
 	enum stage stage;

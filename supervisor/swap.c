@@ -142,6 +142,11 @@ int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struc
 		snprintf(why, why_size, "%s: has ended or is about to", m->name);
 		return TROUPE_E_STATE;
 	}
+	if (m->lead->life.state == LIFE_NO_DEVICE) {
+		snprintf(why, why_size, "%s: no device: %s: swap it when that is back", m->name,
+			 m->device.path);
+		return TROUPE_E_STATE;
+	}
 	memcpy(swap.program, m->section->program, sizeof(swap.program));
 	if (*request->exec) {
 		config_program(&s->config, m->role, request->exec, swap.program,

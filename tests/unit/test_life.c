@@ -83,6 +83,11 @@ static const struct expectation table[] = {
 	{LIFE_GAVE_UP, EVENT_DRAIN, LIFE_DOWN, 0, 1},
 	{LIFE_GAVE_UP, EVENT_RESTART, LIFE_STARTING, ACTION_SPAWN, 1},
 	{LIFE_GAVE_UP, EVENT_TERM, LIFE_DOWN, 0, 1},
+	{LIFE_NO_DEVICE, EVENT_START, LIFE_STARTING, ACTION_SPAWN, 1},
+	{LIFE_NO_DEVICE, EVENT_DRAIN, LIFE_DOWN, 0, 1},
+	{LIFE_NO_DEVICE, EVENT_RESTART, LIFE_STARTING, ACTION_SPAWN, 1},
+	{LIFE_NO_DEVICE, EVENT_TERM, LIFE_DOWN, 0, 1},
+	{LIFE_NO_DEVICE, EVENT_DEVICE, LIFE_STARTING, ACTION_SPAWN | R, 1},
 };
 
 static const struct expectation *expected(enum life_state from, enum life_event_kind event)
@@ -171,9 +176,9 @@ static void a_successor_is_judged_by_the_worst(void **state)
 	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_AT_ONCE);
 	life.again = false;
 	assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_NEVER_AGAIN);
-	const enum life_state others[] = {LIFE_DOWN,	 LIFE_STARTING, LIFE_PREPARED,
-					  LIFE_DRAINING, LIFE_STOPPING, LIFE_BACK_OFF,
-					  LIFE_GAVE_UP,	 LIFE_FINISHED};
+	const enum life_state others[] = {LIFE_DOWN,	 LIFE_STARTING,	 LIFE_PREPARED,
+					  LIFE_DRAINING, LIFE_STOPPING,	 LIFE_BACK_OFF,
+					  LIFE_GAVE_UP,	 LIFE_NO_DEVICE, LIFE_FINISHED};
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		life = in_state(others[i]);
 		assert_int_equal(life_judge(&life, &limits, NOW, &heir), LIFE_NEVER_AGAIN);
@@ -285,6 +290,58 @@ static void an_excused_death_costs_nothing(void **state)
 	}
 }
 
+/* However it ended, and however often: it waits for its device, without a deadline, and nothing is
+ * counted against it. Who was told to stay down stays down. */
+static void one_without_its_device_waits_for_it(void **state)
+{
+	(void)state;
+	static const enum life_state alive[] = {LIFE_STARTING, LIFE_READY, LIFE_DRAINING,
+						LIFE_STOPPING, LIFE_KILLING};
+	for (size_t i = 0; i < sizeof(alive) / sizeof(alive[0]); i++) {
+		for (int excused = 0; excused < 2; excused++) {
+			struct life_event end = {
+				.kind = EVENT_EXIT, .absent = true, .excused = excused};
+			struct life life = in_state(alive[i]);
+			assert_int_equal(life_step(&life, &end, &limits, NOW), 0);
+			assert_int_equal(life.state, LIFE_NO_DEVICE);
+			assert_int_equal(life.until, CLOCK_NEVER);
+			assert_int_equal(life.restarts, 0);
+			assert_int_equal(life.streak, 0);
+			life = in_state(alive[i]);
+			life.again = alive[i] == LIFE_STARTING || alive[i] == LIFE_READY;
+			end.final = life.again;
+			life_step(&life, &end, &limits, NOW);
+			assert_int_equal(life.state, LIFE_DOWN);
+		}
+	}
+}
+
+static void no_device_at_the_start_is_no_death(void **state)
+{
+	(void)state;
+	struct life life = in_state(LIFE_DOWN);
+	for (int i = 0; i < 100; i++) {
+		step(&life, EVENT_START, NOW);
+		struct life_event failed = {.kind = EVENT_SPAWN_FAILED, .absent = true};
+		assert_int_equal(life_step(&life, &failed, &limits, NOW), 0);
+		assert_int_equal(life.state, LIFE_NO_DEVICE);
+	}
+	assert_int_equal(step(&life, EVENT_DEVICE, NOW), ACTION_SPAWN | ACTION_RESTARTED);
+	step(&life, EVENT_READY, NOW);
+	assert_int_equal(step(&life, EVENT_EXIT, NOW), ACTION_SPAWN | ACTION_RESTARTED);
+}
+
+/* Said that it has ended, and then the device went: it has ended. */
+static void a_finished_source_needs_no_device(void **state)
+{
+	(void)state;
+	struct life life = in_state(LIFE_READY);
+	step(&life, EVENT_FINISHED, NOW);
+	struct life_event end = {.kind = EVENT_EXIT, .clean = true, .absent = true};
+	assert_int_equal(life_step(&life, &end, &limits, NOW), 0);
+	assert_int_equal(life.state, LIFE_FINISHED);
+}
+
 static void it_gives_up_and_starts_again_when_asked(void **state)
 {
 	(void)state;
@@ -347,6 +404,9 @@ int main(void)
 		cmocka_unit_test(one_that_was_told_to_end_stays_down),
 		cmocka_unit_test(a_source_that_ended_is_finished),
 		cmocka_unit_test(an_excused_death_costs_nothing),
+		cmocka_unit_test(one_without_its_device_waits_for_it),
+		cmocka_unit_test(no_device_at_the_start_is_no_death),
+		cmocka_unit_test(a_finished_source_needs_no_device),
 		cmocka_unit_test(it_gives_up_and_starts_again_when_asked),
 		cmocka_unit_test(a_healthy_spell_is_forgiven),
 		cmocka_unit_test(back_off_doubles_up_to_its_limit),

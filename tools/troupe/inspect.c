@@ -48,6 +48,9 @@ static void print_gone(const Troupe__Worker *worker)
 	if (*worker->last_exit)
 		printf("  last exit     %s%s%s\n", worker->last_exit,
 		       *worker->last_words ? ": " : "", worker->last_words);
+	if (*worker->missing)
+		printf("  no device     %s: %s; it goes on by itself when that is back\n",
+		       worker->device, worker->missing);
 	if (strcmp(worker->state, "gave up") == 0 || strcmp(worker->state, "stopped") == 0)
 		printf("  to start it   troupe start %s\n", worker->name);
 }
@@ -71,6 +74,8 @@ static void print_worker(const Troupe__Inspection *inspection)
 	print_command_line(inspection->command_line, inspection->n_command_line);
 	if (worker->stream && *worker->stream)
 		printf("  stream        %s\n", worker->stream);
+	if (*worker->device)
+		printf("  device        %s\n", worker->device);
 	print_held(worker);
 	printf("  frames        %llu, %.1f a second; %llu wake-ups, progress %llu\n",
 	       (unsigned long long)worker->frames, worker->frames_per_second,

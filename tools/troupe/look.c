@@ -186,6 +186,19 @@ static void print_why_gone(const Troupe__Reply *reply, const Troupe__Worker *wor
 	putchar('\n');
 }
 
+/* Who goes on by itself once what it reads from is there again. */
+static void print_missing(const Troupe__Reply *reply)
+{
+	for (size_t i = 0; i < reply->n_worker; i++) {
+		const Troupe__Worker *worker = reply->worker[i];
+		if (!*worker->missing)
+			continue;
+		printf("%s%s: no device%s: %s: %s; it goes on by itself when that is back\n",
+		       paint_begin(stdout, PAINT_BAD), worker->name, paint_end(stdout, PAINT_BAD),
+		       worker->device, worker->missing);
+	}
+}
+
 /* Whom nobody will start again but a person, or who keeps dying: why, and what to do. */
 static void print_gone(const Troupe__Reply *reply)
 {
@@ -222,6 +235,7 @@ int ps_run(const struct call *call)
 	if (reply) {
 		rc = print_workers(reply, call->wide);
 		print_gone(reply);
+		print_missing(reply);
 		print_quarantine(reply->pipeline);
 		troupe__reply__free_unpacked(reply, NULL);
 	}
@@ -289,6 +303,18 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 		printf("  model      version %llu\n", (unsigned long long)pipeline->model_version);
 }
 
+static void print_waiting(const Troupe__Pipeline *pipeline)
+{
+	for (size_t i = 0; i < pipeline->n_stream; i++) {
+		const Troupe__Stream *stream = pipeline->stream[i];
+		if (!*stream->missing)
+			continue;
+		printf("%s%s: no device%s: %s; it goes on by itself when that is back\n",
+		       paint_begin(stdout, PAINT_BAD), stream->name, paint_end(stdout, PAINT_BAD),
+		       stream->missing);
+	}
+}
+
 static int print_status(const Troupe__Reply *reply)
 {
 	static const char *const headings[] = {"STREAM",  "SIZE",  ">FPS",	">CAPTURED",
@@ -303,6 +329,7 @@ static int print_status(const Troupe__Reply *reply)
 		stream_row(table, reply->pipeline->stream[i]);
 	int rc = table_print(table, stdout);
 	table_destroy(table);
+	print_waiting(reply->pipeline);
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -51,7 +51,7 @@ enum paint paint_of_state(const char *state)
 		{"draining", PAINT_BUSY}, {"stopping", PAINT_BUSY}, {"back-off", PAINT_BAD},
 		{"gave up", PAINT_BAD},	  {"killed", PAINT_BAD},    {"silent", PAINT_BAD},
 		{"stopped", PAINT_DIM},	  {"spare", PAINT_DIM},	    {"finished", PAINT_DIM},
-		{"ended", PAINT_DIM},
+		{"ended", PAINT_DIM},	  {"no device", PAINT_BAD},
 	};
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
 		if (strcmp(states[i].state, state) == 0)

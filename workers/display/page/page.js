@@ -97,8 +97,9 @@ class Live {
   }
 
   // What the supervisor says of the stream.
-  setState({ended, recording}) {
-    setText(this.facts.state, ended ? 'source has ended' : recording ? '' : 'not recorded');
+  setState({ended, recording, missing}) {
+    setText(this.facts.state, missing ? `no device: ${missing}` : ended ? 'source has ended'
+      : recording ? '' : 'not recorded');
   }
 
   setStale(stale) {
@@ -301,8 +302,9 @@ function showTotals(pipeline) {
   document.title = pipeline.name ? `${pipeline.name} – troupe` : 'troupe';
 }
 
-// Who does not run has said why with its last words.
+// Who does not run has said why with its last words, or waits for its device.
 function exitOf(worker) {
+  if (worker.missing) return `no device: ${worker.device}: ${worker.missing}`;
   return [worker.last_exit, worker.pid ? '' : worker.last_words].filter(Boolean).join(': ');
 }
 
