@@ -24,7 +24,7 @@ static const struct row rows[] = {
 	 ROW_AT(struct capture_config, source),
 	 .fallback = "",
 	 .help = "Where frames come from: a file (anything libavformat opens), a URL "
-		 "(rtsp://…, http://…), or "
+		 "(rtsp://…, http://…), a camera (/dev/video0), or "
 		 "pattern:[WIDTHxHEIGHT][@FPS], a test card with moving, labelled shapes."},
 	{.name = "pace",
 	 .type = ROW_CHOICE,
@@ -62,6 +62,37 @@ static const struct row rows[] = {
 	 ROW_AT(struct capture_config, pattern_frames),
 	 .fallback = "0",
 	 .help = "Frames after which the pattern ends; 0: never."},
+	{.name = "size",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct capture_config, size),
+	 .fallback = "",
+	 .help = "What a camera shall deliver: WIDTHxHEIGHT; empty: the largest that reaches 25 "
+		 "frames/s."},
+	{.name = "fps",
+	 .type = ROW_REAL,
+	 ROW_AT(struct capture_config, fps),
+	 .max = 1000,
+	 .fallback = "0",
+	 .help = "Frames per second of a camera, the nearest it has; 0: about 30."},
+	{.name = "format",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct capture_config, format),
+	 .fallback = "",
+	 .help = "Pixel format of a camera by its four letters (`troupe devices` lists them); "
+		 "empty: what is the least work."},
+	{.name = "controls",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct capture_config, controls),
+	 .fallback = "",
+	 .help = "Controls of a camera and their values, e.g. auto_exposure=1, "
+		 "exposure_time_absolute=250."},
+	{.name = "buffers",
+	 .type = ROW_INT,
+	 ROW_AT(struct capture_config, buffers),
+	 .max = 32,
+	 .fallback = "0",
+	 .help = "Frames that the driver of a camera can keep while its capture is away; 0: half "
+		 "a second of them."},
 	{.name = "rtsp_transport",
 	 .type = ROW_CHOICE,
 	 ROW_AT(struct capture_config, rtsp_transport),
@@ -401,6 +432,8 @@ static int capture_probe(const void *config, FILE *out, char *why, size_t why_si
 	for (size_t i = 0; info->labels && info->labels[i]; i++)
 		fprintf(out, "%s%s", i ? "," : "", info->labels[i]);
 	fprintf(out, "\n");
+	if (info->device)
+		fprintf(out, "device=%s\n", info->device);
 	source_close(source);
 	return 0;
 }

@@ -16,6 +16,9 @@ struct capture_config {
 	int64_t seed;
 	char rtsp_transport[8];
 	int64_t open_timeout, read_timeout;
+	char size[16], format[8], controls[512];
+	double fps;
+	int64_t buffers;
 };
 
 extern const struct worker_table capture_table;

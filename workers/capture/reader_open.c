@@ -59,6 +59,21 @@ static int explain_av(const char *path, int averror, char *why, size_t why_size)
 		       why_size);
 }
 
+/* Of a stream, all but its contents is the network's fault, or the camera's. */
+static int explain_stream(const char *name, int averror, char *why, size_t why_size)
+{
+	char text[AV_ERROR_MAX_STRING_SIZE];
+	if (averror == AVERROR_INVALIDDATA)
+		return explain(name, "it is no video that can be read", TROUPE_E_CONFIG, why,
+			       why_size);
+	if (averror == AVERROR_PROTOCOL_NOT_FOUND)
+		return explain(name, "there is no such protocol for video", TROUPE_E_CONFIG, why,
+			       why_size);
+	int code = averror == AVERROR(ENOMEM) ? TROUPE_E_MEMORY : TROUPE_E_IO;
+	return explain(name, av_make_error_string(text, sizeof(text), averror), code, why,
+		       why_size);
+}
+
 /* Only regular files: opening a pipe or a device could wait for ever, and neither can be resumed.
  */
 static int check_file(const char *path, char *why, size_t why_size)
@@ -146,7 +161,8 @@ static int open_video(struct reader *reader, const char *name, const char *url,
 	if (late)
 		return explain(name, "it does not answer", TROUPE_E_TIMEOUT, why, why_size);
 	if (rc < 0)
-		return explain_av(name, rc, why, why_size);
+		return reader->live ? explain_stream(name, rc, why, why_size)
+				    : explain_av(name, rc, why, why_size);
 	rc = open_codec(reader, name, why, why_size);
 	if (rc == 0)
 		read_info(reader);

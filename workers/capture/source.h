@@ -20,6 +20,7 @@ struct source_info {
 	bool coded;		   /* frames are JPEG: take_coded instead of take */
 	uint64_t frames;	   /* 0: unknown or endless */
 	const char *const *labels; /* names, NULL-terminated; the source's own */
+	const char *device; /* what the supervisor shall keep open for it, the source's own; NULL */
 };
 
 enum source_kind {
@@ -114,5 +115,7 @@ typedef int source_open_fn(struct source **source, const char *rest,
 source_open_fn pattern_open; /* "pattern:[WIDTHxHEIGHT][@FPS]" */
 source_open_fn network_open; /* any other URL */
 source_open_fn file_open;    /* "file:PATH" or a path */
+
+source_open_fn v4l2_source_open; /* "v4l2:PATH", "/dev/…" */
 
 #endif

@@ -67,8 +67,8 @@ static int ask_what_it_is(struct camera *camera, char *why, size_t why_size)
 		snprintf(why, why_size, "%s is no camera", camera->path);
 		return TROUPE_E_CONFIG;
 	}
-	uint32_t caps = can.capabilities & V4L2_CAP_DEVICE_CAPS ? can.device_caps
-								: can.capabilities;
+	uint32_t caps =
+		can.capabilities & V4L2_CAP_DEVICE_CAPS ? can.device_caps : can.capabilities;
 	snprintf(camera->name, sizeof(camera->name), "%s", (const char *)can.card);
 	snprintf(camera->driver, sizeof(camera->driver), "%s", (const char *)can.driver);
 	snprintf(camera->place, sizeof(camera->place), "%s", (const char *)can.bus_info);

@@ -1,6 +1,6 @@
-/* A camera as one open descriptor, by way of libv4l2 without its conversions: then libv4l2 asks what
- * the camera is (QUERYCAP, G_FMT, G_PARM) and passes everything else on, so that adopting a stream
- * that runs changes nothing of it. One thread. */
+/* A camera as one open descriptor, by way of libv4l2 without its conversions: then libv4l2 asks
+ * what the camera is (QUERYCAP, G_FMT, G_PARM) and passes everything else on, so that adopting a
+ * stream that runs changes nothing of it. One thread. */
 #ifndef TROUPE_WORKERS_CAPTURE_V4L2_DEVICE_H
 #define TROUPE_WORKERS_CAPTURE_V4L2_DEVICE_H
 
@@ -17,8 +17,8 @@ struct camera {
 	char place[32];	 /* where it is plugged in */
 };
 
-/* Opens `path`, or, with fd >= 0, a descriptor of the same open file (fd stays the caller's). Errors
- * are explained in `why`: TROUPE_E_NOT_FOUND (gone), TROUPE_E_DENIED, TROUPE_E_BUSY,
+/* Opens `path`, or, with fd >= 0, a descriptor of the same open file (fd stays the caller's).
+ * Errors are explained in `why`: TROUPE_E_NOT_FOUND (gone), TROUPE_E_DENIED, TROUPE_E_BUSY,
  * TROUPE_E_CONFIG: not a camera. */
 int camera_open(struct camera *camera, const char *path, int fd, char *why, size_t why_size);
 void camera_close(struct camera *camera);

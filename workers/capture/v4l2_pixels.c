@@ -90,10 +90,11 @@ size_t pixels_size(const struct pixels *p)
 	return p->row->layout == LAYOUT_PACKED ? first : first + first / 2;
 }
 
-/* libv4lconvert knows more formats than it lists: one frame of zeros tells whether it knows this. */
+/* libv4lconvert knows more formats than it lists: one frame of zeros tells whether it knows this.
+ */
 static int open_emulation(struct pixels *p, int fd)
 {
-	const uint32_t width = p->format.width & ~7U, height = p->format.height & ~1U;
+	const uint32_t width = p->format.width & ~1U, height = p->format.height & ~1U;
 	p->from = (struct v4l2_format){.type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .fmt.pix = p->format};
 	p->to = p->from;
 	p->to.fmt.pix = (struct v4l2_pix_format){
@@ -109,9 +110,9 @@ static int open_emulation(struct pixels *p, int fd)
 	p->converted = malloc(p->to.fmt.pix.sizeimage);
 	uint8_t *zeros = calloc(1, p->format.sizeimage);
 	int rc = p->emulation && p->converted && zeros ? 0 : TROUPE_E_MEMORY;
-	if (rc == 0 && v4lconvert_convert(p->emulation, &p->from, &p->to, zeros,
-					  (int)p->format.sizeimage, p->converted,
-					  (int)p->to.fmt.pix.sizeimage) < 0)
+	if (rc == 0 &&
+	    v4lconvert_convert(p->emulation, &p->from, &p->to, zeros, (int)p->format.sizeimage,
+			       p->converted, (int)p->to.fmt.pix.sizeimage) < 0)
 		rc = TROUPE_E_UNSUPPORTED;
 	free(zeros);
 	return rc;

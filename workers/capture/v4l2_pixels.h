@@ -9,8 +9,8 @@
 
 #define PIXELS_UNKNOWN UINT32_MAX
 
-/* The place of a format in the order of preference, 0 the best: what becomes I420 for the least work
- * comes first, what has no colour last. PIXELS_UNKNOWN: we cannot convert it. */
+/* The place of a format in the order of preference, 0 the best: what becomes I420 for the least
+ * work comes first, what has no colour last. PIXELS_UNKNOWN: we cannot convert it. */
 uint32_t pixels_rank(uint32_t fourcc);
 
 /* Whether a frame of it is one JPEG. */
