@@ -1,0 +1,53 @@
+"""Debian packages, downloaded and unpacked without being installed."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+
+class Missing(Exception):
+    """What this machine lacks, in one line that names the way out."""
+
+
+def unpack_kernel(work):
+    """Unpacks below `work`/root the kernel behind linux-image-amd64 (the "cloud" flavour has no cameras), its headers
+    and the source of v4l2loopback. With the system's package lists, or newer ones of our own if those do not do."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise Missing("this machine has no apt-get and dpkg to fetch Debian's kernel with")
+    said = download(work, [])
+    if said:
+        own = ["-o", "Dir::State::lists=%s/lists" % work, "-o", "Dir::Cache=%s/apt" % work]
+        os.makedirs(work + "/lists/partial")
+        os.makedirs(work + "/apt/archives/partial")
+        run(["apt-get", *own, "update"], work)
+        said = download(work, own)
+    if said:
+        raise Missing("Debian's kernel cannot be downloaded: %s" % said)
+    for package in glob.glob(work + "/*.deb"):
+        subprocess.run(["dpkg", "-x", package, work + "/root"], check=True)
+
+
+def download(work, options):
+    """Returns what apt complains of, None when the packages are there."""
+    image = depends(options, "linux-image-amd64", r"linux-image-\S+")
+    if not image:
+        return "the package lists do not know linux-image-amd64"
+    headers = image[0].replace("image", "headers")
+    wanted = [*image, headers, *depends(options, headers, r"linux-(?:headers|kbuild)-\S+"), "v4l2loopback-dkms"]
+    got = run(["apt-get", *options, "-qq", "-o", "APT::Sandbox::User=", "download", *wanted], work)
+    return last_line(got.stderr) if got.returncode else None
+
+
+def depends(options, package, pattern):
+    said = run(["apt-cache", *options, "depends", package], None).stdout
+    return re.findall(r"^ *Depends: (%s)$" % pattern, said, re.MULTILINE)
+
+
+def run(command, folder):
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ, LC_ALL="C"))
+
+
+def last_line(text):
+    return (text.strip().splitlines() or ["no word of why"])[-1]
