@@ -186,6 +186,8 @@ static void explain_end(const struct receiver *r, int rc, char *why, size_t size
 		snprintf(what, sizeof(what), "it has sent nothing for %.3g s", seconds);
 	else if (rc == TROUPE_E_MALFORMED)
 		snprintf(what, sizeof(what), "it has sent only garbage for %.3g s", seconds);
+	else if (rc == TROUPE_E_IO)
+		snprintf(what, sizeof(what), "the connection broke off");
 	else if (rc == TROUPE_E_UNSUPPORTED)
 		snprintf(what, sizeof(what), "its pixel format is not supported");
 	else
