@@ -75,6 +75,8 @@ struct stream_row {
 					 supervisor */
 	_Atomic uint64_t source_word; /* where a source stands that outlives its capture, in the
 					 source's own terms; 0 at first; capture */
+	_Atomic int64_t served; /* when a frame of it was claimed last: a hint for whose turn it is;
+				   processor */
 };
 
 /* One seat: one incarnation of one worker. */
@@ -184,7 +186,7 @@ struct ledger_header {
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
 };
 
-static_assert(sizeof(struct stream_row) == 232, "stream_row is part of the layout");
+static_assert(sizeof(struct stream_row) == 240, "stream_row is part of the layout");
 static_assert(offsetof(struct stream_row, source_word) == 224, "source_word is part of the layout");
 static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");

@@ -112,7 +112,8 @@ int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat);
 
 /* ---- processor ---- */
 
-/* QUEUED -> HELD: the frame published first, across streams. TROUPE_E_AGAIN: nothing is queued. */
+/* QUEUED -> HELD: the frame published first, across streams; but a stream that has more frames than
+ * are done gets no more than its share, see docs/slots.md. TROUPE_E_AGAIN: nothing is queued. */
 int ledger_claim(struct ledger *ledger, uint8_t seat, uint32_t *slot);
 
 /* HELD -> DONE or FREE. If the frame was bypassed meanwhile, lets go of it instead and returns 1.

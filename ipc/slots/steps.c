@@ -119,20 +119,44 @@ int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat)
 
 /* ---- processor ---- */
 
-/* The QUEUED slot that was published first, SLOT_NONE when there is none. */
-static uint32_t oldest_queued(const struct ledger *ledger, uint64_t *word)
+/* When a frame came up for its turn: when it was published, or, of a stream with more frames than
+ * are done, when the one before it was claimed. So a stream that waits for nobody's sake but its
+ * own does not make the others wait as long: each gets an equal share if it has the frames for it.
+ * Both times are hints: who dies between the claim and the note makes its stream come once too
+ * early. */
+struct turn {
+	int64_t up, published;
+};
+
+static struct turn turn_of(const struct ledger *ledger, const struct stream_row *s, uint32_t slot)
+{
+	int64_t published = published_hint(ledger, slot);
+	int64_t served = atomic_load_explicit(&s->served, memory_order_relaxed);
+	return (struct turn){.up = published > served ? published : served, .published = published};
+}
+
+static bool comes_before(const struct turn *a, const struct turn *b)
+{
+	return a->up != b->up ? a->up < b->up : a->published < b->published;
+}
+
+/* The QUEUED slot whose turn it is, SLOT_NONE when there is none. */
+static uint32_t next_queued(const struct ledger *ledger, uint64_t *word)
 {
 	uint32_t best = SLOT_NONE;
-	int64_t best_time = CLOCK_NEVER;
-	for (uint32_t i = 0; i < ledger->header->n_slots; i++) {
-		uint64_t w = ledger_word(ledger, i);
-		if (word_unpack(w).phase != PHASE_QUEUED)
-			continue;
-		int64_t time = published_hint(ledger, i);
-		if (best == SLOT_NONE || time < best_time) {
-			best = i;
-			best_time = time;
-			*word = w;
+	struct turn best_turn = {0};
+	for (uint32_t n = 0; n < ledger->header->n_streams; n++) {
+		const struct stream_row *s = &ledger->streams[n];
+		for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+			uint64_t w = ledger_word(ledger, i);
+			if (word_unpack(w).phase != PHASE_QUEUED)
+				continue;
+			struct turn turn = turn_of(ledger, s, i);
+			if (best == SLOT_NONE || comes_before(&turn, &best_turn)) {
+				best = i;
+				best_turn = turn;
+				*word = w;
+			}
 		}
 	}
 	return best;
@@ -143,12 +167,16 @@ int ledger_claim(struct ledger *ledger, uint8_t seat, uint32_t *slot)
 	int rc;
 	do {
 		uint64_t word = 0;
-		*slot = oldest_queued(ledger, &word);
+		*slot = next_queued(ledger, &word);
 		if (*slot == SLOT_NONE)
 			return TROUPE_E_AGAIN;
 		rc = ledger_step(ledger, *slot, word, CAUSE_CLAIM,
 				 &(struct word_args){.seat = seat}, NULL);
 	} while (rc == TROUPE_E_LOST);
+	if (rc == 0) {
+		struct stream_row *s = &ledger->streams[ledger_stream_of(ledger, *slot)];
+		atomic_store_explicit(&s->served, clock_now(), memory_order_relaxed);
+	}
 	return rc;
 }
 

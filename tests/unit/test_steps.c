@@ -291,10 +291,53 @@ static void test_claim_the_oldest_across_streams(void **state)
 	for (uint32_t i = 0; i < 4; i++)
 		l->records[slots[i]].published = published[i];
 	for (uint32_t i = 0; i < 4; i++) {
+		l->streams[0].served = l->streams[1].served = 0; /* all frames came after */
 		assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
 		assert_int_equal(slot, slots[order[i]]);
 	}
 	assert_int_equal(ledger_claim(l, PROCESSOR, &slot), TROUPE_E_AGAIN);
+}
+
+/* However many frames a stream has waiting, and for however long: who has one comes next. */
+static void test_a_flood_waits_for_itself(void **state)
+{
+	struct ledger *l = *state;
+	uint32_t flood[7], slot;
+	for (int i = 0; i < 7; i++)
+		flood[i] = small_publish(l, LIVE_STREAM, CAPTURE, i);
+	assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
+	assert_int_equal(slot, flood[0]);
+	for (int i = 1; i <= 3; i++) {
+		uint32_t quiet = small_publish(l, OTHER_STREAM, CAPTURE, i);
+		/* It came after the last claim of the flood, so the flood's next is due first … */
+		assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
+		assert_int_equal(slot, flood[i]);
+		/* … and no other. */
+		assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
+		assert_int_equal(slot, quiet);
+	}
+	/* Nobody else has any: nothing is kept waiting. */
+	for (int i = 4; i < 7; i++) {
+		assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
+		assert_int_equal(slot, flood[i]);
+	}
+	assert_int_equal(ledger_claim(l, PROCESSOR, &slot), TROUPE_E_AGAIN);
+}
+
+/* Two that have more than is done take turns, each in its own order. */
+static void test_streams_that_are_behind_take_turns(void **state)
+{
+	struct ledger *l = *state;
+	uint32_t slots[2][3], slot;
+	for (uint32_t stream = 0; stream < 2; stream++)
+		for (int i = 0; i < 3; i++)
+			slots[stream][i] = small_publish(l, stream, CAPTURE, i);
+	for (int i = 0; i < 3; i++) {
+		for (uint32_t stream = 0; stream < 2; stream++) {
+			assert_int_equal(ledger_claim(l, PROCESSOR, &slot), 0);
+			assert_int_equal(slot, slots[stream][i]);
+		}
+	}
 }
 
 /* A word that cannot be is an error and not an endless search. */
@@ -364,6 +407,8 @@ int main(void)
 		ON_SMALL(test_next_owed_never_passes_over_what_is_owed),
 		ON_SMALL(test_settle_up_to_a_number),
 		ON_SMALL(test_claim_the_oldest_across_streams),
+		ON_SMALL(test_a_flood_waits_for_itself),
+		ON_SMALL(test_streams_that_are_behind_take_turns),
 		ON_SMALL(test_damaged_word_ends_the_search),
 		ON_SMALL(test_hand_back_keeps_attempts),
 		ON_SMALL(test_third_blame_is_quarantine),
