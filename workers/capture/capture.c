@@ -151,6 +151,15 @@ static void pass_on(void *arg, const char *text)
 	worker_report(arg, "%s", text);
 }
 
+/* The worker's last words. */
+static void explain(const struct capture *c, const char *what, int rc)
+{
+	if (*c->source->why)
+		log_error("%s", c->source->why);
+	else
+		log_error("capture: %s %s: %s", what, c->shown, error_text(rc));
+}
+
 static int capture_open(struct worker *w, void **self)
 {
 	struct capture *c = calloc(1, sizeof(*c));
@@ -207,8 +216,7 @@ static int capture_ready(struct worker *w, void *self)
 	c->accounted = mark.next;
 	int rc = c->source->table->resume(c->source, &mark);
 	if (rc < 0)
-		log_error("capture: cannot go on in %s behind frame %" PRIu64 ": %s", c->shown,
-			  mark.index, error_text(rc));
+		explain(c, "cannot go on in", rc);
 	return rc;
 }
 
@@ -225,7 +233,7 @@ static int look_ahead(struct worker *w, struct capture *c)
 	while (!c->peeked) {
 		int rc = c->source->table->peek(c->source, &c->next);
 		if (rc < 0) {
-			log_error("capture: reading %s failed: %s", c->shown, error_text(rc));
+			explain(c, "cannot read", rc);
 			return rc;
 		}
 		if (c->next.kind == SOURCE_IS_AWAITED)

@@ -101,6 +101,7 @@ struct source {
 	const struct source_table *table;
 	struct source_info info;
 	struct source_host host;
+	char why[256]; /* the last error in words; "": its code says it */
 };
 
 /* Opens what config->source names. An error is explained in `why`. */

@@ -43,6 +43,10 @@
 #define SILENCE_MAX    (3 * NS_PER_S)
 #define SILENCE_FRAMES 10
 
+/* A buffer that cannot be given back is tried so often before the stream is set up anew, which
+ * loses what is in the others. */
+#define GIVE_TRIES 3
+
 #define RETRY_FIRST (100 * NS_PER_MS)
 #define RETRY_MAX   (5 * NS_PER_S)
 
@@ -99,7 +103,8 @@ static int fault(struct v4l2 *v, const char *what, const char *why, int errnum)
 	char text[768];
 	v->failed = errnum;
 	if (camera_is_gone(errnum)) {
-		log_error("no device: %s (%s) is gone", v->camera.path, v->camera.name);
+		snprintf(v->source.why, sizeof(v->source.why), "no device: %.160s (%s) is gone",
+			 v->camera.path, v->camera.name);
 		return TROUPE_E_NOT_FOUND;
 	}
 	stop(v);
@@ -257,7 +262,8 @@ static int v4l2_resume(struct source *source, const struct source_mark *mark)
 		rc = set_up(v);
 	if (rc < 0 || v->streams || v->ever || v->failed != EBUSY)
 		return rc < 0 ? rc : 0;
-	log_error("camera %s (%s) is in use by another program", v->camera.path, v->camera.name);
+	snprintf(v->source.why, sizeof(v->source.why),
+		 "camera %.160s (%s) is in use by another program", v->camera.path, v->camera.name);
 	return TROUPE_E_BUSY;
 }
 
@@ -269,18 +275,30 @@ static uint64_t index_of(const struct v4l2 *v, uint32_t sequence)
 	return v->next + (uint64_t)(int64_t)(int32_t)(sequence - expected);
 }
 
+static int give(struct v4l2 *v, uint32_t buffer)
+{
+	const char *what;
+	char text[640];
+	for (int tries = 1; buffers_give(&v->buffers, &v->camera, buffer, &what) < 0; tries++) {
+		if (tries == GIVE_TRIES || camera_is_gone(errno))
+			return fault_of_call(v, what);
+		snprintf(text, sizeof(text), "camera %s: %s: %s; it is tried again", v->camera.path,
+			 what, strerror(errno));
+		tell(v, text);
+	}
+	return 0;
+}
+
 /* Lets go of what is accounted for. */
 static int give_back(struct v4l2 *v)
 {
-	const char *what;
-	for (uint32_t i = 0; i < v->buffers.n; i++) {
-		struct camera_buffer *b = &v->buffers.buffer[i];
-		if (!b->out || (int64_t)(index_of(v, b->sequence) - v->next) >= 0)
-			continue;
-		if (buffers_give(&v->buffers, &v->camera, i, &what) < 0)
-			return fault_of_call(v, what);
+	int rc = 0;
+	for (uint32_t i = 0; rc == 0 && i < v->buffers.n; i++) {
+		const struct camera_buffer *b = &v->buffers.buffer[i];
+		if (b->out && (int64_t)(index_of(v, b->sequence) - v->next) < 0)
+			rc = give(v, i);
 	}
-	return 0;
+	return rc;
 }
 
 /* The oldest buffer that is out; -1: none. */
@@ -338,7 +356,8 @@ static void describe(struct v4l2 *v, struct source_item *item)
 {
 	struct camera_buffer *b = &v->buffers.buffer[v->current];
 	int64_t now = clock_now(), unknown = 0;
-	if (b->captured <= 0 || b->captured > now)
+	/* Some drivers stamp the end of a frame that they deliver a little earlier. */
+	if (b->captured <= 0 || b->captured > now + NS_PER_S)
 		b->captured = now;
 	atomic_compare_exchange_strong(v->held.origin, &unknown, b->captured);
 	item->index = v->next;
@@ -447,6 +466,34 @@ static void fill_info(struct v4l2 *v)
 	};
 }
 
+/* Whether libv4lconvert knows a format shows only when it is tried. */
+static bool is_convertible(const struct v4l2 *v, const struct camera_mode *mode)
+{
+	struct v4l2_format format = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.fmt.pix = {.width = mode->width,
+			    .height = mode->height,
+			    .pixelformat = mode->fourcc},
+	};
+	struct pixels *pixels = NULL;
+	bool is = camera_call(&v->camera, VIDIOC_TRY_FMT, &format) == 0 &&
+		  pixels_create(&pixels, &format.fmt.pix, v->camera.fd) == 0;
+	pixels_destroy(pixels);
+	return is;
+}
+
+static int choose(struct v4l2 *v, char *why, size_t why_size)
+{
+	char fourcc[FOURCC_SIZE];
+	int rc = modes_choose(&v->camera, &v->wish, &v->modes, why, why_size);
+	while (rc == 0 && mode_of(v)->emulated && !is_convertible(v, mode_of(v))) {
+		snprintf(why, why_size, "format %s of %s (%s) is none that can be converted",
+			 camera_fourcc(mode_of(v)->fourcc, fourcc), v->camera.path, v->camera.name);
+		rc = modes_drop(&v->modes, mode_of(v)->fourcc) ? 0 : TROUPE_E_CONFIG;
+	}
+	return rc;
+}
+
 static void hold(struct v4l2 *v, const struct source_held *held)
 {
 	v->held = (struct source_held){-1, &v->own_word, &v->own_origin};
@@ -474,7 +521,7 @@ int v4l2_source_open(struct source **source, const char *rest, const struct capt
 	if (rc == 0)
 		rc = parse_wish(config, &v->wish, why, why_size);
 	if (rc == 0)
-		rc = modes_choose(&v->camera, &v->wish, &v->modes, why, why_size);
+		rc = choose(v, why, why_size);
 	if (rc == 0)
 		rc = controls_parse(&v->camera, config->controls, &v->controls, why, why_size);
 	if (rc < 0) {

@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sizes that are tried where a camera has a range of them. */
-static const struct {
-	uint32_t width, height;
-} usual_sizes[] = {{640, 480}, {1280, 720}, {1920, 1080}};
-
 /* ---- asking ---- */
 
 /* The size that is in force: cameras that list none (a grabber's picture is as large as what is
@@ -32,19 +27,18 @@ static uint32_t stepped(uint32_t wanted, uint32_t min, uint32_t max, uint32_t st
 	return wanted - (wanted - min) % (step ? step : 1);
 }
 
-static void sizes_of_range(const struct v4l2_frmsize_stepwise *range,
-			   const struct camera_wish *wish, size_fn *each, void *arg)
+/* A camera that can scale to any size: the one that is asked for, else the one it has. Its largest
+ * would be as good as made up. */
+static void size_of_range(const struct camera *camera, const struct v4l2_frmsize_stepwise *range,
+			  const struct camera_wish *wish, size_fn *each, void *arg)
 {
-	for (size_t i = 0; i < sizeof(usual_sizes) / sizeof(usual_sizes[0]) + 1; i++) {
-		bool asked = i == 0;
-		uint32_t w = stepped(asked ? wish->width : usual_sizes[i - 1].width,
-				     range->min_width, range->max_width, range->step_width);
-		uint32_t h = stepped(asked ? wish->height : usual_sizes[i - 1].height,
-				     range->min_height, range->max_height, range->step_height);
-		if (w && h)
-			each(arg, w, h);
-	}
-	each(arg, range->max_width, range->max_height);
+	uint32_t w = stepped(wish->width, range->min_width, range->max_width, range->step_width);
+	uint32_t h =
+		stepped(wish->height, range->min_height, range->max_height, range->step_height);
+	if (w && h)
+		each(arg, w, h);
+	else
+		current_size(camera, each, arg);
 }
 
 void sizes_each(const struct camera *camera, uint32_t fourcc, const struct camera_wish *wish,
@@ -53,7 +47,7 @@ void sizes_each(const struct camera *camera, uint32_t fourcc, const struct camer
 	struct v4l2_frmsizeenum size = {.pixel_format = fourcc};
 	for (; camera_call(camera, VIDIOC_ENUM_FRAMESIZES, &size) == 0; size.index++) {
 		if (size.type != V4L2_FRMSIZE_TYPE_DISCRETE) {
-			sizes_of_range(&size.stepwise, wish, each, arg);
+			size_of_range(camera, &size.stepwise, wish, each, arg);
 			return;
 		}
 		each(arg, size.discrete.width, size.discrete.height);
@@ -268,13 +262,18 @@ static int refuse_size(const struct camera *camera, const struct camera_wish *wi
 	return TROUPE_E_CONFIG;
 }
 
-static void keep_format(struct camera_modes *modes, uint32_t fourcc)
+static size_t filter(struct camera_modes *modes, uint32_t fourcc, bool kept)
 {
-	size_t kept = 0;
+	size_t n = 0;
 	for (size_t i = 0; i < modes->n; i++)
-		if (modes->mode[i].fourcc == fourcc)
-			modes->mode[kept++] = modes->mode[i];
-	modes->n = kept;
+		if ((modes->mode[i].fourcc == fourcc) == kept)
+			modes->mode[n++] = modes->mode[i];
+	return modes->n = n;
+}
+
+size_t modes_drop(struct camera_modes *modes, uint32_t fourcc)
+{
+	return filter(modes, fourcc, false);
 }
 
 int modes_choose(const struct camera *camera, const struct camera_wish *wish,
@@ -285,8 +284,7 @@ int modes_choose(const struct camera *camera, const struct camera_wish *wish,
 	if (modes->n == 0)
 		modes_list(camera, wish, true, modes);
 	if (wish->fourcc) {
-		keep_format(modes, wish->fourcc);
-		if (modes->n == 0)
+		if (filter(modes, wish->fourcc, true) == 0)
 			return refuse_format(camera, wish, why, why_size);
 	}
 	if (modes->n == 0) {

@@ -48,11 +48,15 @@ void modes_sort(struct camera_modes *modes, const struct camera_wish *wish);
 int modes_choose(const struct camera *camera, const struct camera_wish *wish,
 		 struct camera_modes *modes, char *why, size_t why_size);
 
+/* Takes a format out. Returns how many modes are left. */
+size_t modes_drop(struct camera_modes *modes, uint32_t fourcc);
+
 /* "YUYV 640x480 at 25/s". Returns `out`. */
 char *mode_text(const struct camera_mode *mode, char out[MODE_TEXT_SIZE]);
 
-/* The sizes of a format, and the rates of a size, one by one as `each` wants them; where a camera
- * has ranges, their ends and the usual ones in between. */
+/* The sizes of a format, and the rates of a size, one by one. Where a camera has a range of sizes,
+ * that which is asked for, else the one it has; of a range of times their ends and what is wanted.
+ */
 typedef void size_fn(void *arg, uint32_t width, uint32_t height);
 void sizes_each(const struct camera *camera, uint32_t fourcc, const struct camera_wish *wish,
 		size_fn *each, void *arg);
