@@ -177,6 +177,19 @@ static struct section *find_section(const struct config *config, const char *nam
 	return NULL;
 }
 
+/* The rows of a section's program, which an earlier section may have asked already. */
+static int rows_of(const struct config *config, struct section *s, char *why, size_t why_size)
+{
+	for (const struct section *other = config->sections; other < s; other++) {
+		if (other->rows && strcmp(other->program, s->program) == 0) {
+			s->rows = other->rows;
+			s->borrowed = true;
+			return (int)other->n_rows;
+		}
+	}
+	return config_rows(s->program, &s->rows, why, why_size);
+}
+
 /* Which program plays each section, and what rows it has. Each program is asked once. */
 static int ask_programs(struct reading *r)
 {
@@ -186,7 +199,7 @@ static int ask_programs(struct reading *r)
 		const char *exec = entries_value(&r->entries, s->role->section, s->title, "exec");
 		char why[WHY_SIZE];
 		config_program(config, s->role, exec ? exec : "", s->program, sizeof(s->program));
-		int rc = config_rows(s->program, &s->rows, why, sizeof(why));
+		int rc = rows_of(config, s, why, sizeof(why));
 		const char *enabled =
 			entries_value(&r->entries, s->role->section, s->title, "enabled");
 		if (rc < 0 && enabled && strcmp(enabled, "no") == 0)
@@ -404,7 +417,8 @@ void config_finish(struct config *config)
 			free(s->set[k].value);
 		}
 		free(s->set);
-		free(s->rows);
+		if (!s->borrowed)
+			free(s->rows);
 	}
 	free(config->sections);
 	*config = (struct config){0};

@@ -23,8 +23,9 @@ struct section {
 	int line; /* 0: not in the file, all defaults */
 	struct section_settings settings;
 	char program[PROGRAM_SIZE];
-	struct row *rows; /* of the program */
+	struct row *rows; /* of the program; those of another section with the same, if borrowed */
 	size_t n_rows;
+	bool borrowed;
 	struct setting *set;
 	size_t n_set;
 };

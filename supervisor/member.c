@@ -76,6 +76,23 @@ int members_create(struct supervisor *s)
 	return 0;
 }
 
+bool members_seated(const struct supervisor *s, uint32_t more, char *why, size_t why_size)
+{
+	uint32_t workers = more, spares = 0;
+	for (size_t i = 0; i < s->n_members; i++) {
+		workers += s->members[i]->wanted;
+		spares += s->members[i]->wanted ? (uint32_t)s->members[i]->section->settings.spares
+						: 0;
+	}
+	if (workers + spares < SEATS_MAX)
+		return true;
+	snprintf(why, why_size,
+		 "%u workers and %u spares need %u seats, %d are there: fewer streams, a lower "
+		 "count or fewer spares",
+		 workers, spares, workers + spares, SEATS_MAX - 1);
+	return false;
+}
+
 void members_destroy(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n_members; i++) {

@@ -9,6 +9,10 @@
 int members_create(struct supervisor *s);
 void members_destroy(struct supervisor *s);
 
+/* Whether there are seats for all wanted workers and their spares, and `more` besides. False: `why`
+ * is one line with the figures. */
+bool members_seated(const struct supervisor *s, uint32_t more, char *why, size_t why_size);
+
 /* NULL: no such worker. Those that are not wanted (any more) and do not run are not found. */
 struct member *member_find(struct supervisor *s, const char *name);
 

@@ -27,6 +27,17 @@ static struct member *numbered(struct supervisor *s, const struct section *pool,
 	return NULL;
 }
 
+/* Seats that `count` of the pool need beside those of the ones there are. */
+static uint32_t seats_more(struct supervisor *s, const struct section *pool, uint32_t count)
+{
+	uint32_t more = 0;
+	for (uint32_t number = 1; number <= count; number++) {
+		const struct member *m = numbered(s, pool, number);
+		more += m && m->wanted ? 0 : 1 + (uint32_t)pool->settings.spares;
+	}
+	return more;
+}
+
 int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size)
 {
 	const struct section *pool = find_pool(s, name);
@@ -40,6 +51,8 @@ int scale(struct supervisor *s, const char *name, uint32_t count, char *why, siz
 			 row->max);
 		return TROUPE_E_ARGUMENT;
 	}
+	if (!members_seated(s, seats_more(s, pool, count), why, why_size))
+		return TROUPE_E_FULL;
 	for (uint32_t number = 1; number <= count; number++) {
 		struct member *m = numbered(s, pool, number);
 		if (m && m->wanted)

@@ -211,12 +211,14 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 		retitle(options->title, s->config.top.name);
 	if (rc == 0)
 		rc = runtime_open(&s->runtime, s->config.top.name, ORPHAN_PATIENCE, why, why_size);
+	if (rc == 0 && (rc = members_create(s)) < 0)
+		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
+	if (rc == 0 && !members_seated(s, 0, why, why_size))
+		rc = TROUPE_E_CONFIG;
 	if (rc == 0)
 		rc = make_ledger(s, why, why_size);
 	if (rc == 0 && (rc = bells_create(&s->ledger, CONTRACT_FD_BELLS)) < 0)
 		snprintf(why, why_size, "bells: %s", error_text(rc));
-	if (rc == 0 && (rc = members_create(s)) < 0)
-		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
 	for (size_t i = 0; i < s->n_members && rc == 0; i++)
 		if ((rc = open_sockets(s, s->members[i], why, why_size)) == 0)
 			rc = open_device(s, s->members[i], why, why_size);
