@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/folders.h"
+#include "ipc/base/redact.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/query.h"
 #include "supervisor/reader.h"
@@ -274,7 +275,8 @@ static int apply_entries(struct reading *r)
 static int apply_set(struct reading *r, const char *assignment)
 {
 	char copy[1024], where[1100];
-	snprintf(where, sizeof(where), "--set %s: ", assignment);
+	redact(assignment, copy, sizeof(copy));
+	snprintf(where, sizeof(where), "--set %s: ", copy);
 	int length = snprintf(copy, sizeof(copy), "%s", assignment);
 	char *value = length < (int)sizeof(copy) ? strchr(copy, '=') : NULL;
 	if (!value)

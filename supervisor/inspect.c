@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/redact.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/answers.h"
 #include "supervisor/pipes.h"
@@ -108,12 +109,13 @@ static void fill_rows(const struct member *m, struct arena *arena, Troupe__Inspe
 	for (size_t i = 0; i < section->n_rows && out->row; i++) {
 		const char *name = section->rows[i].name;
 		const char *value = section_value(section, name);
+		char shown[1024];
 		Troupe__Row *row = arena_get(arena, sizeof(*row));
 		if (!row)
 			return;
 		troupe__row__init(row);
 		row->name = arena_text(arena, "%s", name);
-		row->value = arena_text(arena, "%s", value);
+		row->value = arena_text(arena, "%s", redact(value, shown, sizeof(shown)));
 		row->is_default = strcmp(value, section->rows[i].fallback) == 0;
 		out->row[out->n_row++] = row;
 	}

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static bool is_replaced(const char *entry, const struct launch *what)
@@ -41,9 +42,27 @@ static char **merge_environment(const struct launch *what)
 	return same;
 }
 
-static void add_files(posix_spawn_file_actions_t *files, const struct launch *what)
+/* A file of its own with `text`, open at its beginning, without a name. -1: errno says why. */
+static int file_of(const char *text)
 {
-	posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	size_t length = strlen(text), used = 0;
+	while (fd >= 0 && used < length) {
+		ssize_t n = write(fd, text + used, length - used);
+		if (n < 0) {
+			close(fd);
+			return -1;
+		}
+		used += (size_t)n;
+	}
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static void add_files(posix_spawn_file_actions_t *files, const struct launch *what, int input)
+{
+	posix_spawn_file_actions_adddup2(files, input, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(files, what->out, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(files, what->err, STDERR_FILENO);
 	for (size_t i = 0; i < what->n_fds; i++)
@@ -54,8 +73,14 @@ static void add_files(posix_spawn_file_actions_t *files, const struct launch *wh
 int launch(const struct launch *what, pid_t *pid)
 {
 	char **environment = merge_environment(what);
-	if (!environment)
-		return TROUPE_E_MEMORY;
+	int input = what->input ? file_of(what->input) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (!environment || input < 0) {
+		int why = environment ? error_from_errno(errno) : TROUPE_E_MEMORY;
+		free(environment);
+		if (input >= 0)
+			close(input);
+		return why;
+	}
 	sigset_t none, all;
 	sigemptyset(&none);
 	sigfillset(&all);
@@ -63,7 +88,7 @@ int launch(const struct launch *what, pid_t *pid)
 	posix_spawnattr_t attributes;
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attributes);
-	add_files(&files, what);
+	add_files(&files, what, input);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawnattr_setpgroup(&attributes, 0);
@@ -78,5 +103,6 @@ int launch(const struct launch *what, pid_t *pid)
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
 	free(environment);
+	close(input);
 	return rc ? error_from_errno(rc) : 0;
 }

@@ -14,7 +14,8 @@ struct launch {
 	const char *argument;		/* argv[1], NULL none */
 	const char *const *environment; /* "NAME=value" on top of our own environment */
 	size_t n_environment;
-	int out, err; /* become 1 and 2; 0 is /dev/null */
+	const char *input; /* what it reads on 0, NULL nothing; nobody sees it from outside */
+	int out, err;	   /* become 1 and 2 */
 	struct launch_fd {
 		int from, to; /* `from` must lie above all `to` */
 	} fds[LAUNCH_FDS];

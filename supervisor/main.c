@@ -2,6 +2,7 @@
  * rarely do. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/redact.h"
 #include "supervisor/config.h"
 #include "supervisor/runtime.h"
 #include "supervisor/setup.h"
@@ -31,7 +32,7 @@ enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_PLAN, MODE_CLEAN };
 
 struct arguments {
 	struct supervisor_options up;
-	const char *sets[SETS_MAX];
+	char *sets[SETS_MAX]; /* heap texts */
 	enum mode mode;
 };
 
@@ -48,6 +49,15 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+/* Whoever looks at our command line from now on sees no password. */
+static void add_set(struct arguments *a, char *arg)
+{
+	char *copy = strdup(arg);
+	if (copy)
+		a->sets[a->up.n_sets++] = copy;
+	redact_in_place(arg);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
@@ -62,7 +72,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->up.n_sets == SETS_MAX)
 			argp_error(state, "--set: at most %d of them", SETS_MAX);
 		else
-			a->sets[a->up.n_sets++] = arg;
+			add_set(a, arg);
 		return 0;
 	case KEY_CHECK:
 		a->mode = MODE_CHECK;
@@ -148,6 +158,21 @@ static int up(struct arguments *a)
 	return supervisor_run(&a->up);
 }
 
+static int act(struct arguments *a)
+{
+	if (a->mode == MODE_PRINT)
+		return print_config(a);
+	if (a->mode == MODE_CLEAN)
+		return clean(a);
+	if (!a->up.file) {
+		fprintf(stderr, "troupe: no configuration: give one by -c FILE\n");
+		return EXIT_USAGE;
+	}
+	if (a->mode == MODE_PLAN)
+		return streams_print(&a->up, stdout);
+	return a->mode == MODE_CHECK ? check(a) : up(a);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {.options = options,
@@ -155,7 +180,7 @@ int main(int argc, char **argv)
 					 .doc = "Runs one pipeline of troupe in the foreground."};
 	char programs[PROGRAM_SIZE];
 	struct arguments a = {.up = {.ready_fd = -1}};
-	a.up.sets = a.sets;
+	a.up.sets = (const char *const *)a.sets;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	a.up.programs = programs;
@@ -164,15 +189,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "troupe: /proc/self/exe cannot be read\n");
 		return EXIT_FAILURE;
 	}
-	if (a.mode == MODE_PRINT)
-		return print_config(&a);
-	if (a.mode == MODE_CLEAN)
-		return clean(&a);
-	if (!a.up.file) {
-		fprintf(stderr, "troupe: no configuration: give one by -c FILE\n");
-		return EXIT_USAGE;
-	}
-	if (a.mode == MODE_PLAN)
-		return streams_print(&a.up, stdout);
-	return a.mode == MODE_CHECK ? check(&a) : up(&a);
+	int code = act(&a);
+	for (size_t i = 0; i < a.up.n_sets; i++)
+		free(a.sets[i]);
+	return code;
 }

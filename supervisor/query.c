@@ -3,7 +3,6 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
-#include "ipc/worker/contract.h"
 #include "supervisor/launch.h"
 #include "supervisor/words.h"
 
@@ -27,7 +26,6 @@ struct question {
 static int start(struct question *q, const char *program, const char *argument, const char *lines)
 {
 	int out[2], err[2];
-	char *config;
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return error_from_errno(errno);
 	if (pipe2(err, O_CLOEXEC) < 0) {
@@ -37,20 +35,14 @@ static int start(struct question *q, const char *program, const char *argument, 
 	}
 	q->out = out[0];
 	q->err = err[0];
-	int rc = TROUPE_E_MEMORY;
-	if (asprintf(&config, CONTRACT_ENV_CONFIG "=%s", lines) >= 0) {
-		const char *environment[] = {config};
-		rc = launch(&(struct launch){.program = program,
-					     .title = program,
-					     .argument = argument,
-					     .environment = environment,
-					     .n_environment = 1,
-					     .out = out[1],
-					     .err = err[1],
-					     .close_from = 3},
-			    &q->pid);
-		free(config);
-	}
+	int rc = launch(&(struct launch){.program = program,
+					 .title = program,
+					 .argument = argument,
+					 .input = lines,
+					 .out = out[1],
+					 .err = err[1],
+					 .close_from = 3},
+			&q->pid);
 	close(out[1]);
 	close(err[1]);
 	return rc;

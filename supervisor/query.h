@@ -8,9 +8,9 @@
 
 #define QUERY_LIMIT 65536 /* bytes of an answer */
 
-/* Runs `program argument` with TROUPE_CONFIG = `lines` in its environment. On success returns its
- * exit code; *answer (the caller frees it) is what it printed. What it said last on stderr is in
- * `words`. TROUPE_E_TIMEOUT, TROUPE_E_NOT_FOUND, TROUPE_E_DENIED, TROUPE_E_OVERSIZED; a signal is
+/* Runs `program argument` with `lines` on its standard input. On success returns its exit code;
+ * *answer (the caller frees it) is what it printed. What it said last on stderr is in `words`.
+ * TROUPE_E_TIMEOUT, TROUPE_E_NOT_FOUND, TROUPE_E_DENIED, TROUPE_E_OVERSIZED; a signal is
  * TROUPE_E_STATE. Then *answer is NULL. */
 int query(const char *program, const char *argument, const char *lines, int64_t timeout,
 	  char **answer, char *words, size_t words_size);

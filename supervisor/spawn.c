@@ -70,7 +70,6 @@ static void fill_environment(struct environment *e, const struct part *part)
 	const struct supervisor *s = m->supervisor;
 	const struct process *p = &part->process;
 	char path[LINK_PATH_SIZE + 64];
-	char *lines = section_lines(m->section);
 	socket_path(s, m->name, p->incarnation, "pipe", path, sizeof(path));
 	add(e, CONTRACT_ENV_PIPELINE, "%s", s->config.top.name);
 	add(e, CONTRACT_ENV_WORKER, "%s", m->name);
@@ -82,10 +81,7 @@ static void fill_environment(struct environment *e, const struct part *part)
 	add(e, CONTRACT_ENV_PIPE, "%s", path);
 	add(e, CONTRACT_ENV_CONTROL, "%s", s->runtime.control);
 	add(e, CONTRACT_ENV_REPORTS, "%s", s->runtime.reports);
-	add(e, CONTRACT_ENV_CONFIG, "%s", lines ? lines : "");
 	add(e, CONTRACT_ENV_SUPERVISOR, "%d", (int)getpid());
-	e->failed |= !lines;
-	free(lines);
 }
 
 static int start_program(struct part *part, int log)
@@ -96,10 +92,12 @@ static int start_program(struct part *part, int log)
 	char title[2 * NAME_SIZE + 16];
 	snprintf(title, sizeof(title), "troupe: %s %s", s->config.top.name, m->name);
 	fill_environment(&e, part);
+	char *lines = section_lines(m->section);
 	struct launch what = {.program = part->program,
 			      .title = title,
 			      .environment = (const char *const *)e.all,
 			      .n_environment = e.n,
+			      .input = lines,
 			      .out = log,
 			      .err = log,
 			      .fds = {{s->ledger.fd, CONTRACT_FD_LEDGER},
@@ -107,9 +105,10 @@ static int start_program(struct part *part, int log)
 				      {m->handed_fd, CONTRACT_FD_HANDED}},
 			      .n_fds = m->handed_fd >= 0 ? 3 : 2,
 			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX};
-	int rc = e.failed ? TROUPE_E_MEMORY : launch(&what, &part->process.pid);
+	int rc = e.failed || !lines ? TROUPE_E_MEMORY : launch(&what, &part->process.pid);
 	for (size_t i = 0; i < e.n; i++)
 		free(e.all[i]);
+	free(lines);
 	return rc;
 }
 

@@ -3,8 +3,11 @@
 #ifndef TROUPE_IPC_WORKER_CONTRACT_H
 #define TROUPE_IPC_WORKER_CONTRACT_H
 
-/* Descriptors a worker starts with. 0 is /dev/null, 1 and 2 are the log pipe (never blocks). */
+/* Descriptors a worker starts with. 1 and 2 are the log pipe (never blocks). */
 enum contract_fd {
+	/* "key=value" lines, the rows that were set, to the end of the file. Not in the environment
+	 * or on the command line, where others could see a password. */
+	CONTRACT_FD_CONFIG = 0,
 	CONTRACT_FD_LEDGER = 3, /* the ledger's memory */
 	CONTRACT_FD_LIFE = 4,	/* the pipeline's lock: held by keeping it open, never used */
 	CONTRACT_FD_HANDED =
@@ -23,7 +26,6 @@ enum contract_fd {
 #define CONTRACT_ENV_PIPE     "TROUPE_PIPE"	/* path of this incarnation's pipe socket */
 #define CONTRACT_ENV_CONTROL  "TROUPE_CONTROL"	/* path of the supervisor's control socket */
 #define CONTRACT_ENV_REPORTS  "TROUPE_REPORTS"	/* path of the supervisor's inbox for events */
-#define CONTRACT_ENV_CONFIG   "TROUPE_CONFIG"	/* "key=value" lines, the rows that were set */
 #define CONTRACT_ENV_SUPERVISOR                                                                    \
 	"TROUPE_SUPERVISOR" /* pid: a worker whose parent is another is an orphan */
 
@@ -39,7 +41,7 @@ enum contract_exit {
 #define CONTRACT_ARG_ROWS    "--rows"	 /* prints its config rows (rows_print) */
 #define CONTRACT_ARG_VERSION "--version" /* "NAME VERSION" */
 #define CONTRACT_ARG_PROBE                                                                         \
-	"--probe" /* sources: rows in TROUPE_CONFIG; prints "key=value" lines, see worker.h */
+	"--probe" /* sources: rows on descriptor 0; prints "key=value" lines, see worker.h */
 
 /* Standing by: while `standby` of its seat row is 1 a worker opens what is its own, says Prepared
  * on its pipe, and takes nothing: no frame, no owner word, no request. When it reads 0 there (its

@@ -19,6 +19,9 @@
 /* How long an orphan (its supervisor is dead) goes on for what is on its way. */
 #define ORPHAN_DEADLINE (10 * NS_PER_S)
 
+/* More than the rows of any worker take. */
+#define CONFIG_LIMIT 65536
+
 /* How long the last messages may take to get out. */
 #define LINGER_MS 200
 
@@ -42,6 +45,50 @@ static int exit_code(int rc)
 	}
 }
 
+/* ---- the rows that were set ---- */
+
+/* Everything up to the end, a heap text; NULL: cannot be read, or too much. */
+static char *read_all(int fd)
+{
+	char *text = malloc(CONFIG_LIMIT + 1);
+	size_t used = 0;
+	while (text) {
+		ssize_t n = read(fd, text + used, CONFIG_LIMIT + 1 - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		used += n > 0 ? (size_t)n : 0;
+		if (n < 0 || used > CONFIG_LIMIT) {
+			free(text);
+			return NULL;
+		}
+		if (n == 0) {
+			text[used] = '\0';
+			break;
+		}
+	}
+	return text;
+}
+
+/* Takes them in. What they came in is closed: they may hold a password. */
+static int read_config(struct worker *w, char *why, size_t why_size)
+{
+	char *lines = read_all(CONTRACT_FD_CONFIG);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, CONTRACT_FD_CONFIG);
+		close(null);
+	}
+	if (!lines) {
+		snprintf(why, why_size, "descriptor %d cannot be read, or has more than %d bytes",
+			 CONTRACT_FD_CONFIG, CONFIG_LIMIT);
+		return TROUPE_E_CONFIG;
+	}
+	int rc = worker_prepare(w, lines, why, why_size);
+	explicit_bzero(lines, strlen(lines));
+	free(lines);
+	return rc;
+}
+
 /* ---- without a pipeline ---- */
 
 static void print_help(const struct worker_table *table)
@@ -51,9 +98,10 @@ static void print_help(const struct worker_table *table)
 	       "  --rows     its config rows, separated by tabs\n"
 	       "  --version  its name and version\n%s\nConfig rows:\n",
 	       table->name, table->summary,
-	       table->probe ? "  --probe    what its source delivers; rows in " CONTRACT_ENV_CONFIG
-			      "\n"
-			    : "");
+	       table->probe
+		       ? "  --probe    what its source delivers; \"row=value\" lines on standard "
+			 "input\n"
+		       : "");
 	for (size_t i = 0; i < table->rows.count; i++) {
 		const struct row *row = &table->rows.rows[i];
 		printf("  %-18s %s (default \"%s\")\n", row->name, row->help ? row->help : "",
@@ -64,9 +112,8 @@ static void print_help(const struct worker_table *table)
 static int probe(const struct worker_table *table)
 {
 	char why[512] = "";
-	const char *lines = getenv(CONTRACT_ENV_CONFIG);
 	struct worker w = {.table = table};
-	int rc = worker_prepare(&w, lines ? lines : "", why, sizeof(why));
+	int rc = read_config(&w, why, sizeof(why));
 	if (rc == 0)
 		rc = table->probe(w.config, stdout, why, sizeof(why));
 	free(w.config);
@@ -350,8 +397,7 @@ static int live(struct worker *w)
 static int run(struct worker *w)
 {
 	char why[512] = "";
-	const char *lines = getenv(CONTRACT_ENV_CONFIG);
-	int rc = worker_prepare(w, lines ? lines : "", why, sizeof(why));
+	int rc = read_config(w, why, sizeof(why));
 	if (rc < 0) {
 		log_error("config: %s", why);
 		return rc;

@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/base/redact.h"
 #include "ipc/links/queue.h"
 #include "schemas/life.pb-c.h"
 
@@ -127,12 +128,14 @@ static void dump_rows(const struct worker *w, struct dump *d)
 	size_t n = table->count < DUMP_ROWS ? table->count : DUMP_ROWS;
 	for (size_t i = 0; i < n; i++) {
 		const struct row *row = &table->rows[i];
-		row_format(row, w->config, d->values[i], VALUE_SIZE);
+		char value[1024];
+		row_format(row, w->config, value, sizeof(value));
+		redact(value, d->values[i], VALUE_SIZE);
 		d->rows[i] = (Troupe__Row)TROUPE__ROW__INIT;
 		snprintf(d->names[i], NAME_SIZE, "%s", row->name);
 		d->rows[i].name = d->names[i];
 		d->rows[i].value = d->values[i];
-		d->rows[i].is_default = strcmp(d->values[i], row->fallback) == 0;
+		d->rows[i].is_default = strcmp(value, row->fallback) == 0;
 		d->row_at[i] = &d->rows[i];
 	}
 	d->reply.row = d->row_at;

@@ -257,14 +257,14 @@ static int play(struct fake *f)
 int main(int argc, char **argv)
 {
 	struct fake f = {0};
-	char why[256];
+	char why[256], lines[4096] = "";
 	rows_defaults(&table, &f.settings);
 	if (argc > 1 && strcmp(argv[1], CONTRACT_ARG_ROWS) == 0) {
 		rows_print(&table, stdout);
 		return 0;
 	}
-	if (rows_apply(&table, &f.settings, environment(CONTRACT_ENV_CONFIG), why, sizeof(why)) <
-	    0) {
+	fread(lines, 1, sizeof(lines) - 1, stdin);
+	if (rows_apply(&table, &f.settings, lines, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return CONTRACT_EXIT_CONFIG;
 	}

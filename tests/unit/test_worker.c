@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,11 +59,14 @@ static void exec_as_worker(struct rig *rig, const char *config, int ledger_fd)
 		{CONTRACT_ENV_PIPE, rig->pipe_path},
 		{CONTRACT_ENV_CONTROL, rig->folder},
 		{CONTRACT_ENV_REPORTS, reports},
-		{CONTRACT_ENV_CONFIG, config},
 		{CONTRACT_ENV_SUPERVISOR, parent},
 	};
 	for (size_t i = 0; i < sizeof(env) / sizeof(env[0]); i++)
 		setenv(env[i][0], env[i][1], 1);
+	int file = memfd_create("config", 0);
+	if (pwrite(file, config, strlen(config), 0) != (ssize_t)strlen(config))
+		_exit(126);
+	dup2(file, CONTRACT_FD_CONFIG);
 	dup2(ledger_fd, CONTRACT_FD_LEDGER);
 	for (int s = SEATS_MAX - 1; s >= 0; s--)
 		dup2(rig->ledger.bell_base + s, CONTRACT_FD_BELLS + s);
