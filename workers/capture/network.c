@@ -26,6 +26,11 @@
 /* In open, which has no other way to show that it gets on. */
 #define WAIT_STEP (NS_PER_S / 10)
 
+/* A stream that is known needs no picture to begin with. It is waited for a little all the same:
+ * when capture is exchanged for another, the new one should be connected before the old one goes.
+ */
+#define KNOWN_WAIT (2 * NS_PER_S)
+
 /* A thread that is overdue for so many looks, of which there is one a second at least, is stuck:
  * one look alone may come right after everything was stopped for a while. */
 #define OVERDUE_LOOKS 5
@@ -192,6 +197,7 @@ static int network_resume(struct source *source, const struct source_mark *mark)
 	struct network *n = network_of(source);
 	const struct source_info *info = &source->info;
 	n->index = mark->next;
+	receiver_begin(n->receiver);
 	if (!mark->published)
 		return 0;
 	n->begun = true;
@@ -285,7 +291,9 @@ int network_open(struct source **source, const char *rest, const struct capture_
 	};
 	int rc = receiver_create(&n->receiver, &options, why, why_size);
 	if (rc == 0) {
-		wait_for_picture(n, config->open_timeout + config->read_timeout);
+		bool known = host.width && host.height;
+		wait_for_picture(n,
+				 known ? KNOWN_WAIT : config->open_timeout + config->read_timeout);
 		rc = learn(n, why, why_size);
 	}
 	if (rc < 0) {

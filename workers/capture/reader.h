@@ -32,8 +32,9 @@ struct reader_address {
 	const char *rtsp_transport; /* "tcp", "udp" */
 	int64_t open_timeout;	    /* ns, until it is known what there is */
 	int64_t read_timeout;	    /* ns, from one packet of the video to the next */
-	const atomic_bool *stop;    /* true: whatever runs comes back with an error */
-	struct source_host host;    /* alive: from the thread that reads */
+	bool known; /* size and rate are: begin at once, without a second of looking closely */
+	const atomic_bool *stop; /* true: whatever runs comes back with an error */
+	struct source_host host; /* alive: from the thread that reads */
 };
 
 /* As reader_open, of a stream. TROUPE_E_TIMEOUT: there was no answer. */

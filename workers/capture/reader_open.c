@@ -93,6 +93,14 @@ static int check_file(const char *path, char *why, size_t why_size)
 	return 0;
 }
 
+/* Whether the header says what the video is: all that a decoder needs. */
+static bool says_all(AVFormatContext *format)
+{
+	int best = av_find_best_stream(format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+	return best >= 0 && !(format->ctx_flags & AVFMTCTX_NOHEADER) &&
+	       format->streams[best]->codecpar->codec_id != AV_CODEC_ID_NONE;
+}
+
 /* Opens what is at `url` and finds its streams; *options is consumed. */
 static int open_format(struct reader *reader, const char *url, AVDictionary **options)
 {
@@ -105,6 +113,8 @@ static int open_format(struct reader *reader, const char *url, AVDictionary **op
 		return rc;
 	if (!reader->live)
 		reader_begin(reader, OPERATION_MAX);
+	if (reader->known && says_all(reader->format))
+		return 0;
 	return avformat_find_stream_info(reader->format, NULL);
 }
 
@@ -215,6 +225,7 @@ int reader_open_url(struct reader **opened, const struct reader_address *address
 	if (!reader)
 		return TROUPE_E_MEMORY;
 	reader->live = true;
+	reader->known = address->known;
 	reader->stop = address->stop;
 	reader->host = &address->host;
 	reader->read_max = address->read_timeout;

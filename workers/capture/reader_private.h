@@ -13,7 +13,7 @@
 struct reader {
 	const struct source_host *host;
 	const atomic_bool *stop; /* of a stream; NULL */
-	bool live;
+	bool live, known;
 	int64_t read_max; /* ns, for the next packet of the video */
 	int64_t deadline; /* of the operation that runs */
 	AVFormatContext *format;

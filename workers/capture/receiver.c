@@ -26,6 +26,9 @@
 /* A connection that held for so long was a good one: the next loss begins with a short wait. */
 #define HEALTHY_AFTER (5 * NS_PER_S)
 
+/* How long a full ring may keep the thread waiting. */
+#define PATIENCE (NS_PER_S / 4)
+
 /* What a limit does not cover: a name server, the decoding of one picture. */
 #define SLACK (20 * NS_PER_S)
 
@@ -43,6 +46,7 @@ struct receiver {
 	struct receiver_state state;
 	struct received ring[RING_SIZE];
 	uint32_t head, count;
+	bool taking;		       /* somebody does: what is lost from now on is their loss */
 	uint32_t lost[N_DROP_REASONS]; /* not taken yet */
 	int64_t moves_by;	       /* when the thread should be here again, at the latest */
 
@@ -102,14 +106,20 @@ static bool fits(struct receiver *r, const AVFrame *frame)
 	return fit;
 }
 
-/* With the lock held. The oldest makes room: what is shown should be what is. */
+/* With the lock held. A burst waits for its turn, as the network can keep the rest of it for a
+ * while; but then the oldest makes room: what is shown should be what is. */
 static struct received *ring_push(struct receiver *r)
 {
+	struct timespec until;
+	deadline_of(&until, PATIENCE);
+	while (r->count == RING_SIZE && r->taking && !atomic_load(&r->stop) &&
+	       pthread_cond_timedwait(&r->changed, &r->lock, &until) != ETIMEDOUT)
+		continue;
 	if (r->count == RING_SIZE) {
 		av_frame_free(&r->ring[r->head].frame);
 		r->head = (r->head + 1) % RING_SIZE;
 		r->count--;
-		r->lost[DROP_DEVICE]++;
+		r->lost[DROP_DEVICE] += r->taking;
 	}
 	struct received *last = &r->ring[(r->head + r->count++) % RING_SIZE];
 	*last = (struct received){0};
@@ -217,6 +227,7 @@ static void connect_once(struct receiver *r)
 		.rtsp_transport = o->rtsp_transport,
 		.open_timeout = o->open_timeout,
 		.read_timeout = o->read_timeout,
+		.known = o->width && o->height,
 		.stop = &r->stop,
 		.host = {.alive = still_moves, .arg = r},
 	};
@@ -352,9 +363,18 @@ int receiver_take(struct receiver *r, struct received *received)
 		r->head = (r->head + 1) % RING_SIZE;
 		r->count--;
 		rc = 0;
+		pthread_cond_broadcast(&r->changed);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return rc;
+}
+
+void receiver_begin(struct receiver *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->taking = true;
+	memset(r->lost, 0, sizeof(r->lost));
+	pthread_mutex_unlock(&r->lock);
 }
 
 void receiver_look(struct receiver *r, struct receiver_state *state)

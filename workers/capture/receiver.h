@@ -57,6 +57,9 @@ void receiver_destroy(struct receiver *receiver);
 /* Readable when something may have changed; receiver_take makes it unreadable. */
 int receiver_fd(const struct receiver *receiver);
 
+/* From now on pictures are taken. What was lost before is not counted. */
+void receiver_begin(struct receiver *receiver);
+
 /* TROUPE_E_AGAIN: there is nothing. */
 int receiver_take(struct receiver *receiver, struct received *received);
 
