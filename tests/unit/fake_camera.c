@@ -67,10 +67,12 @@ void fake_tick(struct fake_camera *c)
 		b->bytes[i] = studio_luma(sequence);
 		b->bytes[i + 1] = 128;
 	}
+	if (c->jpeg_size)
+		memcpy(b->bytes, c->jpeg, c->jpeg_size);
 	b->state = FAKE_DONE;
 	b->order = c->order++;
 	b->sequence = sequence;
-	b->used = FAKE_BYTES;
+	b->used = c->jpeg_size ? c->jpeg_size : FAKE_BYTES;
 	b->stamp = (int64_t)c->ticks * 40000;
 	b->damaged = c->damage;
 	c->damage = false;
@@ -179,12 +181,12 @@ static int querycap(struct v4l2_capability *can)
 	return 0;
 }
 
-static int enum_format(struct v4l2_fmtdesc *format)
+static int enum_format(const struct fake_camera *c, struct v4l2_fmtdesc *format)
 {
 	static const uint32_t formats[] = {V4L2_PIX_FMT_RGB24, V4L2_PIX_FMT_YUYV};
-	if (format->index >= 2)
+	if (format->index >= (c->jpeg_size ? 1 : 2))
 		return fail(EINVAL);
-	format->pixelformat = formats[format->index];
+	format->pixelformat = c->jpeg_size ? V4L2_PIX_FMT_MJPEG : formats[format->index];
 	return 0;
 }
 
@@ -214,7 +216,7 @@ static int format(const struct fake_camera *c, struct v4l2_format *format, bool 
 	format->fmt.pix = (struct v4l2_pix_format){
 		.width = FAKE_WIDTH,
 		.height = FAKE_HEIGHT,
-		.pixelformat = V4L2_PIX_FMT_YUYV,
+		.pixelformat = c->jpeg_size ? V4L2_PIX_FMT_MJPEG : V4L2_PIX_FMT_YUYV,
 		.bytesperline = FAKE_WIDTH * 2,
 		.sizeimage = FAKE_BYTES,
 		.colorspace = V4L2_COLORSPACE_SRGB,
@@ -243,7 +245,7 @@ static int perform(struct fake_camera *c, unsigned long request, void *arg)
 	case VIDIOC_QUERYCAP:
 		return querycap(arg);
 	case VIDIOC_ENUM_FMT:
-		return enum_format(arg);
+		return enum_format(c, arg);
 	case VIDIOC_ENUM_FRAMESIZES:
 		return enum_size(arg);
 	case VIDIOC_ENUM_FRAMEINTERVALS:

@@ -38,6 +38,8 @@ struct fake_camera {
 	bool fatal;	    /* after EIO: until STREAMOFF */
 	bool busy;	    /* somebody else uses it */
 	bool gone;
+	uint32_t jpeg_size; /* its frames are MJPG, each these bytes; 0: YUYV */
+	uint8_t jpeg[FAKE_BYTES];
 	uint32_t ticks;	   /* frames that came since the beginning */
 	uint32_t sequence; /* of the next frame */
 	uint32_t start;	   /* sequence number after STREAMON */

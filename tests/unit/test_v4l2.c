@@ -8,6 +8,8 @@
 #include "workers/capture/capture.h"
 #include "workers/capture/v4l2_controls.h"
 #include "workers/capture/v4l2_modes.h"
+#include "workers/media/jpeg.h"
+#include "workers/processor/processor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -313,6 +315,88 @@ static void a_camera_in_use_is_refused_at_the_start(void **state)
 	end(&rig);
 }
 
+/* ---- frames that come as JPEG ---- */
+
+/* Takes segments of a kind out; returns the new size. */
+static uint32_t without(uint8_t kind, uint8_t *jpeg, size_t size)
+{
+	size_t at = 2;
+	while (at + 4 < size && jpeg[at + 1] != 0xda) {
+		size_t length = 2 + ((size_t)jpeg[at + 2] << 8 | jpeg[at + 3]);
+		if (jpeg[at + 1] == kind) {
+			memmove(jpeg + at, jpeg + at + length, size - at - length);
+			size -= length;
+		} else {
+			at += length;
+		}
+	}
+	return (uint32_t)size;
+}
+
+static struct rig begin_with_jpeg(void)
+{
+	static const uint8_t grey[FAKE_WIDTH * FAKE_HEIGHT * 3 / 2] = {0, 99, 200, 13};
+	struct fake_camera *camera = fake_camera();
+	struct jpeg_encoder *encoder = jpeg_encoder_create();
+	const uint8_t *jpeg;
+	size_t size;
+	memset(camera, 0, sizeof(*camera));
+	assert_int_equal(jpeg_encode_i420(encoder, grey, FAKE_WIDTH, FAKE_HEIGHT, 80, &jpeg, &size),
+			 0);
+	assert_true(size <= FAKE_BYTES);
+	memcpy(camera->jpeg, jpeg, size);
+	camera->jpeg_size = without(0xc4, camera->jpeg, size);
+	assert_true(camera->jpeg_size < size);
+	jpeg_encoder_destroy(encoder);
+	struct rig rig = {.camera = camera};
+	rig.ledger = rig_create(FAKE_WIDTH, FAKE_HEIGHT, true);
+	rig.stream = &rig.ledger->streams[0];
+	rig.worker = rig_worker(rig.ledger, &capture_table, RIG_CAPTURE, CAMERA);
+	return rig;
+}
+
+static void a_jpeg_is_stored_as_it_came(void **state)
+{
+	(void)state;
+	struct rig rig = begin_with_jpeg();
+	const struct slot_record *record = next(&rig);
+	uint32_t slot = (uint32_t)(record - rig.ledger->records), bytes = record->coded_bytes;
+	assert_int_equal(record->coded_at_source, 1);
+	uint8_t *coded = ledger_coded(rig.ledger, slot), copy[FAKE_BYTES];
+	assert_true(bytes > rig.camera->jpeg_size && bytes <= sizeof(copy));
+	memcpy(copy, coded, bytes);
+	assert_int_equal(without(0xc4, copy, bytes), rig.camera->jpeg_size);
+	assert_memory_equal(copy, rig.camera->jpeg, rig.camera->jpeg_size);
+
+	struct worker *processor =
+		rig_worker(rig.ledger, &processor_table, RIG_PROCESSOR, "model=none\n");
+	memcpy(copy, coded, bytes);
+	assert_int_equal(worker_turn(processor, NULL), 1);
+	assert_int_equal(record->coded_bytes, bytes);
+	assert_memory_equal(coded, copy, bytes);
+	assert_int_not_equal(ledger_view(rig.ledger, slot)[100], 0);
+	worker_destroy(processor);
+	end(&rig);
+}
+
+static void a_jpeg_without_its_end_is_damaged(void **state)
+{
+	(void)state;
+	struct rig rig = begin_with_jpeg();
+	next(&rig);
+	uint32_t whole = rig.camera->jpeg_size;
+	rig.camera->jpeg_size = whole - 2;
+	rig_pass(rig.ledger);
+	assert_null(rig_capture(rig.ledger, rig.worker));
+	assert_int_equal(atomic_load(&rig.stream->drops[DROP_DAMAGED]), 1);
+	rig.camera->jpeg_size = whole;
+	const struct slot_record *record = next(&rig);
+	assert_int_equal(record->seq, 2);
+	assert_int_equal(record->source_index, 2);
+	assert_int_equal(record->drops_before[DROP_DAMAGED], 1);
+	end(&rig);
+}
+
 /* ---- choosing ---- */
 
 static const struct camera_mode webcam[] = {
@@ -412,6 +496,8 @@ int main(void)
 		cmocka_unit_test(what_fails_at_the_start_is_tried_again),
 		cmocka_unit_test(a_camera_that_is_gone_ends_its_capture),
 		cmocka_unit_test(a_camera_in_use_is_refused_at_the_start),
+		cmocka_unit_test(a_jpeg_is_stored_as_it_came),
+		cmocka_unit_test(a_jpeg_without_its_end_is_damaged),
 		cmocka_unit_test(the_largest_that_is_fast_enough_is_taken),
 		cmocka_unit_test(probing_says_what_comes_or_what_is_valid),
 		cmocka_unit_test(no_frame_is_lost_by_a_death_at_any_call),

@@ -65,7 +65,6 @@ struct v4l2 {
 	char device[PLACE_SIZE];
 	int64_t n_buffers; /* 0: as many as are good */
 	uint64_t next;	   /* index of the first frame that is not taken */
-	bool ever;	   /* a frame was accounted for, by us or a predecessor */
 	bool streams;
 	int current;	    /* the buffer that peek spoke of; -1: none */
 	int64_t last_frame; /* when one came, or the stream began */
@@ -255,12 +254,11 @@ static int v4l2_resume(struct source *source, const struct source_mark *mark)
 {
 	struct v4l2 *v = v4l2_of(source);
 	v->next = mark->next;
-	v->ever = mark->next > 0;
 	say_choice(v);
 	int rc = atomic_load(v->held.word) & WORD_STREAMS ? adopt(v) : 0;
 	if (rc == 0)
 		rc = set_up(v);
-	if (rc < 0 || v->streams || v->ever || v->failed != EBUSY)
+	if (rc < 0 || v->streams || v->next > 0 || v->failed != EBUSY)
 		return rc < 0 ? rc : 0;
 	snprintf(v->source.why, sizeof(v->source.why),
 		 "camera %.160s (%s) is in use by another program", v->camera.path, v->camera.name);
@@ -390,18 +388,30 @@ static int v4l2_peek(struct source *source, struct source_item *item)
 }
 
 /* The buffer stays out until peek is called: then the frame is accounted for. */
+static const struct camera_buffer *consume(struct v4l2 *v)
+{
+	v->next++;
+	v->retry_wait = RETRY_FIRST;
+	return &v->buffers.buffer[v->current];
+}
+
 static int v4l2_take(struct source *source, uint8_t *i420)
 {
 	struct v4l2 *v = v4l2_of(source);
-	const struct camera_buffer *b = &v->buffers.buffer[v->current];
-	v->next++;
-	v->ever = true;
-	v->retry_wait = RETRY_FIRST;
+	const struct camera_buffer *b = consume(v);
 	if (!i420)
 		return 0;
 	int rc = pixels_convert(v->pixels, b->bytes, b->used, source->info.width,
 				source->info.height, i420);
 	return rc == TROUPE_E_TRUNCATED ? TROUPE_E_CORRUPT : rc;
+}
+
+static int v4l2_take_coded(struct source *source, struct source_coded *to)
+{
+	struct v4l2 *v = v4l2_of(source);
+	const struct camera_buffer *b = consume(v);
+	return pixels_copy_jpeg(v->pixels, b->bytes, b->used, source->info.width,
+				source->info.height, to);
 }
 
 static int v4l2_awaits(struct source *source)
@@ -423,6 +433,7 @@ static void v4l2_close_source(struct source *source)
 static const struct source_table v4l2_table = {
 	.peek = v4l2_peek,
 	.take = v4l2_take,
+	.take_coded = v4l2_take_coded,
 	.resume = v4l2_resume,
 	.awaits = v4l2_awaits,
 	.close = v4l2_close_source,
@@ -462,6 +473,7 @@ static void fill_info(struct v4l2 *v)
 		.fps_num = rate ? mode->fps_num : (uint32_t)FPS_USUAL,
 		.fps_den = rate ? mode->fps_den : 1,
 		.live = true,
+		.coded = pixels_are_jpeg(mode->fourcc),
 		.device = v->device,
 	};
 }

@@ -4,6 +4,9 @@
 
 #include "ipc/base/errors.h"
 #include "workers/capture/convert.h"
+#include "workers/media/jpeg.h"
+#include "workers/media/jpeg_file.h"
+#include "workers/media/scale.h"
 
 #include <libv4lconvert.h>
 #include <stdlib.h>
@@ -42,6 +45,7 @@ struct pixels {
 	struct v4l2_pix_format format;
 	const struct row_of_pixels *row; /* NULL: by `emulation` */
 	AVFrame *frame;			 /* borrows a buffer while it is converted */
+	struct jpeg_decoder *decoder;	 /* for thumbnails of JPEG */
 	struct v4lconvert_data *emulation;
 	struct v4l2_format from, to;
 	uint8_t *converted; /* to.fmt.pix.sizeimage bytes */
@@ -127,7 +131,8 @@ int pixels_create(struct pixels **pixels, const struct v4l2_pix_format *format, 
 	p->format = *format;
 	p->row = rank == PIXELS_UNKNOWN ? NULL : &table[rank];
 	p->frame = av_frame_alloc();
-	int rc = p->frame ? 0 : TROUPE_E_MEMORY;
+	p->decoder = jpeg_decoder_create();
+	int rc = p->frame && p->decoder ? 0 : TROUPE_E_MEMORY;
 	if (rc == 0 && !p->row)
 		rc = open_emulation(p, fd);
 	if (rc < 0) {
@@ -143,6 +148,7 @@ void pixels_destroy(struct pixels *p)
 	if (!p)
 		return;
 	av_frame_free(&p->frame);
+	jpeg_decoder_destroy(p->decoder);
 	if (p->emulation)
 		v4lconvert_destroy(p->emulation);
 	free(p->converted);
@@ -210,4 +216,21 @@ int pixels_convert(struct pixels *p, const uint8_t *data, size_t size, uint32_t 
 	p->frame->height = (int)p->format.height;
 	p->frame->color_range = p->row ? range_of(&p->format, as) : AVCOL_RANGE_MPEG;
 	return convert_to_i420(p->frame, width, height, i420);
+}
+
+int pixels_copy_jpeg(struct pixels *p, const uint8_t *data, size_t size, uint32_t width,
+		     uint32_t height, struct source_coded *to)
+{
+	struct jpeg_picture picture;
+	int rc = jpeg_file_copy(data, size, to->jpeg, to->capacity, &to->size);
+	if (rc == 0)
+		rc = jpeg_decode_reduced(p->decoder, to->jpeg, to->size, JPEG_GRAY, THUMB_WIDTH,
+					 THUMB_HEIGHT, &picture);
+	if (rc == 0 && (picture.full_width != width || picture.full_height != height))
+		rc = TROUPE_E_CORRUPT;
+	if (rc < 0)
+		return rc == TROUPE_E_MEMORY ? rc : TROUPE_E_CORRUPT;
+	scale_luma_to_thumb(picture.pixels, picture.width, picture.width, picture.height,
+			    to->thumb);
+	return 0;
 }

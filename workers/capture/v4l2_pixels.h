@@ -2,6 +2,8 @@
 #ifndef TROUPE_WORKERS_CAPTURE_V4L2_PIXELS_H
 #define TROUPE_WORKERS_CAPTURE_V4L2_PIXELS_H
 
+#include "workers/capture/source.h"
+
 #include <linux/videodev2.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,11 @@ void pixels_destroy(struct pixels *pixels); /* NULL is fine */
  * shorter than it must be; TROUPE_E_CORRUPT: it cannot be converted. */
 int pixels_convert(struct pixels *pixels, const uint8_t *data, size_t size, uint32_t width,
 		   uint32_t height, uint8_t *i420);
+
+/* Copies the JPEG of width x height that a frame is, and makes its thumbnail; see source.h. Errors
+ * as above; a JPEG that does not fit is TROUPE_E_CORRUPT as well: nobody could store it. */
+int pixels_copy_jpeg(struct pixels *pixels, const uint8_t *data, size_t size, uint32_t width,
+		     uint32_t height, struct source_coded *to);
 
 /* Bytes that a whole frame has at least; 0: any number. */
 size_t pixels_size(const struct pixels *pixels);

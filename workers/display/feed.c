@@ -26,6 +26,7 @@ struct feed {
 	const struct ledger *ledger;
 	struct overlay *overlay;
 	struct jpeg_encoder *encoder; /* for bypassed frames */
+	struct jpeg_decoder *decoder; /* for those that came as JPEG; made for the first */
 	struct scaler *scaler;
 	struct feed_stream streams[STREAMS_MAX];
 };
@@ -81,6 +82,36 @@ static int copy_processed(const struct frame *frame, struct shot **out)
 	return 0;
 }
 
+/* A frame that was coded at its source has its JPEG though nobody processed it, and no view yet. */
+static int copy_coded(struct feed *feed, const struct frame *frame, struct shot **out)
+{
+	const struct stream_row *stream = frame->stream;
+	struct jpeg_picture picture;
+	size_t size = frame->record->coded_bytes;
+	if (!feed->decoder)
+		feed->decoder = jpeg_decoder_create();
+	if (!feed->decoder)
+		return TROUPE_E_MEMORY;
+	if (size == 0 || size > stream->coded_size)
+		return TROUPE_E_LOST;
+	struct shot *shot = shot_create(frame, size);
+	if (!shot)
+		return TROUPE_E_MEMORY;
+	memcpy(shot_bytes(shot), frame->coded, size);
+	int rc = jpeg_decode_reduced(feed->decoder, shot_bytes(shot), size, JPEG_BGRA,
+				     stream->view_width, stream->view_height, &picture);
+	if (rc == 0)
+		rc = scale_bgra_to_rgb(feed->scaler, picture.pixels, picture.width, picture.height,
+				       shot_bytes(shot) + size, stream->view_width,
+				       stream->view_height);
+	if (rc < 0) {
+		shot_release(shot);
+		return rc == TROUPE_E_CORRUPT ? TROUPE_E_LOST : rc;
+	}
+	*out = shot;
+	return 0;
+}
+
 /* Nobody made view and JPEG of a bypassed frame: both are made here from its image. */
 static int copy_bypassed(struct feed *feed, const struct frame *frame, struct shot **out)
 {
@@ -107,7 +138,10 @@ static int copy_bypassed(struct feed *feed, const struct frame *frame, struct sh
 
 int feed_copy(struct feed *feed, const struct frame *frame, struct shot **shot)
 {
-	return frame->bypassed ? copy_bypassed(feed, frame, shot) : copy_processed(frame, shot);
+	if (!frame->bypassed)
+		return copy_processed(frame, shot);
+	return frame->record->coded_at_source ? copy_coded(feed, frame, shot)
+					      : copy_bypassed(feed, frame, shot);
 }
 
 int feed_peek(struct feed *feed, const struct worker *w, const struct frame *frame,
@@ -269,6 +303,7 @@ void feed_destroy(struct feed *feed)
 	}
 	overlay_destroy(feed->overlay);
 	jpeg_encoder_destroy(feed->encoder);
+	jpeg_decoder_destroy(feed->decoder);
 	scaler_destroy(feed->scaler);
 	free(feed);
 }

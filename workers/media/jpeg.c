@@ -19,6 +19,8 @@ struct jpeg_encoder {
 
 struct jpeg_decoder {
 	tjhandle handle;
+	uint8_t *out; /* of jpeg_decode_reduced; it only grows */
+	size_t capacity;
 };
 
 struct jpeg_encoder *jpeg_encoder_create(void)
@@ -124,6 +126,7 @@ void jpeg_decoder_destroy(struct jpeg_decoder *decoder)
 	if (!decoder)
 		return;
 	tjDestroy(decoder->handle);
+	free(decoder->out);
 	free(decoder);
 }
 
@@ -181,4 +184,56 @@ int jpeg_decode_gray(struct jpeg_decoder *decoder, const uint8_t *data, size_t s
 			  TJPF_GRAY, decode_flags) < 0)
 		return TROUPE_E_CORRUPT;
 	return 0;
+}
+
+/* The strongest reduction that is not below what is wanted; the library has eighths. */
+static tjscalingfactor reduction(uint32_t width, uint32_t height, uint32_t least_width,
+				 uint32_t least_height)
+{
+	tjscalingfactor factor = {1, 8};
+	while (factor.denom > 1 && (TJSCALED((int)width, factor) < (int)least_width ||
+				    TJSCALED((int)height, factor) < (int)least_height))
+		factor.denom /= 2;
+	return factor;
+}
+
+/* Warnings are let pass here: cameras send bytes too many between the marks, and the pixels are
+ * whole. */
+static int decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+			  int format, uint32_t width, uint32_t height)
+{
+	size_t need = (size_t)width * height * (size_t)tjPixelSize[format];
+	if (need > decoder->capacity) {
+		free(decoder->out);
+		decoder->capacity = 0;
+		decoder->out = malloc(need);
+		if (!decoder->out)
+			return TROUPE_E_MEMORY;
+		decoder->capacity = need;
+	}
+	if (tjDecompress2(decoder->handle, data, size, decoder->out, (int)width, 0, (int)height,
+			  format, TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE) < 0 &&
+	    tjGetErrorCode(decoder->handle) == TJERR_FATAL)
+		return TROUPE_E_CORRUPT;
+	return 0;
+}
+
+int jpeg_decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+			enum jpeg_pixels as, uint32_t least_width, uint32_t least_height,
+			struct jpeg_picture *picture)
+{
+	int subsampling;
+	*picture = (struct jpeg_picture){0};
+	int rc = read_header(decoder, data, size, &picture->full_width, &picture->full_height,
+			     &subsampling);
+	if (rc < 0)
+		return rc;
+	tjscalingfactor factor =
+		reduction(picture->full_width, picture->full_height, least_width, least_height);
+	picture->width = (uint32_t)TJSCALED((int)picture->full_width, factor);
+	picture->height = (uint32_t)TJSCALED((int)picture->full_height, factor);
+	rc = decode_reduced(decoder, data, size, as == JPEG_GRAY ? TJPF_GRAY : TJPF_BGRA,
+			    picture->width, picture->height);
+	picture->pixels = decoder->out;
+	return rc;
 }

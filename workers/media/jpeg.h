@@ -41,4 +41,18 @@ int jpeg_decode_i420(struct jpeg_decoder *decoder, const uint8_t *data, size_t s
 int jpeg_decode_gray(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *luma,
 		     size_t capacity, uint32_t *width, uint32_t *height);
 
+enum jpeg_pixels { JPEG_GRAY, JPEG_BGRA };
+
+struct jpeg_picture {
+	const uint8_t *pixels; /* the decoder's, until its next call; tight rows */
+	uint32_t width, height;
+	uint32_t full_width, full_height; /* of the JPEG */
+};
+
+/* Decodes to the smallest of 1/8, 1/4, 1/2 and the full size that has the least size or more, which
+ * costs accordingly less. Bytes too many inside are no error. TROUPE_E_CORRUPT, TROUPE_E_MEMORY. */
+int jpeg_decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+			enum jpeg_pixels as, uint32_t least_width, uint32_t least_height,
+			struct jpeg_picture *picture);
+
 #endif

@@ -194,6 +194,23 @@ int scale_i420_to_rgb(struct scaler *scaler, const uint8_t *i420, uint32_t width
 	return rc < 0 ? rc : to_rgb(scaler->planes, to, rgb);
 }
 
+int scale_bgra_to_rgb(struct scaler *scaler, const uint8_t *bgra, uint32_t width, uint32_t height,
+		      uint8_t *rgb, uint32_t out_width, uint32_t out_height)
+{
+	if (!width || !height || !out_width || !out_height || width > SIDE_MAX ||
+	    height > SIDE_MAX || out_width > SIDE_MAX || out_height > SIDE_MAX)
+		return TROUPE_E_ARGUMENT;
+	int rc = reserve(scaler, (size_t)out_width * out_height * 4);
+	if (rc < 0)
+		return rc;
+	if (ARGBScale(bgra, (int)width * 4, (int)width, (int)height, scaler->planes,
+		      (int)out_width * 4, (int)out_width, (int)out_height, kFilterBox) ||
+	    ARGBToRAW(scaler->planes, (int)out_width * 4, rgb, (int)out_width * 3, (int)out_width,
+		      (int)out_height))
+		return TROUPE_E_ARGUMENT;
+	return 0;
+}
+
 void scale_luma_to_thumb(const uint8_t *luma, uint32_t stride, uint32_t width, uint32_t height,
 			 uint8_t thumb[THUMB_SIZE])
 {

@@ -19,6 +19,10 @@ void scaler_destroy(struct scaler *scaler);
 int scale_i420_to_rgb(struct scaler *scaler, const uint8_t *i420, uint32_t width, uint32_t height,
 		      uint8_t *rgb, uint32_t out_width, uint32_t out_height);
 
+/* The same from tight B, G, R, A rows, with the filter of libyuv. */
+int scale_bgra_to_rgb(struct scaler *scaler, const uint8_t *bgra, uint32_t width, uint32_t height,
+		      uint8_t *rgb, uint32_t out_width, uint32_t out_height);
+
 /* Shrinks a luma plane (`stride` bytes from row to row) to the thumbnail of THUMB_WIDTH x
  * THUMB_HEIGHT. */
 void scale_luma_to_thumb(const uint8_t *luma, uint32_t stride, uint32_t width, uint32_t height,

@@ -46,6 +46,7 @@ enum model_source { MODEL_NONE, MODEL_LIVE, MODEL_PINNED };
 
 struct processor {
 	struct jpeg_encoder *jpeg;
+	struct jpeg_decoder *decoder; /* of frames that come as JPEG; made for the first */
 	struct scaler *scaler;
 	struct predictor *predictor;
 	enum model_source from;
@@ -69,6 +70,7 @@ void processor_close(struct worker *w, void *self)
 	(void)w;
 	struct processor *p = self;
 	jpeg_encoder_destroy(p->jpeg);
+	jpeg_decoder_destroy(p->decoder);
 	scaler_destroy(p->scaler);
 	predictor_destroy(p->predictor);
 	if (p->ballast)
@@ -249,10 +251,37 @@ static void grow(struct processor *p)
 	p->ballast_used += step;
 }
 
+/* The view of a frame that came as JPEG: decoded no larger than is of use, and coded no more. One
+ * that cannot be decoded is stored as it came; its view is black. */
+static int make_view_of_coded(struct processor *p, struct frame *frame)
+{
+	const struct stream_row *stream = frame->stream;
+	struct jpeg_picture picture;
+	if (!p->decoder)
+		p->decoder = jpeg_decoder_create();
+	if (!p->decoder)
+		return TROUPE_E_MEMORY;
+	int rc = jpeg_decode_reduced(p->decoder, frame->coded, frame->record->coded_bytes,
+				     JPEG_BGRA, stream->view_width, stream->view_height, &picture);
+	if (rc == 0)
+		return scale_bgra_to_rgb(p->scaler, picture.pixels, picture.width, picture.height,
+					 frame->view, stream->view_width, stream->view_height);
+	memset(frame->view, 0, stream->view_size);
+	return rc == TROUPE_E_CORRUPT ? 0 : rc;
+}
+
+static int make_view(struct processor *p, struct frame *frame)
+{
+	const struct stream_row *stream = frame->stream;
+	if (frame->record->coded_at_source)
+		return make_view_of_coded(p, frame);
+	return scale_i420_to_rgb(p->scaler, frame->image, stream->width, stream->height,
+				 frame->view, stream->view_width, stream->view_height);
+}
+
 int processor_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct processor *p = self;
-	const struct stream_row *stream = frame->stream;
 	struct slot_record *record = frame->record;
 	if (p->crash_seq && frame->seq == p->crash_seq)
 		abort();
@@ -260,14 +289,13 @@ int processor_frame(struct worker *w, void *self, struct frame *frame)
 		hold(w, p);
 	if (p->ballast)
 		grow(p);
-	int rc = scale_i420_to_rgb(p->scaler, frame->image, stream->width, stream->height,
-				   frame->view, stream->view_width, stream->view_height);
+	int rc = make_view(p, frame);
 	if (rc < 0)
 		return rc;
 	record->motion = thumb_motion(record->thumb, record->thumb_before);
 	predict_frame(w, p, frame);
 	FAIL_POINT(VIEW_DONE);
-	return encode(p, frame);
+	return record->coded_at_source ? 0 : encode(p, frame);
 }
 
 void processor_dump(struct worker *w, void *self, FILE *out)

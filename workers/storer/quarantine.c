@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define PIXELS "frame.i420"
+#define CODED  "frame.jpg"
 #define ABOUT  "frame.txt"
 
 static int write_all(int fd, const void *bytes, size_t size)
@@ -86,6 +87,10 @@ static void describe(FILE *out, const struct worker *w, const struct frame *fram
 		worker_pipeline(w), worker_ledger(w)->header->run, stream->name, frame->seq);
 	fprintf(out, "source_index: %" PRIu64 "\npts_ns: %" PRId64 "\ncaptured: %s\n",
 		frame->record->source_index, frame->record->pts, captured);
+	if (frame->record->coded_at_source) {
+		fprintf(out, "format: JPEG, as it came from its source\nfile: " CODED "\n");
+		return;
+	}
 	describe_layout(out, stream->width, stream->height);
 	describe_use(out, stream->width, stream->height);
 }
@@ -103,10 +108,18 @@ static int write_about(int folder, const struct worker *w, const struct frame *f
 	return rc;
 }
 
-static int write_both(int folder, const struct worker *w, const struct frame *frame)
+static int write_pixels(int folder, const struct frame *frame)
 {
 	size_t pixels = (size_t)frame->stream->width * frame->stream->height * 3 / 2;
-	int rc = write_file(folder, PIXELS, frame->image, pixels);
+	if (frame->record->coded_at_source &&
+	    frame->record->coded_bytes <= frame->stream->coded_size)
+		return write_file(folder, CODED, frame->coded, frame->record->coded_bytes);
+	return write_file(folder, PIXELS, frame->image, pixels);
+}
+
+static int write_both(int folder, const struct worker *w, const struct frame *frame)
+{
+	int rc = write_pixels(folder, frame);
 	if (rc == 0)
 		rc = write_about(folder, w, frame);
 	if (rc == 0 && fsync(folder) < 0)

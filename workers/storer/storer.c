@@ -301,12 +301,14 @@ static int begin_again(struct worker *w, struct storer *storer)
 
 /* ---- taking ---- */
 
-/* The coded frame: the processor's, or our own of `image` when no processor made one. */
+/* The coded frame: the source's or the processor's, or our own of `image` when nobody made one. */
 static int coded_frame(struct storer *storer, const struct frame *frame, struct record *record,
 		       const uint8_t **coded)
 {
 	const struct stream_row *stream = frame->stream;
-	uint32_t bytes = frame->bypassed ? 0 : frame->record->coded_bytes;
+	/* A bypassed holder may still be writing there, but not to what was coded at the source. */
+	bool coded_by_now = !frame->bypassed || frame->record->coded_at_source;
+	uint32_t bytes = coded_by_now ? frame->record->coded_bytes : 0;
 	size_t size;
 	int rc;
 
