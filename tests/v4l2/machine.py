@@ -29,15 +29,13 @@ MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "vivid", "v4l2loopback
 
 def prepare():
     """Makes the cache if it is not there or not whole; returns its folder."""
-    for program, package in ((BUSYBOX, "busybox-static"), ("make", "make")):
-        if not shutil.which(program):
-            raise Missing("there is no %s (tools/setup v4l2 installs %s)" % (program, package))
+    need(BUSYBOX)
     home = os.environ.get("XDG_CACHE_HOME")
     folder = os.path.join(home, "troupe/v4l2") if home else os.path.join(SOURCE, "build/v4l2")
     os.makedirs(folder, exist_ok=True)
     with open(folder + "/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in glob.glob(folder + "/new-*"):
+        for left in glob.glob(folder + "/new-*"):  # of a run that was killed
             shutil.rmtree(left)
         if not whole(folder):
             with tempfile.TemporaryDirectory(prefix="new-", dir=folder) as work:
@@ -45,6 +43,11 @@ def prepare():
                 replace(work, folder)
         make_initramfs(folder)
     return folder
+
+
+def need(program):
+    if not shutil.which(program):
+        raise Missing("there is no %s (tools/setup v4l2 installs it)" % program)
 
 
 # ---- the cache: what is in it is what its sums say ----
@@ -67,6 +70,7 @@ def whole(folder):
 
 
 def make(work):
+    need("make")
     print("vm: fetching Debian's kernel and its drivers, once", flush=True)
     packages.unpack_kernel(work)
     with open(the(work + "/root/boot/vmlinuz-*"), "rb") as file:
