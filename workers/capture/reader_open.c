@@ -66,8 +66,9 @@ static int explain_stream(const char *name, int averror, char *why, size_t why_s
 	if (averror == AVERROR_INVALIDDATA)
 		return explain(name, "it is no video that can be read", TROUPE_E_CONFIG, why,
 			       why_size);
-	if (averror == AVERROR_PROTOCOL_NOT_FOUND)
-		return explain(name, "there is no such protocol for video", TROUPE_E_CONFIG, why,
+	/* The latter is what a protocol gets that is not among ours. */
+	if (averror == AVERROR_PROTOCOL_NOT_FOUND || averror == AVERROR(EINVAL))
+		return explain(name, "no stream comes by such a URL", TROUPE_E_CONFIG, why,
 			       why_size);
 	int code = averror == AVERROR(ENOMEM) ? TROUPE_E_MEMORY : TROUPE_E_IO;
 	return explain(name, av_make_error_string(text, sizeof(text), averror), code, why,
