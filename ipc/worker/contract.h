@@ -42,6 +42,8 @@ enum contract_exit {
 #define CONTRACT_ARG_VERSION "--version" /* "NAME VERSION" */
 #define CONTRACT_ARG_PROBE                                                                         \
 	"--probe" /* sources: rows on descriptor 0; prints "key=value" lines, see worker.h */
+#define CONTRACT_ARG_DEVICES                                                                       \
+	"--devices" /* sources: prints what could be a source here, as a JSON array */
 
 /* Standing by: while `standby` of its seat row is 1 a worker opens what is its own, says Prepared
  * on its pipe, and takes nothing: no frame, no owner word, no request. When it reads 0 there (its

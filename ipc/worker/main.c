@@ -96,12 +96,13 @@ static void print_help(const struct worker_table *table)
 	printf("troupe-%s: %s\n\n"
 	       "A worker of a troupe pipeline: `troupe up` starts it. By hand it answers\n"
 	       "  --rows     its config rows, separated by tabs\n"
-	       "  --version  its name and version\n%s\nConfig rows:\n",
+	       "  --version  its name and version\n%s%s\nConfig rows:\n",
 	       table->name, table->summary,
 	       table->probe
 		       ? "  --probe    what its source delivers; \"row=value\" lines on standard "
 			 "input\n"
-		       : "");
+		       : "",
+	       table->devices ? "  --devices  what could be its source here, as JSON\n" : "");
 	for (size_t i = 0; i < table->rows.count; i++) {
 		const struct row *row = &table->rows.rows[i];
 		printf("  %-18s %s (default \"%s\")\n", row->name, row->help ? row->help : "",
@@ -133,6 +134,8 @@ static bool answer_by_hand(int argc, char **argv, const struct worker_table *tab
 		printf("troupe-%s %s\n", table->name, table->version);
 	else if (strcmp(asked, CONTRACT_ARG_PROBE) == 0 && table->probe)
 		*code = probe(table);
+	else if (strcmp(asked, CONTRACT_ARG_DEVICES) == 0 && table->devices)
+		*code = exit_code(table->devices(stdout));
 	else if (strcmp(asked, "--help") == 0)
 		print_help(table);
 	else if (argc > 1) {

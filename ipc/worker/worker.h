@@ -97,9 +97,13 @@ struct worker_table {
 	/* `inspect`: adds "key: value" lines about itself. May be NULL. */
 	void (*dump)(struct worker *w, void *self, FILE *out);
 	/* Sources: `--probe` — with rows applied but no pipeline, prints width, height, fps_num,
-	 * fps_den, live (0|1), frames (0: unknown), labels (comma-separated names or empty) as
-	 * "key=value" lines to `out`. An error is explained in `why`. */
+	 * fps_den, live (0|1), frames (0: unknown), labels (comma-separated names or empty), and
+	 * where the supervisor shall keep a device open for it, device (its path), as "key=value"
+	 * lines to `out`. An error is explained in `why`. */
 	int (*probe)(const void *config, FILE *out, char *why, size_t why_size);
+	/* Sources: `--devices` — prints as a JSON array which devices this machine has and what
+	 * each can do; see docs/architecture.md. May be NULL. */
+	int (*devices)(FILE *out);
 };
 
 /* The whole life of a worker process. Returns its exit code. */

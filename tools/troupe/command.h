@@ -80,6 +80,7 @@ int logs_run(const struct call *call);	     /* logs.c */
 int slots_run(const struct call *call);	     /* slots.c */
 int quarantine_run(const struct call *call); /* quarantine.c */
 int verify_run(const struct call *call);     /* verify.c */
+int devices_run(const struct call *call);    /* devices.c */
 int bench_run(const struct call *call);	     /* bench.c */
 
 #endif

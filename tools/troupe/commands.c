@@ -124,6 +124,13 @@ const struct command commands[] = {
 	 .more = "Each has a folder with its pixels and the reasons. Works for a pipeline that has "
 		 "ended, too.",
 	 .run = quarantine_run},
+	{.name = "devices",
+	 .args = "",
+	 .help = "show the cameras, what they deliver and what can be set",
+	 .more = "A name under \"controls\" goes into a stream's row `controls`, four letters "
+		 "under "
+		 "\"delivers\" into `format`. With --json every detail.",
+	 .run = devices_run},
 	{.name = "check",
 	 .args = "",
 	 .help = "check a config file",

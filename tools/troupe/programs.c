@@ -95,17 +95,18 @@ static int print_result(int code, const char *text)
 	return rc < 0 ? EXIT_FAILED : code;
 }
 
-int program_run(const struct call *call, const char *name, const struct arguments *arguments)
+/* Runs it with its output, and its errors if they are wanted too, in a pipe. */
+static char *listen_to(const char *name, const struct arguments *arguments, bool errors, int *code)
 {
-	if (!call->json)
-		return program_become(name, arguments);
 	int ends[2];
+	*code = EXIT_FAILED;
 	if (pipe(ends) < 0)
-		return EXIT_FAILED;
+		return NULL;
 	pid_t child = fork();
 	if (child == 0) {
 		dup2(ends[1], STDOUT_FILENO);
-		dup2(ends[1], STDERR_FILENO);
+		if (errors)
+			dup2(ends[1], STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
 		_exit(program_become(name, arguments));
@@ -113,7 +114,22 @@ int program_run(const struct call *call, const char *name, const struct argument
 	close(ends[1]);
 	char *text = child > 0 ? read_all(ends[0]) : NULL;
 	close(ends[0]);
-	int code = child > 0 ? wait_for(child) : EXIT_FAILED;
+	if (child > 0)
+		*code = wait_for(child);
+	return text;
+}
+
+char *program_ask(const char *name, const struct arguments *arguments, int *code)
+{
+	return listen_to(name, arguments, false, code);
+}
+
+int program_run(const struct call *call, const char *name, const struct arguments *arguments)
+{
+	if (!call->json)
+		return program_become(name, arguments);
+	int code;
+	char *text = listen_to(name, arguments, true, &code);
 	code = print_result(code, text);
 	free(text);
 	return code;

@@ -26,6 +26,10 @@ int program_become(const char *name, const struct arguments *arguments);
  * "text"}. */
 int program_run(const struct call *call, const char *name, const struct arguments *arguments);
 
+/* Runs it and returns what it said on its standard output, to be freed; *code is its exit code.
+ * NULL: it could not be run, or out of memory. */
+char *program_ask(const char *name, const struct arguments *arguments, int *code);
+
 /* The exit code that stands for how a child ended. */
 int program_exit_code(int wait_status);
 

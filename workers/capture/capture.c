@@ -6,6 +6,7 @@
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
 #include "workers/capture/source.h"
+#include "workers/capture/v4l2_list.h"
 #include "workers/media/model_file.h"
 #include "workers/media/scale.h"
 
@@ -460,4 +461,5 @@ const struct worker_table capture_table = {
 	.close = capture_close,
 	.dump = capture_dump,
 	.probe = capture_probe,
+	.devices = cameras_list,
 };
