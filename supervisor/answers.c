@@ -212,6 +212,7 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 	out->recording = arena_text(arena, "%s", s->recording);
 	out->url = arena_text(arena, "%s", s->url);
 	out->memory_bytes = s->ledger.size;
+	out->limit = arena_text(arena, "%s", limits_now(s));
 	for (size_t i = 0; i < s->n_members; i++)
 		out->restarts += s->members[i]->restarts;
 	out->model_version = atomic_load(&s->ledger.model->current);

@@ -23,6 +23,7 @@
 	X(REPORT, "report")                                                                        \
 	X(CONTROL, "control")                                                                      \
 	X(DEVICE, "device")                                                                        \
+	X(LIMIT, "limit")                                                                          \
 	X(DOWN, "down")
 
 enum journal_event {

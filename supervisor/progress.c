@@ -125,10 +125,11 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 			 t.quarantined);
 	snprintf(line, sizeof(line),
 		 "%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
-		 " dropped, %" PRIu64 " bypassed%s, %u %s%s",
+		 " dropped, %" PRIu64 " bypassed%s, %u %s%s%s%s",
 		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed, quarantined,
 		 pipeline->restarts, restarts(pipeline->restarts),
-		 missing(pipeline, none, sizeof(none)));
+		 missing(pipeline, none, sizeof(none)), *pipeline->limit ? "; " : "",
+		 pipeline->limit);
 	if (progress->terminal)
 		printf("\r%.*s\033[K", columns() - 1, line);
 	else
@@ -190,6 +191,8 @@ void progress_summary(struct progress *progress, struct supervisor *s)
 			print_stream(reply.pipeline->stream[i]);
 		if (*reply.pipeline->quarantine)
 			printf("  the quarantined frames are in %s\n", reply.pipeline->quarantine);
+		if (*s->limits.text)
+			printf("  %s\n", s->limits.text);
 		if (*s->recording)
 			printf("  the recording is in %s\n", s->recording);
 	}

@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "supervisor/inspect.h"
+#include "supervisor/limits.h"
 #include "supervisor/member.h"
 #include "supervisor/progress.h"
 #include "supervisor/reap.h"
@@ -79,6 +80,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		int64_t due = run_timers(s, now);
 		if (now >= s->watch_due || s->watch_due == CLOCK_NEVER)
 			s->watch_due = watch_look(s, now);
+		limits_look(s, now);
 		earlier(&due, s->watch_due);
 		earlier(&due, inspect_expire(s, now));
 		earlier(&due, progress_tick(progress, s, now));

@@ -12,6 +12,7 @@
 #include "supervisor/devices.h"
 #include "supervisor/journal.h"
 #include "supervisor/life.h"
+#include "supervisor/limits.h"
 #include "supervisor/plan.h"
 #include "supervisor/runtime.h"
 #include "supervisor/words.h"
@@ -161,6 +162,7 @@ struct supervisor {
 	uint64_t expected[STREAMS_MAX];		    /* frames a source has in all */
 	char device[STREAMS_MAX][DEVICE_PATH_SIZE]; /* what a source reads from, "" none */
 	struct device_watch devices;
+	struct limits limits;
 	char url[96];
 	char recording[PROGRAM_SIZE];
 	enum stage stage;

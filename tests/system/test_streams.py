@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 
 import harness
@@ -185,6 +186,26 @@ def too_much_is_said_with_figures(make):
     p.wait_end()
 
 
+def limit_is_named(make):
+    """Who is stopped is the limit, unless other programs have all of the cores; that is said then."""
+    p = make(frames=0, size="160x120", slots=16, processors=1, hang_after="20s", bypass_after="15s",
+             stream="live = yes").up()
+    check(not p.status()["pipeline"]["limit"], "there is a limit before anything is lost")
+
+    def named(worker, what):
+        pid = p.worker(worker)["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        text = await_(lambda: re.search("(cores|%s) (is|are) the limit: .*[0-9]" % what,
+                                        p.status()["pipeline"]["limit"]), "the limit to be named")
+        check(text[0] in p.troupe("status", "-n", p.name).stdout, "status does not print it")
+        os.kill(pid, signal.SIGCONT)
+    named("storer", "recording")
+    named("processor.1", "processors|slots|recording")
+    p.troupe("down", "-n", p.name)
+    p.wait_end()
+    p.check_quiet()
+
+
 main({f.__name__: f for f in (rows_of_their_own, flood_and_stall_and_kill, flood_waits_for_itself,
                               one_ends_and_others_go_on, one_cannot_start, one_fails_for_good,
-                              too_much_is_said_with_figures)})
+                              too_much_is_said_with_figures, limit_is_named)})

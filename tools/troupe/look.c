@@ -299,6 +299,9 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 	if (pipeline->quarantine && *pipeline->quarantine)
 		printf("  quarantine %s\n", pipeline->quarantine);
 	printf("  slots      %s\n", human_bytes(pipeline->memory_bytes, memory, sizeof memory));
+	if (pipeline->limit && *pipeline->limit)
+		printf("  %slimit%s      %s\n", paint_begin(stdout, PAINT_BAD),
+		       paint_end(stdout, PAINT_BAD), pipeline->limit);
 	if (pipeline->model_version)
 		printf("  model      version %llu\n", (unsigned long long)pipeline->model_version);
 }

@@ -293,9 +293,10 @@ function showTotals(pipeline) {
   byId('quarantined').title = pipeline.quarantine ? `troupe quarantine says why; ${pipeline.quarantine}` : '';
   setText(byId('restarts'), number(pipeline.restarts));
   setText(byId('model'), Number(pipeline.model_version) ? number(pipeline.model_version) : 'none yet');
-  byId('drops').hidden = !dropped;
+  const limit = pipeline.limit ? ` Now ${pipeline.limit}.` : '';
+  byId('drops').hidden = !dropped && !limit;
   setText(byId('drops'), `Dropped: ${[...drops].filter(([, n]) => n).map(([why, n]) => `${number(n)} because ${why}`)
-    .join(', ')}.`);
+    .join(', ') || 'none'}.${limit}`);
   setText(byId('pipeline'), pipeline.name || '');
   setText(byId('state'), pipeline.state || '');
   byId('state').dataset.state = pipeline.state || '';
