@@ -68,6 +68,13 @@ static bool source_must_wait(const struct worker *w)
 	       ledger_count(ledger, w->number, PHASE_FREE) < 2;
 }
 
+static int source_ended(struct worker *w)
+{
+	atomic_store(&own_stream(w)->ended, 1);
+	w->ended = true;
+	return TROUPE_E_ENDED;
+}
+
 /* A live source whose stream has no free slot: frames go by, uncounted ones never. */
 static int source_overrun(struct worker *w, int64_t now)
 {
@@ -76,6 +83,8 @@ static int source_overrun(struct worker *w, int64_t now)
 	if (!w->table->drop)
 		return TROUPE_E_FULL;
 	int rc = w->table->drop(w, w->self);
+	if (rc == SOURCE_ENDED)
+		return source_ended(w);
 	return rc < 0 ? rc : 1;
 }
 
@@ -83,11 +92,8 @@ static int source_give_up(struct worker *w, uint32_t slot, int result)
 {
 	ledger_abandon(w->ledger, slot, w->seat);
 	bells_freed(w->ledger);
-	if (result == SOURCE_ENDED) {
-		atomic_store(&own_stream(w)->ended, 1);
-		w->ended = true;
-		return TROUPE_E_ENDED;
-	}
+	if (result == SOURCE_ENDED)
+		return source_ended(w);
 	return result < 0 ? result : 1;
 }
 

@@ -82,7 +82,8 @@ struct worker_table {
 	int64_t (*due)(struct worker *w, void *self);
 	/* One frame; see enum worker_takes. */
 	int (*frame)(struct worker *w, void *self, struct frame *frame);
-	/* Live source without a free slot: consume one frame. NULL for sources that can wait. */
+	/* Live source without a free slot: consume one frame, or say SOURCE_ENDED. NULL for
+	 * sources that can wait. */
 	int (*drop)(struct worker *w, void *self);
 	/* Runs after every wake-up; returns when it wants to run again (monotonic ns, CLOCK_NEVER),
 	 * or a negative error. May be NULL. */

@@ -277,6 +277,25 @@ static void a_live_source_drops_what_finds_no_slot(void **state)
 	rig_destroy(ledger);
 }
 
+/* At its end it needs no slot, which it might wait for in vain and at full speed. */
+static void a_live_source_ends_in_a_full_pool(void **state)
+{
+	(void)state;
+	struct ledger *ledger = rig_create(SIDE, SIDE, true);
+	struct worker *w =
+		rig_worker(ledger, &capture_table, RIG_CAPTURE, LIVE "pattern_frames=40\n");
+	atomic_store(&ledger->streams[0].pace_origin, clock_now() - NS_PER_S / 2);
+	int rc = 0;
+	for (int i = 0; i < 100 && rc != TROUPE_E_ENDED; i++)
+		rc = worker_turn(w, NULL);
+	assert_int_equal(rc, TROUPE_E_ENDED);
+	assert_int_equal(atomic_load(&ledger->streams[0].ended), 1);
+	assert_int_equal(ledger_last_seq(ledger, 0, NULL), RIG_SLOTS);
+	assert_int_equal(atomic_load(&ledger->streams[0].drops[DROP_NO_SLOT]), 40 - RIG_SLOTS);
+	worker_destroy(w);
+	rig_destroy(ledger);
+}
+
 static void a_live_source_goes_by_while_nobody_looks(void **state)
 {
 	(void)state;
@@ -376,6 +395,7 @@ int main(void)
 		cmocka_unit_test(what_a_person_says_is_the_label),
 		cmocka_unit_test(pace_waits_for_its_time_and_survives),
 		cmocka_unit_test(a_live_source_drops_what_finds_no_slot),
+		cmocka_unit_test(a_live_source_ends_in_a_full_pool),
 		cmocka_unit_test(a_live_source_goes_by_while_nobody_looks),
 		cmocka_unit_test(another_size_than_the_stream_is_refused),
 		cmocka_unit_test(a_damaged_frame_is_counted_once),

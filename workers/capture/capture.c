@@ -397,7 +397,7 @@ static int capture_drop(struct worker *w, void *self)
 	struct capture *c = self;
 	int rc = look_ahead(w, c);
 	if (rc < 0 || c->next.kind != SOURCE_IS_FRAME)
-		return rc;
+		return rc == 0 && c->next.kind == SOURCE_IS_OVER ? SOURCE_ENDED : rc;
 	worker_drop(w, DROP_NO_SLOT, 1);
 	return take(c, NULL);
 }
