@@ -108,7 +108,7 @@ void redact_in_place(char *text)
 	if (!strstr(text, "://"))
 		return;
 	redact(text, shown, sizeof(shown));
-	size_t used = strlen(shown) < length ? strlen(shown) : length;
-	memcpy(text, shown, used);
-	memset(text + used, 0, length - used);
+	size_t used = strnlen(shown, length);
+	for (size_t i = 0; i < length; i++)
+		text[i] = i < used ? shown[i] : '\0';
 }

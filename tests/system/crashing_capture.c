@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int __real_avcodec_receive_frame(AVCodecContext *codec, AVFrame *frame);
-int __wrap_avcodec_receive_frame(AVCodecContext *codec, AVFrame *frame);
+/* The linker's names for it. */
+int real_receive(AVCodecContext *codec, AVFrame *frame) __asm__("__real_avcodec_receive_frame");
+int crashing_receive(AVCodecContext *codec, AVFrame *frame) __asm__("__wrap_avcodec_receive_frame");
 
-int __wrap_avcodec_receive_frame(AVCodecContext *codec, AVFrame *frame)
+int crashing_receive(AVCodecContext *codec, AVFrame *frame)
 {
 	const char *flag = getenv("TROUPE_TEST_CRASH");
 	if (flag && unlink(flag) == 0)
 		abort();
-	return __real_avcodec_receive_frame(codec, frame);
+	return real_receive(codec, frame);
 }
 
 int main(int argc, char **argv)

@@ -40,9 +40,11 @@ struct network {
 	char name[256]; /* what is shown */
 	char url[512];
 	struct receiver *receiver;
-	struct receiver_state state; /* as last looked at */
-	struct receiver_state said;  /* as last told */
-	struct received received;    /* what `item` says */
+	struct receiver_state state;	  /* as last looked at */
+	struct receiver_state said;	  /* as last told */
+	uint32_t said_width, said_height; /* that do not fit, as last told */
+	int64_t size_quiet;		  /* nothing more is told of sizes before */
+	struct received received;	  /* what `item` says */
 	struct source_item item;
 	bool peeked;
 	bool begun;	   /* there was a frame, here or in a predecessor */
@@ -81,29 +83,35 @@ static void say_connection(struct network *n)
 {
 	const struct receiver_state *now = &n->state, *said = &n->said;
 	bool knew_away = said->failed && !said->connected;
-	bool gone = !now->connected || now->connections != said->connections;
-	if (now->failed && !knew_away && gone)
+	bool other = now->connections != said->connections;
+	if (now->failed && !knew_away && (!now->connected || other))
 		say(n, false, "camera lost: %s", now->why);
-	if (now->connected && (!said->connected || now->connections != said->connections) &&
-	    now->failed)
+	if (now->failed && now->connected && (!said->connected || other)) {
+		int64_t away = now->back_since - now->away_since;
 		say(n, true, "camera back after %.1f s: %s, reconnect %" PRIu32,
-		    (double)(now->back_since - now->away_since) / (double)NS_PER_S, n->name,
-		    now->reconnects);
+		    (double)away / (double)NS_PER_S, n->name, now->reconnects);
+	}
 }
 
+/* Sizes may change with every picture, which is not said as often. */
 static void say_size(struct network *n)
 {
-	const struct receiver_state *now = &n->state, *said = &n->said;
-	if (now->wrong_width == said->wrong_width && now->wrong_height == said->wrong_height)
+	const struct receiver_state *now = &n->state;
+	bool same = now->wrong_width == n->said_width && now->wrong_height == n->said_height;
+	if (same || clock_now() < n->size_quiet)
 		return;
-	if (now->wrong_width)
+	if (now->wrong_width) {
 		say(n, false,
 		    "%s sends %" PRIu32 "x%" PRIu32 " now, the stream is %" PRIu32 "x%" PRIu32
 		    ": its frames are dropped until it does so again",
 		    n->name, now->wrong_width, now->wrong_height, now->width, now->height);
-	else
+	} else {
 		say(n, true, "%s sends %" PRIu32 "x%" PRIu32 " again", n->name, now->width,
 		    now->height);
+	}
+	n->said_width = now->wrong_width;
+	n->said_height = now->wrong_height;
+	n->size_quiet = clock_now() + NS_PER_S;
 }
 
 /* Looks at the thread. TROUPE_E_TIMEOUT: it does not come back from where it is. */

@@ -11,6 +11,9 @@
  * what earlier frames would have given (open groups of pictures). */
 #define SEEK_MARGIN NS_PER_S
 
+/* 36 years. */
+#define TIME_MAX (INT64_C(1) << 60)
+
 /* How long a stream may take to be told that we go. */
 #define GOODBYE_MAX (NS_PER_S / 2)
 
@@ -48,12 +51,15 @@ static int64_t origin(const struct reader *reader)
 	return reader->stream->start_time == AV_NOPTS_VALUE ? 0 : reader->stream->start_time;
 }
 
+/* A time that no video lasts to is none: sums of what is left never overflow. */
 static int64_t to_ns(const struct reader *reader, int64_t timestamp)
 {
-	if (timestamp == AV_NOPTS_VALUE)
+	int64_t since;
+	if (timestamp == AV_NOPTS_VALUE ||
+	    __builtin_sub_overflow(timestamp, origin(reader), &since))
 		return READER_NO_PTS;
-	return av_rescale_q(timestamp - origin(reader), reader->stream->time_base,
-			    (AVRational){1, (int)NS_PER_S});
+	int64_t ns = av_rescale_q(since, reader->stream->time_base, (AVRational){1, (int)NS_PER_S});
+	return ns > -TIME_MAX && ns < TIME_MAX ? ns : READER_NO_PTS;
 }
 
 int64_t reader_pts(const struct reader *reader, const AVFrame *frame)
