@@ -25,6 +25,9 @@
 /* A rate above this is a clock's, not a camera's. */
 #define FPS_MAX 240
 
+/* Of a picture: more than any stream may have. A few bytes can claim any size. */
+#define PIXELS_MAX (INT64_C(16384) * 16384)
+
 /* libavformat asks this while it reads: non-zero gives up. */
 static int interrupted(void *arg)
 {
@@ -141,6 +144,7 @@ static int open_codec(struct reader *reader, const char *path, char *why, size_t
 	int rc = avcodec_parameters_to_context(reader->codec, reader->stream->codecpar);
 	reader->codec->pkt_timebase = reader->stream->time_base;
 	reader->codec->thread_count = 1;
+	reader->codec->max_pixels = PIXELS_MAX;
 	if (rc >= 0)
 		rc = avcodec_open2(reader->codec, decoder, NULL);
 	return rc < 0 ? explain_av(path, rc, why, why_size) : 0;
