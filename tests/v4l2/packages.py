@@ -16,15 +16,16 @@ def unpack_kernel(work):
     and the source of v4l2loopback. With the system's package lists, or newer ones of our own if those do not do."""
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise Missing("this machine has no apt-get and dpkg to fetch Debian's kernel with")
-    said = download(work, [])
+    here = ["-o", "APT::Sandbox::User="]  # as who we are, into folders of ours
+    said = download(work, here)
     if said:
-        own = ["-o", "Dir::State::lists=%s/lists" % work, "-o", "Dir::Cache=%s/apt" % work]
+        own = [*here, "-o", "Dir::State::lists=%s/lists" % work, "-o", "Dir::Cache=%s/apt" % work]
         os.makedirs(work + "/lists/partial")
         os.makedirs(work + "/apt/archives/partial")
-        run(["apt-get", *own, "update"], work)
-        said = download(work, own)
+        updated = run(["apt-get", *own, "update"], work).stderr.strip().splitlines()
+        said = download(work, own) and (updated or [said])[0]
     if said:
-        raise Missing("Debian's kernel cannot be downloaded: %s" % said)
+        raise Missing("Debian's kernel cannot be downloaded, which takes the network once: %s" % said)
     for package in glob.glob(work + "/*.deb"):
         subprocess.run(["dpkg", "-x", package, work + "/root"], check=True)
 
@@ -36,7 +37,7 @@ def download(work, options):
         return "the package lists do not know linux-image-amd64"
     headers = image[0].replace("image", "headers")
     wanted = [*image, headers, *depends(options, headers, r"linux-(?:headers|kbuild)-\S+"), "v4l2loopback-dkms"]
-    got = run(["apt-get", *options, "-qq", "-o", "APT::Sandbox::User=", "download", *wanted], work)
+    got = run(["apt-get", *options, "-qq", "download", *wanted], work)
     return last_line(got.stderr) if got.returncode else None
 
 
