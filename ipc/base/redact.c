@@ -109,6 +109,6 @@ void redact_in_place(char *text)
 		return;
 	redact(text, shown, sizeof(shown));
 	size_t used = strnlen(shown, length);
-	for (size_t i = 0; i < length; i++)
-		text[i] = i < used ? shown[i] : '\0';
+	memmove(text, shown, used);
+	memset(text + used, 0, length - used);
 }

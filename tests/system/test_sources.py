@@ -112,10 +112,10 @@ def files_that_are_half_of_one(make):
 def a_decoder_that_crashes(make):
     """It takes one incarnation of one capture with it: the other stream does not notice, and no frame is lost."""
     p = make(frames=0)
-    path = clip(os.path.join(p.folder, "clip.avi"), frames=150)
+    path = clip(os.path.join(p.folder, "clip.avi"), frames=100)
     flag = os.path.join(p.folder, "crash")
     p = from_source(make, path, 'exec = "crashing-capture"',
-                    extra='stream "cam2" { source = "pattern:320x240@50" pattern_frames = 150 }')
+                    extra='stream "cam2" { source = "pattern:320x240@50" pattern_frames = 100 }')
     p.for_supervisor = {"TROUPE_TEST_CRASH": flag}
     p.up()
     await_(lambda: p.ledger.last() > 20, "frames to flow")

@@ -46,6 +46,7 @@ struct receiver {
 	struct receiver_state state;
 	struct received ring[RING_SIZE];
 	uint32_t head, count;
+	bool ended;		       /* the thread does nothing more */
 	bool taking;		       /* somebody does: what is lost from now on is their loss */
 	uint32_t lost[N_DROP_REASONS]; /* not taken yet */
 	int64_t moves_by;	       /* when the thread should be here again, at the latest */
@@ -277,6 +278,10 @@ static void *receive(void *arg)
 		connect_once(r);
 		wait_a_while(r);
 	}
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	tell(r);
+	pthread_mutex_unlock(&r->lock);
 	return NULL;
 }
 
@@ -332,10 +337,15 @@ void receiver_destroy(struct receiver *r)
 	pthread_mutex_lock(&r->lock);
 	atomic_store(&r->stop, true);
 	tell(r);
-	pthread_mutex_unlock(&r->lock);
 	deadline_of(&until, JOIN_MAX);
-	if (pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-		release(r);
+	while (!r->ended && pthread_cond_timedwait(&r->changed, &r->lock, &until) != ETIMEDOUT)
+		continue;
+	bool ended = r->ended;
+	pthread_mutex_unlock(&r->lock);
+	if (!ended)
+		return;
+	pthread_join(r->thread, NULL);
+	release(r);
 }
 
 int receiver_fd(const struct receiver *r)

@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/base/redact.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/worker.h"
 #include "workers/capture/capture.h"
@@ -297,6 +298,8 @@ int main(int argc, char **argv)
 	r->ledger.fd = -1;
 	int code = argc > 1 ? ask_for_plan(&r->plan, argv + 1, argc - 1, why, sizeof(why))
 			    : plan_read(&r->plan, stdin, why, sizeof(why)) < 0;
+	for (int i = 1; i < argc; i++)
+		redact_in_place(argv[i]); /* a password of a --set would be seen by others */
 	if (*why)
 		fprintf(stderr, "%s\n", why);
 	if (code == 0)
