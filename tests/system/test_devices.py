@@ -8,7 +8,9 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
+import subprocess
 import tty
 
 from harness import BIN, await_, check, main, process_state
@@ -16,7 +18,7 @@ from harness import BIN, await_, check, main, process_state
 
 class Device:
     def __init__(self, folder):
-        self.path = os.path.join(folder, "camera")
+        self.path = self.link = os.path.join(folder, "camera")
         self.ends, self.in_the_way = [], []
 
     def plug(self):
@@ -26,22 +28,50 @@ class Device:
         tty.setraw(slave)
         self.name = os.ttyname(slave)
         self.ends = [master, slave]
-        os.symlink(self.name, self.path + ".new")
-        os.rename(self.path + ".new", self.path)
+        self.appear()
         return self
 
+    def appear(self):
+        os.symlink(self.name, self.link + ".new")
+        os.rename(self.link + ".new", self.link)
+
+    def vanish(self):
+        os.unlink(self.link)
+
     def unplug(self):
-        if os.path.lexists(self.path):
-            os.unlink(self.path)
+        self.vanish()
         for end in self.ends:
             os.close(end)
         self.ends = []
 
 
-def camera(make, **settings):
+class DeviceOfSysfs(Device):
+    """Named by a folder as sysfs has it, in which nobody is told of what appears there."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.nodes = os.path.join(folder, "device", "video4linux")
+        os.makedirs(self.nodes)
+        self.path = os.path.join(folder, "device") + "#1"
+
+    def appear(self):
+        for index in "0", "1":
+            node = os.path.join(self.nodes, "node" + index)
+            os.mkdir(node)
+            with open(os.path.join(node, "uevent"), "w") as file:
+                file.write("MAJOR=136\nDEVNAME=%s\n" % (self.name[len("/dev/"):] if index == "1" else "null"))
+            with open(os.path.join(node, "index"), "w") as file:
+                file.write(index + "\n")
+
+    def vanish(self):
+        for node in os.listdir(self.nodes):
+            shutil.rmtree(os.path.join(self.nodes, node))
+
+
+def camera(make, kind=Device, **settings):
     stream = settings.pop("stream", "")
     p = make(stream='exec = "%s"  %s' % (os.path.join(BIN, "device-capture"), stream), **settings)
-    device = Device(p.folder)
+    device = kind(p.folder)
     p.for_supervisor = {"TROUPE_TEST_DEVICE": device.path}
     p.env["TROUPE_TEST_DEVICE"] = device.path
     return p, device
@@ -219,6 +249,59 @@ def swap(make):
     p.wait_end()
 
 
+def gone_in_a_swap(make):
+    p, device = camera(make, frames=0)
+    device.plug()
+    p.up()
+    command = [os.path.join(BIN, "troupe"), "swap", "capture.cam1", "-n", p.name]
+
+    def begin(*more):
+        return subprocess.Popen([*command, *more], env=p.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def newcomer():
+        spares = p.ps()["spare"]
+        return spares and spares[0]["pid"]
+    # While the newcomer prepares, which this one does for ever: it has the old descriptor and must go.
+    slow = os.path.join(p.folder, "slow")
+    with open(slow, "w") as file:
+        file.write("#!/bin/sh\n[ -n \"$1\" ] && exec %s/device-capture \"$@\"\nexec sleep 60\n" % BIN)
+    os.chmod(slow, 0o755)
+    swap = begin("--exec", slow)
+    pid = await_(newcomer, "the newcomer")
+    unplug(p, device)
+    said = swap.communicate(timeout=30)[0]
+    check(swap.returncode == 1 and "its device is gone" in said, "swap says: " + said)
+    os.kill(pid, signal.SIGKILL)
+    await_(lambda: not newcomer(), "the newcomer to be gone")
+    device.plug()
+    p.back("capture.cam1", 2)
+    # On probation: that the device goes is not the newcomer's fault.
+    swap = begin("--probation", "30s")
+    await_(lambda: (lambda w: w["incarnation"] == 4 and w["state"] == "ready")(p.worker("capture.cam1")), "the newcomer")
+    unplug(p, device)
+    said = swap.communicate(timeout=30)[0]
+    check(swap.returncode == 0 and "probation was cut short" in said, "swap says: " + said)
+    device.plug()
+    p.back("capture.cam1", 4)
+    p.troupe("down", "-n", p.name)
+    p.wait_end()
+    p.check_quiet()
+
+
+def found_by_a_look(make):
+    """The bell is not the only cause of progress: nothing tells of this device."""
+    p, device = camera(make, DeviceOfSysfs, frames=0)
+    device.plug()
+    p.up()
+    check([t for _, t in held(p.process.pid)] == [device.name], "the supervisor holds %s" % held(p.process.pid))
+    unplug(p, device)
+    device.plug()
+    worker = p.back("capture.cam1", 1)
+    check(held(worker["pid"]) == [(5, device.name)], "it has %s, not %s" % (held(worker["pid"]), device.name))
+    p.troupe("down", "-n", p.name)
+    p.wait_end()
+
+
 def missing_at_the_start(make):
     p, device = camera(make, frames=0)
     told = p.start()
@@ -243,5 +326,6 @@ def never_a_terminal_of_ours(make):
     p.wait_end()
 
 
-main({f.__name__: f for f in (handed_to_each_incarnation, gone_and_back, never_given_up, killed_when_it_is_gone,
-                              orders, spare, swap, missing_at_the_start, never_a_terminal_of_ours)})
+main({f.__name__: f for f in (handed_to_each_incarnation, gone_and_back, never_given_up, killed_when_it_is_gone, orders,
+                              spare, swap, gone_in_a_swap, found_by_a_look, missing_at_the_start,
+                              never_a_terminal_of_ours)})
