@@ -12,9 +12,9 @@ static const struct {
 	const char *within; /* NULL: anything */
 	source_open_fn *open;
 } kinds[] = {
-	{"pattern:", NULL, pattern_open},  {"file:", NULL, file_open},
+	{"pattern:", NULL, pattern_open},  {"file:", NULL, module_open_file},
 	{"v4l2:", NULL, v4l2_source_open}, {"/dev/", NULL, v4l2_source_open},
-	{"", "://", network_open},	   {"", NULL, file_open},
+	{"", "://", module_open_network},  {"", NULL, module_open_file}, /* a path */
 };
 
 static bool is_kind(size_t kind, const char *name)

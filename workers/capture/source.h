@@ -113,10 +113,12 @@ void source_close(struct source *source); /* NULL is fine */
 typedef int source_open_fn(struct source **source, const char *rest,
 			   const struct capture_config *config, struct source_host host, char *why,
 			   size_t why_size);
-source_open_fn pattern_open; /* "pattern:[WIDTHxHEIGHT][@FPS]" */
-source_open_fn network_open; /* any other URL */
-source_open_fn file_open;    /* "file:PATH" or a path */
-
+source_open_fn pattern_open;	 /* "pattern:[WIDTHxHEIGHT][@FPS]" */
 source_open_fn v4l2_source_open; /* "v4l2:PATH", "/dev/…" */
+source_open_fn network_open;	 /* any other URL */
+source_open_fn file_open;	 /* "file:PATH" or a path */
+/* The last two by way of their module, see module.h. */
+source_open_fn module_open_network;
+source_open_fn module_open_file;
 
 #endif

@@ -91,7 +91,7 @@ int64_t control_value(const struct camera *camera, const struct v4l2_query_ext_c
 	int64_t value = control->default_value;
 	if (!(control->flags & V4L2_CTRL_FLAG_WRITE_ONLY))
 		call_one(camera, VIDIOC_G_EXT_CTRLS, control->id, control->type, &value);
-	return value;
+	return control->type == V4L2_CTRL_TYPE_BITMASK ? (uint32_t)value : value;
 }
 
 /* ---- what the config says ---- */

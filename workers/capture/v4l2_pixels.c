@@ -44,8 +44,8 @@ static const struct row_of_pixels {
 struct pixels {
 	struct v4l2_pix_format format;
 	const struct row_of_pixels *row; /* NULL: by `emulation` */
-	AVFrame *frame;			 /* borrows a buffer while it is converted */
-	struct jpeg_decoder *decoder;	 /* for thumbnails of JPEG */
+	AVFrame *frame; /* borrows a buffer while it is converted; libav itself never sees it */
+	struct jpeg_decoder *decoder; /* for thumbnails of JPEG */
 	struct v4lconvert_data *emulation;
 	struct v4l2_format from, to;
 	uint8_t *converted; /* to.fmt.pix.sizeimage bytes */
@@ -130,7 +130,7 @@ int pixels_create(struct pixels **pixels, const struct v4l2_pix_format *format, 
 		return TROUPE_E_MEMORY;
 	p->format = *format;
 	p->row = rank == PIXELS_UNKNOWN ? NULL : &table[rank];
-	p->frame = av_frame_alloc();
+	p->frame = calloc(1, sizeof(*p->frame));
 	p->decoder = jpeg_decoder_create();
 	int rc = p->frame && p->decoder ? 0 : TROUPE_E_MEMORY;
 	if (rc == 0 && !p->row)
@@ -147,7 +147,7 @@ void pixels_destroy(struct pixels *p)
 {
 	if (!p)
 		return;
-	av_frame_free(&p->frame);
+	free(p->frame);
 	jpeg_decoder_destroy(p->decoder);
 	if (p->emulation)
 		v4lconvert_destroy(p->emulation);
