@@ -152,7 +152,7 @@ def one_fails_for_good(make):
     while p.worker("capture.frail")["state"] != "gave up":
         pid = p.worker("capture.frail")["pid"]
         if pid:
-            os.kill(pid, signal.SIGSEGV)
+            os.kill(pid, signal.SIGQUIT)
             await_(lambda: p.worker("capture.frail")["pid"] != pid, "its end")
     await_(lambda: p.worker("capture.cam1")["state"] == "finished", "the other to finish")
     p.troupe("down", "-n", p.name)
