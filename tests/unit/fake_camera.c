@@ -10,11 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-int __wrap_v4l2_fd_open(int fd, int flags);
-int __wrap_v4l2_close(int fd);
-int __wrap_v4l2_ioctl(int fd, unsigned long request, ...);
-void *__wrap_v4l2_mmap(void *start, size_t length, int prot, int flags, int fd, int64_t offset);
-int __wrap_v4l2_munmap(void *start, size_t length);
+/* The linker's names for them. */
+int fake_open(int fd, int flags) __asm__("__wrap_v4l2_fd_open");
+int fake_close(int fd) __asm__("__wrap_v4l2_close");
+int fake_ioctl(int fd, unsigned long request, ...) __asm__("__wrap_v4l2_ioctl");
+void *fake_mmap(void *start, size_t length, int prot, int flags, int fd,
+		int64_t offset) __asm__("__wrap_v4l2_mmap");
+int fake_munmap(void *start, size_t length) __asm__("__wrap_v4l2_munmap");
 
 struct fake_camera *fake_camera(void)
 {
@@ -297,18 +299,18 @@ static bool fails(struct fake_camera *c, unsigned long request, void *arg)
 
 /* ---- as libv4l2 ---- */
 
-int __wrap_v4l2_fd_open(int fd, int flags)
+int fake_open(int fd, int flags)
 {
 	(void)flags;
 	return fd;
 }
 
-int __wrap_v4l2_close(int fd)
+int fake_close(int fd)
 {
 	return close(fd);
 }
 
-int __wrap_v4l2_ioctl(int fd, unsigned long request, ...)
+int fake_ioctl(int fd, unsigned long request, ...)
 {
 	struct fake_camera *c = fake_camera();
 	va_list args;
@@ -325,13 +327,13 @@ int __wrap_v4l2_ioctl(int fd, unsigned long request, ...)
 	return rc;
 }
 
-void *__wrap_v4l2_mmap(void *start, size_t length, int prot, int flags, int fd, int64_t offset)
+void *fake_mmap(void *start, size_t length, int prot, int flags, int fd, int64_t offset)
 {
 	(void)start, (void)length, (void)prot, (void)flags, (void)fd;
 	return fake_camera()->buffer[offset / 4096].bytes;
 }
 
-int __wrap_v4l2_munmap(void *start, size_t length)
+int fake_munmap(void *start, size_t length)
 {
 	(void)start, (void)length;
 	return 0;

@@ -10,7 +10,8 @@
 
 #define FAKE_WIDTH   32
 #define FAKE_HEIGHT  24
-#define FAKE_BYTES   (FAKE_WIDTH * FAKE_HEIGHT * 2) /* YUYV */
+#define FAKE_BYTES   1536 /* YUYV */
+#define FAKE_I420    1152 /* the same as a slot's image */
 #define FAKE_BUFFERS 32
 
 enum fake_state { FAKE_OUT, FAKE_QUEUED, FAKE_DONE };

@@ -36,10 +36,11 @@ static int64_t side_of(const json_t *range, const char *end, size_t side)
 
 static void print_range(const json_t *range)
 {
-	if (range)
+	if (range) {
 		printf("      any from %" PRId64 "x%" PRId64 " to %" PRId64 "x%" PRId64 "\n",
 		       side_of(range, "least", 0), side_of(range, "least", 1),
 		       side_of(range, "most", 0), side_of(range, "most", 1));
+	}
 }
 
 static bool alike(const json_t *a, const json_t *b)
@@ -77,14 +78,15 @@ static void print_control(const json_t *control)
 	json_t *entry;
 	const char *type = text_of(control, "type");
 	printf("    %-32s ", text_of(control, "name"));
-	if (strcmp(type, "button") == 0)
+	if (strcmp(type, "button") == 0) {
 		puts("button, any number presses it");
-	else
+	} else {
 		printf("%s %" PRId64 " to %" PRId64 ", step %" PRId64 ", default %" PRId64
 		       ", now %" PRId64 "\n",
 		       type, number_of(control, "least"), number_of(control, "most"),
 		       number_of(control, "step"), number_of(control, "default"),
 		       number_of(control, "value"));
+	}
 	json_object_foreach(json_object_get(control, "menu"), number, entry)
 		printf("      %s: %s\n", number, json_string_value(entry));
 }

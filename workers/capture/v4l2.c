@@ -229,8 +229,9 @@ static int adopt(struct v4l2 *v)
 	    buffers_adopt(&v->buffers, &v->camera, &what) < 0 ||
 	    buffers_stream(&v->camera, true, &what) < 0)
 		return 0;
-	log_info("capture: goes on with the stream of %s, %" PRIu32 " buffers, %" PRIu32 " out",
-		 v->camera.path, v->buffers.n, count_out(v));
+	log_info("capture: goes on with the stream of %s: of %" PRIu32 " buffers %" PRIu32
+		 " are full, %" PRIu32 " out",
+		 v->camera.path, v->buffers.n, v->buffers.full, count_out(v));
 	int rc = in_force(v);
 	return rc < 0 ? rc : 1;
 }

@@ -112,6 +112,8 @@ int buffers_adopt(struct camera_buffers *buffers, const struct camera *camera, c
 		rc = append(buffers, camera, &queried, what);
 		if (rc == 0 && !(queried.flags & (V4L2_BUF_FLAG_QUEUED | V4L2_BUF_FLAG_DONE)))
 			learn(&buffers->buffer[buffers->n - 1], &queried);
+		if (rc == 0 && queried.flags & V4L2_BUF_FLAG_DONE)
+			buffers->full++;
 	}
 	/* The end of the list is told by an error. */
 	if (rc < 0 && errno == EINVAL && strcmp(*what, QUERYBUF) == 0)

@@ -21,6 +21,7 @@ struct camera_buffer {
 struct camera_buffers {
 	struct camera_buffer buffer[BUFFERS_MAX];
 	uint32_t n;
+	uint32_t full; /* of those that were adopted: frames that waited for us */
 };
 
 /* Every function returns 0 or an error with its errno, and in *what the name of the step that

@@ -153,15 +153,16 @@ static void refuse_value(const struct camera *camera, const struct v4l2_query_ex
 			 "controls: %s = \"%s\" is not valid for %s (%s), valid: ", name, value,
 			 camera->path, camera->name);
 	size_t used = n > 0 && (size_t)n < why_size ? (size_t)n : why_size;
-	if (control->type == V4L2_CTRL_TYPE_MENU || control->type == V4L2_CTRL_TYPE_INTEGER_MENU)
+	if (control->type == V4L2_CTRL_TYPE_MENU || control->type == V4L2_CTRL_TYPE_INTEGER_MENU) {
 		say_menu(camera, control, why, why_size);
-	else if (control->type == V4L2_CTRL_TYPE_BITMASK)
+	} else if (control->type == V4L2_CTRL_TYPE_BITMASK) {
 		snprintf(why + used, why_size - used, "bits of 0x%llx",
 			 (unsigned long long)control->maximum);
-	else
+	} else {
 		snprintf(why + used, why_size - used, "%lld to %lld in steps of %llu",
 			 (long long)control->minimum, (long long)control->maximum,
 			 (unsigned long long)(control->step ? control->step : 1));
+	}
 }
 
 static int parse_one(const struct camera *camera, char *setting, struct control_settings *settings,

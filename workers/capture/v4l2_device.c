@@ -27,8 +27,10 @@ bool camera_is_gone(int errnum)
 char *camera_fourcc(uint32_t fourcc, char out[FOURCC_SIZE])
 {
 	for (int i = 0; i < 4; i++) {
-		char letter = (char)(fourcc >> 8 * i & 0x7f);
-		out[i] = letter > ' ' && letter < 0x7f ? letter : '\0';
+		uint32_t letter = fourcc >> 8 * i & 0x7f;
+		out[i] = '\0';
+		if (letter > ' ' && letter < 0x7f)
+			out[i] = (char)letter;
 	}
 	out[4] = '\0';
 	if (fourcc >> 31)

@@ -110,7 +110,7 @@ static void on_control(void *arg, const struct v4l2_query_ext_ctrl *control)
 	char name[CONTROL_NAME_SIZE];
 	json_t *entry = json_pack("{s:s, s:s, s:s?}", "name", control_name(control->name, name),
 				  "title", control->name, "type", type_names[control->type]);
-	if (control->type != V4L2_CTRL_TYPE_BUTTON)
+	if (control->type != V4L2_CTRL_TYPE_BUTTON) {
 		json_object_update_new(entry,
 				       json_pack("{s:I, s:I, s:I, s:I, s:I, s:o*}", "least",
 						 (json_int_t)control->minimum, "most",
@@ -119,6 +119,7 @@ static void on_control(void *arg, const struct v4l2_query_ext_ctrl *control)
 						 (json_int_t)control->default_value, "value",
 						 (json_int_t)control_value(c->camera, control),
 						 "menu", list_menu(c->camera, control)));
+	}
 	json_array_append_new(c->list, entry);
 }
 

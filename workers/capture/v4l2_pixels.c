@@ -221,7 +221,7 @@ int pixels_convert(struct pixels *p, const uint8_t *data, size_t size, uint32_t 
 int pixels_copy_jpeg(struct pixels *p, const uint8_t *data, size_t size, uint32_t width,
 		     uint32_t height, struct source_coded *to)
 {
-	struct jpeg_picture picture;
+	struct jpeg_picture picture = {0};
 	int rc = jpeg_file_copy(data, size, to->jpeg, to->capacity, &to->size);
 	if (rc == 0)
 		rc = jpeg_decode_reduced(p->decoder, to->jpeg, to->size, JPEG_GRAY, THUMB_WIDTH,

@@ -100,10 +100,11 @@ static int copy_coded(struct feed *feed, const struct frame *frame, struct shot 
 	memcpy(shot_bytes(shot), frame->coded, size);
 	int rc = jpeg_decode_reduced(feed->decoder, shot_bytes(shot), size, JPEG_BGRA,
 				     stream->view_width, stream->view_height, &picture);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = scale_bgra_to_rgb(feed->scaler, picture.pixels, picture.width, picture.height,
 				       shot_bytes(shot) + size, stream->view_width,
 				       stream->view_height);
+	}
 	if (rc < 0) {
 		shot_release(shot);
 		return rc == TROUPE_E_CORRUPT ? TROUPE_E_LOST : rc;
