@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define LOOK_EVERY NS_PER_S
-/* A loss is news for so long. */
+/* So long a limit holds after a loss, and so far apart are two that are told. */
 #define NEWS (10 * NS_PER_S)
 /* Of time; above this something is used up. */
 #define BUSY 0.9
@@ -215,12 +215,15 @@ static struct load look(struct supervisor *s, int64_t now)
 	return load;
 }
 
-/* One kind of limit is told once as long as it lasts; its figure goes on. */
-static void tell(struct supervisor *s, const char *text, bool news)
+/* One kind of limit is told once as long as it lasts, and two that take turns now and then; the
+ * figure is in `status`. */
+static void tell(struct supervisor *s, const char *text, int64_t now)
 {
-	size_t kind = strcspn(text, ":");
-	if (!news && strncmp(s->limits.text, text, kind) == 0)
+	struct limits *limits = &s->limits;
+	bool same = now < limits->until && strncmp(limits->text, text, strcspn(text, ":")) == 0;
+	if (same || (limits->said && now - limits->said < NEWS))
 		return;
+	limits->said = now;
 	log_warn("%s", text);
 	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_LIMIT, NULL, json_pack("{s:s}", "text", text));
@@ -237,7 +240,7 @@ void limits_look(struct supervisor *s, int64_t now)
 	limits->looked = now;
 	if (first || !*limit_text(&load, text, sizeof(text)))
 		return;
-	tell(s, text, now >= limits->until);
+	tell(s, text, now);
 	memcpy(limits->text, text, sizeof(text));
 	limits->until = now + NEWS;
 }

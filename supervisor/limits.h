@@ -37,7 +37,8 @@ struct limits {
 	uint64_t busy, total; /* ticks of the cores */
 	uint64_t drops[STREAMS_MAX][N_DROP_REASONS], bypassed[STREAMS_MAX];
 	char text[LIMIT_SIZE]; /* of the last loss */
-	int64_t until;	       /* so long it is news */
+	int64_t until;	       /* so long it holds */
+	int64_t said;	       /* when it was said to people */
 };
 
 /* Looks once a second while called more often; says it where people watch. */

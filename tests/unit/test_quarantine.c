@@ -296,6 +296,10 @@ static void every_order_has_its_answer(void **state)
 			assert_string_not_equal(text + 12, life_state_text(LIFE_STARTING));
 		}
 	}
+	r->part->life.state = LIFE_NO_DEVICE;
+	assert_int_equal(order_answer(&r->member, ORDER_START, LIFE_DOWN, text, sizeof(text)),
+			 TROUPE_E_STATE);
+	assert_non_null(strstr(text, "cannot be started: no device"));
 	r->part->life.state = LIFE_BACK_OFF;
 	snprintf(r->part->program, sizeof(r->part->program), "/nowhere/at/all");
 	assert_int_equal(order_answer(&r->member, ORDER_START, LIFE_DOWN, text, sizeof(text)),
@@ -312,8 +316,10 @@ static void nobody_to_kill_is_explained(void **state)
 	} cases[] = {{LIFE_DOWN, "is stopped; `troupe -n test start processor.1` starts it"},
 		     {LIFE_GAVE_UP, "was given up; `troupe -n test start processor.1` tries again"},
 		     {LIFE_BACK_OFF, "started again in"},
+		     {LIFE_NO_DEVICE, "no device: /dev/eye; it starts by itself when that is back"},
 		     {LIFE_FINISHED, "its source has ended"}};
 	char text[512];
+	snprintf(r->member.device.path, sizeof(r->member.device.path), "/dev/eye");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		r->part->life.state = cases[i].state;
 		assert_int_equal(order_nobody(&r->member, text, sizeof(text)), TROUPE_E_STATE);

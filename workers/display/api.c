@@ -92,8 +92,9 @@ static void answer_health(struct request *request, const Troupe__Reply *reply)
 		const Troupe__Worker *worker = reply->worker[i];
 		if (is_well(worker))
 			continue;
-		used += (size_t)snprintf(sick + used, sizeof(sick) - used, "%s%s is %s",
-					 used ? ", " : "", worker->name, worker->state);
+		used += (size_t)snprintf(sick + used, sizeof(sick) - used, "%s%s %s %s",
+					 used ? ", " : "", worker->name,
+					 *worker->missing ? "has" : "is", worker->state);
 	}
 	if (used == 0)
 		request_say(request, MHD_HTTP_OK, "ok");
