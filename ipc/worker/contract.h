@@ -10,10 +10,9 @@ enum contract_fd {
 	CONTRACT_FD_CONFIG = 0,
 	CONTRACT_FD_LEDGER = 3, /* the ledger's memory */
 	CONTRACT_FD_LIFE = 4,	/* the pipeline's lock: held by keeping it open, never used */
-	CONTRACT_FD_HANDED =
-		5, /* what the supervisor opened for this worker (listening socket, device), or
-		      closed */
-	CONTRACT_FD_BELLS = 8, /* bell of seat s is 8 + s */
+	CONTRACT_FD_HANDED = 5, /* what the supervisor opened for this worker (listening socket,
+				   device), or closed */
+	CONTRACT_FD_BELLS = 8,	/* bell of seat s is 8 + s */
 };
 
 /* Environment. All are set for every worker. */
