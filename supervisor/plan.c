@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_TIMEOUT (20 * NS_PER_S)
+/* A source has limits of its own, which may be as long as this (open_timeout and read_timeout). */
+#define PROBE_TIMEOUT (130 * NS_PER_S)
 /* A recording commits every 100 to 200 ms. */
 #define COMMIT_SECONDS 0.2
 /* One that is filled, one that was just finished, and some that nobody is quick enough with. */
