@@ -47,12 +47,13 @@ static void a_probe_is_read_or_refused(void **state)
 	struct probed p;
 	char why[WHY_SIZE];
 	const char *good = "width=769\nheight=576\nfps_num=10\nfps_den=1\nlive=1\nframes=795\n"
-			   "labels=cat,dog\nnews=later\n";
+			   "labels=cat,dog\ndevice=/sys/devices/a#0 left eye\nnews=later\n";
 	assert_int_equal(probe_parse(good, &p, why, sizeof(why)), 0);
 	assert_int_equal(p.width, 768);
 	assert_int_equal(p.frames, 795);
 	assert_true(p.live);
 	assert_string_equal(p.labels, "cat,dog");
+	assert_string_equal(p.device, "/sys/devices/a#0 left eye");
 	static const char *const bad[] = {"", "width=640\nheight=480\nfps_num=10\n", "width=x\n",
 					  "width=640\nheight=480\nfps_num=10\nfps_den=0\n",
 					  "width=99999\nheight=480\nfps_num=10\nfps_den=1\n"};
