@@ -69,7 +69,8 @@ struct v4l2 {
 	int current;	    /* the buffer that peek spoke of; -1: none */
 	int64_t last_frame; /* when one came, or the stream began */
 	int64_t retry_at, retry_wait;
-	int failed; /* errno of the last fault */
+	int failed;   /* errno of the last fault */
+	bool damaged; /* the last frame was; said when it begins */
 };
 
 static struct v4l2 *v4l2_of(struct source *source)
@@ -351,6 +352,17 @@ static int dequeue(struct v4l2 *v)
 	return fault(v, "frames", why, 0);
 }
 
+static void say_damaged(struct v4l2 *v, const struct camera_buffer *b)
+{
+	char text[640];
+	if (v->damaged)
+		return;
+	v->damaged = true;
+	snprintf(text, sizeof(text), "camera %s: frame %" PRIu64 " is damaged: %s", v->camera.path,
+		 v->next, b->damaged ? "the driver says so" : "it is too short");
+	tell(v, text);
+}
+
 static void describe(struct v4l2 *v, struct source_item *item)
 {
 	struct camera_buffer *b = &v->buffers.buffer[v->current];
@@ -369,6 +381,10 @@ static void describe(struct v4l2 *v, struct source_item *item)
 		item->reason = DROP_DAMAGED;
 	else
 		item->kind = SOURCE_IS_FRAME;
+	if (item->kind == SOURCE_IS_FRAME)
+		v->damaged = false;
+	else if (item->reason == DROP_DAMAGED)
+		say_damaged(v, b);
 }
 
 static int v4l2_peek(struct source *source, struct source_item *item)
