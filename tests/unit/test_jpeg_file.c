@@ -79,9 +79,11 @@ static void what_is_whole_stays_as_it_is(void **state)
 	(void)state;
 	fill(&s);
 	memset(s.whole + s.whole_size, 0, 100); /* as a driver pads */
+	memcpy(s.whole + s.whole_size + 50, "\xff\xd9", 2);
 	assert_int_equal(jpeg_file_copy(s.whole, s.whole_size + 100, out, ROOM, &size), 0);
-	assert_int_equal(size, s.whole_size + 100);
+	assert_int_equal(size, s.whole_size);
 	assert_memory_equal(out, s.whole, size);
+	assert_int_equal(jpeg_file_copy(s.whole, s.whole_size + 100, out, s.whole_size, &size), 0);
 	assert_int_equal(jpeg_file_copy(s.whole, s.whole_size, out, s.whole_size - 1, &size),
 			 TROUPE_E_OVERSIZED);
 }

@@ -463,31 +463,34 @@ static size_t find_pixels(const uint8_t *data, size_t size, bool *has_tables)
 	return 0;
 }
 
-/* Cameras fill the rest of a buffer with anything, mostly zeros: the mark is looked for from the
- * back. Within the pixels it cannot stand. */
-static bool has_end(const uint8_t *data, size_t begin, size_t size)
+/* Where the end mark ends; 0: there is none. It cannot stand within the pixels, and what follows it
+ * is the rest of a buffer. */
+static size_t find_end(const uint8_t *data, size_t begin, size_t size)
 {
-	for (size_t at = size; at >= begin + 2; at--)
-		if (data[at - 2] == MARKER && data[at - 1] == MARKER_END)
-			return true;
-	return false;
+	const uint8_t *at = data + begin, *end = data + size;
+	while (at + 1 < end && (at = memchr(at, MARKER, (size_t)(end - at) - 1)) != NULL) {
+		if (at[1] == MARKER_END)
+			return (size_t)(at - data) + 2;
+		at++;
+	}
+	return 0;
 }
 
 int jpeg_file_copy(const uint8_t *data, size_t size, uint8_t *out, size_t capacity, size_t *written)
 {
-	if (size > capacity)
-		return TROUPE_E_OVERSIZED;
+	bool has_tables, is_cut = size > capacity;
+	size = is_cut ? capacity : size;
 	memcpy(out, data, size); /* from here on only the copy is looked at */
-	bool has_tables;
 	size_t pixels = find_pixels(out, size, &has_tables);
-	if (pixels == 0 || !has_end(out, pixels, size))
-		return TROUPE_E_CORRUPT;
-	*written = size;
+	size_t end = pixels ? find_end(out, pixels, size) : 0;
+	if (end == 0)
+		return is_cut ? TROUPE_E_OVERSIZED : TROUPE_E_CORRUPT;
+	*written = end;
 	if (has_tables)
 		return 0;
-	if (size + sizeof(standard_tables) > capacity)
+	if (end + sizeof(standard_tables) > capacity)
 		return TROUPE_E_OVERSIZED;
-	memmove(out + pixels + sizeof(standard_tables), out + pixels, size - pixels);
+	memmove(out + pixels + sizeof(standard_tables), out + pixels, end - pixels);
 	memcpy(out + pixels, standard_tables, sizeof(standard_tables));
 	*written += sizeof(standard_tables);
 	return 0;
