@@ -113,7 +113,7 @@ name = "{name}"
 hang_after = "{hang_after}"
 bypass_after = "{bypass_after}"
 stream "cam1" {{
-  source = "pattern:"
+  source = "{source}"
   pattern_size = "{size}"
   pattern_fps = {fps}
   pattern_frames = {frames}
@@ -129,7 +129,7 @@ display {{ listen = "{listen}"  {display} }}
 """
 
 DEFAULTS = dict(hang_after="3s", bypass_after="2s", size="320x240", fps=50, frames=200, pace="real",
-                slots=32, stream="", processors=2, processor="", storer="", trainer="",
+                source="pattern:", slots=32, stream="", processors=2, processor="", storer="", trainer="",
                 listen="127.0.0.1:0", display="", extra="")
 
 

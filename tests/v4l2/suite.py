@@ -10,6 +10,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "system")]
 
 import harness
+import test_capture
 import test_driver
 
-harness.main({**test_driver.TESTS})
+harness.main({**test_driver.TESTS, **test_capture.TESTS})

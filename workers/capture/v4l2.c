@@ -212,12 +212,36 @@ static int set_up(struct v4l2 *v)
 	return in_force(v);
 }
 
-static uint32_t count_out(const struct v4l2 *v)
+/* The index of a frame by its sequence number; what lies before `next` comes out as less. */
+static uint64_t index_of(const struct v4l2 *v, uint32_t sequence)
 {
-	uint32_t out = 0;
-	for (uint32_t i = 0; i < v->buffers.n; i++)
-		out += v->buffers.buffer[i].out;
-	return out;
+	uint32_t base = (uint32_t)atomic_load(v->held.word);
+	uint32_t expected = (uint32_t)v->next - base;
+	return v->next + (uint64_t)(int64_t)(int32_t)(sequence - expected);
+}
+
+/* The oldest buffer that is out; -1: none. */
+static int oldest_out(const struct v4l2 *v)
+{
+	int oldest = -1;
+	for (uint32_t i = 0; i < v->buffers.n; i++) {
+		const struct camera_buffer *b = &v->buffers.buffer[i];
+		if (b->out &&
+		    (oldest < 0 || (int32_t)(b->sequence - v->buffers.buffer[oldest].sequence) < 0))
+			oldest = (int)i;
+	}
+	return oldest;
+}
+
+static void say_adopted(const struct v4l2 *v)
+{
+	int out = oldest_out(v);
+	uint64_t index = out < 0 ? 0 : index_of(v, v->buffers.buffer[out].sequence);
+	log_info("capture: goes on with the stream of %s, %" PRIu32 " of its %" PRIu32
+		 " buffers are full",
+		 v->camera.path, v->buffers.full, v->buffers.n);
+	if (out >= 0 && (int64_t)(index - v->next) >= 0)
+		log_info("capture: frame %" PRIu64 " was out and is salvaged", index);
 }
 
 /* Goes on with a stream that runs. 1: done; 0: there is none after all, or it is not ours to use.
@@ -230,9 +254,7 @@ static int adopt(struct v4l2 *v)
 	    buffers_adopt(&v->buffers, &v->camera, &what) < 0 ||
 	    buffers_stream(&v->camera, true, &what) < 0)
 		return 0;
-	log_info("capture: goes on with the stream of %s: of %" PRIu32 " buffers %" PRIu32
-		 " are full, %" PRIu32 " out",
-		 v->camera.path, v->buffers.n, v->buffers.full, count_out(v));
+	say_adopted(v);
 	int rc = in_force(v);
 	return rc < 0 ? rc : 1;
 }
@@ -267,14 +289,6 @@ static int v4l2_resume(struct source *source, const struct source_mark *mark)
 	return TROUPE_E_BUSY;
 }
 
-/* The index of a frame by its sequence number; what lies before `next` comes out as less. */
-static uint64_t index_of(const struct v4l2 *v, uint32_t sequence)
-{
-	uint32_t base = (uint32_t)atomic_load(v->held.word);
-	uint32_t expected = (uint32_t)v->next - base;
-	return v->next + (uint64_t)(int64_t)(int32_t)(sequence - expected);
-}
-
 static int give(struct v4l2 *v, uint32_t buffer)
 {
 	const char *what;
@@ -299,19 +313,6 @@ static int give_back(struct v4l2 *v)
 			rc = give(v, i);
 	}
 	return rc;
-}
-
-/* The oldest buffer that is out; -1: none. */
-static int oldest_out(const struct v4l2 *v)
-{
-	int oldest = -1;
-	for (uint32_t i = 0; i < v->buffers.n; i++) {
-		const struct camera_buffer *b = &v->buffers.buffer[i];
-		if (b->out &&
-		    (oldest < 0 || (int32_t)(b->sequence - v->buffers.buffer[oldest].sequence) < 0))
-			oldest = (int)i;
-	}
-	return oldest;
 }
 
 /* A number that cannot be right: the driver counts in a way of its own, and this frame is the next.

@@ -104,11 +104,11 @@ static int open_emulation(struct pixels *p, int fd)
 	p->to.fmt.pix = (struct v4l2_pix_format){
 		.width = width,
 		.height = height,
-		.pixelformat = V4L2_PIX_FMT_YUV420,
+		.pixelformat = V4L2_PIX_FMT_RGB24,
 		.field = V4L2_FIELD_NONE,
-		.bytesperline = width,
-		.sizeimage = width * height * 3 / 2,
-		.colorspace = p->format.colorspace,
+		.bytesperline = width * 3,
+		.sizeimage = width * height * 3,
+		.colorspace = V4L2_COLORSPACE_SRGB,
 	};
 	p->emulation = v4lconvert_create(fd);
 	p->converted = malloc(p->to.fmt.pix.sizeimage);
@@ -190,18 +190,14 @@ static int emulate(struct pixels *p, const uint8_t *data, size_t size)
 				   p->converted, (int)p->to.fmt.pix.sizeimage);
 	if (n < (int)p->to.fmt.pix.sizeimage)
 		return TROUPE_E_CORRUPT;
-	uint32_t stride = p->to.fmt.pix.width;
-	const uint8_t *u = p->converted + (size_t)stride * p->to.fmt.pix.height;
-	set_plane(p->frame, 0, p->converted, stride);
-	set_plane(p->frame, 1, u, stride / 2);
-	set_plane(p->frame, 2, u + (size_t)stride * p->to.fmt.pix.height / 4, stride / 2);
+	set_plane(p->frame, 0, p->converted, p->to.fmt.pix.bytesperline);
 	return 0;
 }
 
 int pixels_convert(struct pixels *p, const uint8_t *data, size_t size, uint32_t width,
 		   uint32_t height, uint8_t *i420)
 {
-	enum AVPixelFormat as = p->row ? p->row->as : AV_PIX_FMT_YUV420P;
+	enum AVPixelFormat as = p->row ? p->row->as : AV_PIX_FMT_RGB24;
 	int rc = 0;
 	if (size < pixels_size(p))
 		return TROUPE_E_TRUNCATED;
@@ -214,7 +210,7 @@ int pixels_convert(struct pixels *p, const uint8_t *data, size_t size, uint32_t 
 	p->frame->format = as;
 	p->frame->width = (int)p->format.width;
 	p->frame->height = (int)p->format.height;
-	p->frame->color_range = p->row ? range_of(&p->format, as) : AVCOL_RANGE_MPEG;
+	p->frame->color_range = p->row ? range_of(&p->format, as) : AVCOL_RANGE_JPEG;
 	return convert_to_i420(p->frame, width, height, i420);
 }
 
