@@ -9,7 +9,7 @@ from cameras import HttpCamera, RtspCamera, jpegs
 from harness import await_, check
 
 SILENCE = 1.5 * harness.PATIENCE  # s, more than any camera here takes to begin
-QUICK = 'open_timeout = "5s" read_timeout = "%dms"' % (1000 * SILENCE)
+QUICK = 'open_timeout = "15s" read_timeout = "%dms"' % (1000 * SILENCE)
 SILENT = "sent nothing for %.1f s" % SILENCE
 
 
@@ -193,7 +193,7 @@ def http_camera_of_all_sorts(make):
 
     with HttpCamera(first, garbage, no_answer, silent, other_size) as camera:
         p = watching(make, camera.url("anna:sec9ret", "?token=sec9ret"))
-        p.settings["stream"] = p.settings["stream"].replace("5s", "1s")
+        p.settings["stream"] = p.settings["stream"].replace("15s", "1s")
         p.up()
         said(p, SILENT)
         said(p, "320x240 again")
