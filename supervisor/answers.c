@@ -144,15 +144,36 @@ static void fill_drops(const struct stream_row *row, struct arena *arena, Troupe
 	}
 }
 
-/* The device that the stream's source waits for, "" none. */
-static const char *missing_device(const struct supervisor *s, uint32_t number)
+/* NULL: there is none. */
+static const struct member *capture_of(const struct supervisor *s, uint32_t number)
 {
-	for (size_t i = 0; i < s->n_members; i++) {
-		const struct member *m = s->members[i];
-		if (m->role->source && m->number == number && m->lead->life.state == LIFE_NO_DEVICE)
-			return m->device.path;
+	for (size_t i = 0; i < s->n_members; i++)
+		if (s->members[i]->role->source && s->members[i]->number == number)
+			return s->members[i];
+	return NULL;
+}
+
+/* Why nothing comes from the stream's source, if nothing does. */
+static void fill_absence(const struct supervisor *s, uint32_t number, struct arena *arena,
+			 Troupe__Stream *out)
+{
+	static const char lost[] = "camera lost: ";
+	const struct stream_row *row = &s->ledger.streams[number];
+	const struct member *m = capture_of(s, number);
+	out->reconnects = atomic_load(&row->reconnects);
+	if (!m)
+		return;
+	if (m->lead->life.state == LIFE_NO_DEVICE)
+		out->missing = arena_text(arena, "%s", m->device.path);
+	if (m->lead->life.state == LIFE_GAVE_UP) {
+		const struct exit_note *last = member_last_exit(m, false);
+		bool words = last && *last->words;
+		out->gave_up = arena_text(arena, "%s%s%s", last ? last->cause : "cannot be started",
+					  words ? ": " : "", words ? last->words : "");
 	}
-	return "";
+	out->away_since = m->lead->process.pid ? atomic_load(&row->away_since) : 0;
+	if (out->away_since && strncmp(m->said, lost, sizeof(lost) - 1) == 0)
+		out->away = arena_text(arena, "%s", m->said + sizeof(lost) - 1);
 }
 
 static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number,
@@ -183,7 +204,7 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->fps = (double)row->fps_num / row->fps_den;
 	out->live = row->live != 0;
 	out->expected = s->expected[number];
-	out->missing = arena_text(arena, "%s", missing_device(s, number));
+	fill_absence(s, number, arena, out);
 	return out;
 }
 

@@ -99,17 +99,32 @@ static int columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/* "; no device: front, back": who is missed; `ps` says more. */
-static char *missing(const Troupe__Pipeline *pipeline, char *out, size_t size)
+/* Why nothing comes from a stream, NULL: it may. */
+static const char *absence(const Troupe__Stream *stream)
 {
-	size_t used = 0;
+	return *stream->missing	    ? "has no device"
+	       : *stream->gave_up   ? "gave up"
+	       : stream->away_since ? "has lost its camera"
+	       : stream->ended	    ? "has ended"
+				    : NULL;
+}
+
+/* "; front has no device, back gave up": `status` says more. Where no stream is left, nothing comes
+ * at all. */
+static char *absent(const Troupe__Pipeline *pipeline, char *out, size_t size)
+{
+	size_t used = 0, present = 0, missed = 0;
+	for (size_t i = 0; i < pipeline->n_stream; i++) {
+		present += !absence(pipeline->stream[i]);
+		missed += absence(pipeline->stream[i]) && !pipeline->stream[i]->ended;
+	}
 	*out = '\0';
-	for (size_t i = 0; i < pipeline->n_stream && used < size; i++) {
+	for (size_t i = 0; missed && i < pipeline->n_stream && used < size; i++) {
 		const Troupe__Stream *stream = pipeline->stream[i];
-		const char *before = used ? ", " : "; no device: ";
-		if (*stream->missing)
-			used += (size_t)snprintf(out + used, size - used, "%s%s", before,
-						 stream->name);
+		const char *before = used ? ", " : present ? "; " : "; nothing comes: ";
+		if (absence(stream) && !stream->ended)
+			used += (size_t)snprintf(out + used, size - used, "%s%s %s", before,
+						 stream->name, absence(stream));
 	}
 	return out;
 }
@@ -119,7 +134,7 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 	struct totals t = totals_of(pipeline);
 	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
 	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
-	char line[512], quarantined[48] = "", none[128];
+	char line[640], quarantined[48] = "", nobody[256];
 	if (t.quarantined)
 		snprintf(quarantined, sizeof(quarantined), ", %" PRIu64 " quarantined",
 			 t.quarantined);
@@ -128,7 +143,7 @@ static void print_line(struct progress *progress, const Troupe__Pipeline *pipeli
 		 " dropped, %" PRIu64 " bypassed%s, %u %s%s%s%s",
 		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed, quarantined,
 		 pipeline->restarts, restarts(pipeline->restarts),
-		 missing(pipeline, none, sizeof(none)), *pipeline->limit ? "; " : "",
+		 absent(pipeline, nobody, sizeof(nobody)), *pipeline->limit ? "; " : "",
 		 pipeline->limit);
 	if (progress->terminal)
 		printf("\r%.*s\033[K", columns() - 1, line);

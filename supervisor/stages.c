@@ -43,15 +43,33 @@ static bool all_ready(const struct supervisor *s, bool sources)
 	return true;
 }
 
-static bool sources_finished(const struct supervisor *s)
+/* A source that was given up begins again only if a person starts it, for which those that have
+ * ended do not wait; but with none that has ended, a pipeline is not over. */
+static bool sources_over(const struct supervisor *s, const struct member **given_up)
 {
-	size_t finished = 0, sources = 0;
+	size_t finished = 0, given = 0, sources = 0;
 	for (size_t i = 0; i < s->n_members; i++) {
-		sources += s->members[i]->role->source;
-		finished += s->members[i]->role->source &&
-			    s->members[i]->lead->life.state == LIFE_FINISHED;
+		const struct member *m = s->members[i];
+		if (!m->role->source)
+			continue;
+		sources++;
+		finished += m->lead->life.state == LIFE_FINISHED;
+		if (m->lead->life.state != LIFE_GAVE_UP || m->next->process.pid)
+			continue;
+		given++;
+		*given_up = m;
 	}
-	return sources > 0 && finished == sources;
+	return finished > 0 && finished + given == sources;
+}
+
+static void end_with_sources(struct supervisor *s)
+{
+	const struct member *given_up = NULL;
+	if (!sources_over(s, &given_up))
+		return;
+	stages_stop(s, "all sources have ended");
+	if (given_up)
+		supervisor_fail(s, "%s: was given up before its source had ended", given_up->name);
 }
 
 static void say_ready(struct supervisor *s)
@@ -182,7 +200,7 @@ int64_t stages_advance(struct supervisor *s, int64_t now)
 		s->stage = STAGE_RUNNING;
 		say_ready(s);
 	}
-	if (s->stage == STAGE_RUNNING && sources_finished(s))
-		stages_stop(s, "all sources have ended");
+	if (s->stage == STAGE_RUNNING)
+		end_with_sources(s);
 	return s->stage == STAGE_STOPPING ? advance_stopping(s, now) : CLOCK_NEVER;
 }

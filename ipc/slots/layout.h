@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
-#define LEDGER_VERSION	 3
+#define LEDGER_VERSION	 4
 #define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
 #define NAME_SIZE	 32
@@ -77,6 +77,10 @@ struct stream_row {
 					 source's own terms; 0 at first; capture */
 	_Atomic int64_t served; /* when a frame of it was claimed last: a hint for whose turn it is;
 				   processor */
+	_Atomic int64_t away_since;  /* the source is lost since then, and looked for; 0: it is not;
+					capture */
+	_Atomic uint32_t reconnects; /* how often it was lost and came back; capture */
+	uint32_t reserved1;
 };
 
 /* One seat: one incarnation of one worker. */
@@ -186,7 +190,7 @@ struct ledger_header {
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
 };
 
-static_assert(sizeof(struct stream_row) == 240, "stream_row is part of the layout");
+static_assert(sizeof(struct stream_row) == 256, "stream_row is part of the layout");
 static_assert(offsetof(struct stream_row, source_word) == 224, "source_word is part of the layout");
 static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");

@@ -41,8 +41,12 @@ def more_frames(p, count):
     await_(lambda: p.ledger.last() >= start + count, "%d more frames" % count)
 
 
+def stream(p):
+    return p.status()["pipeline"]["stream"][0]
+
+
 def drops(p):
-    return {d["reason"]: d["count"] for d in p.status()["pipeline"]["stream"][0].get("drop", [])}
+    return {d["reason"]: d["count"] for d in stream(p).get("drop", [])}
 
 
 def finish(p):
@@ -81,8 +85,14 @@ def stalled_killed_and_started_again(make):
         camera.stall()
         line = said(p, SILENT)
         check("camera lost" in line and camera.url() in line, "why it is lost: " + line)
+        for command in "ps", "status":
+            shown = p.troupe(command, "-n", p.name).stdout
+            check(re.search("cam1: camera lost .* ago: " + re.escape(camera.url()), shown), command + " shows: " + shown)
+        check(stream(p)["away_since"] and camera.url() in stream(p)["away"], "status --json: %s" % stream(p))
         camera.go_on()
         check("reconnect 1" in said(p, "camera back"), "it counts")
+        await_(lambda: stream(p)["reconnects"] >= 1, "it to be counted in status")
+        check("was lost and came back" in p.troupe("ps", "-n", p.name).stdout, "ps does not count it")
         more_frames(p, 10)
         lost = times_said(p, "camera lost")
         camera.kill()

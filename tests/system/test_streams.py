@@ -146,21 +146,56 @@ def one_cannot_start(make):
     p.check_nothing_left()
 
 
+def frail(p):
+    """Rows of a capture that dies at every start while the file `broken` is there."""
+    path = os.path.join(p.folder, "frail-capture")
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n[ -n \"$1\" ] || [ ! -e %s/broken ] && exec %s/troupe-capture \"$@\"\n"
+                   "echo my last words >&2\nexit 3\n" % (p.folder, harness.BIN))
+    os.chmod(path, 0o755)
+    return dict(exec=path, max_restarts=1, backoff="10ms")
+
+
+def break_it(p, worker):
+    with open(os.path.join(p.folder, "broken"), "w"):
+        pass
+    os.kill(p.worker(worker)["pid"], signal.SIGKILL)
+
+
 def one_fails_for_good(make):
-    """A capture that keeps dying is given up; the others neither stop nor lose a frame."""
-    p = make(frames=150, size="160x120", stream="", extra=stream("frail", **small(
-        pattern_frames=0, max_restarts=1, backoff="10ms"))).up()
-    while p.worker("capture.frail")["state"] != "gave up":
-        pid = p.worker("capture.frail")["pid"]
-        if pid:
-            os.kill(pid, signal.SIGQUIT)
-            await_(lambda: p.worker("capture.frail")["pid"] != pid, "its end")
-    await_(lambda: p.worker("capture.cam1")["state"] == "finished", "the other to finish")
-    p.troupe("down", "-n", p.name)
-    p.wait_end()
+    """A capture that keeps dying is given up; the others neither stop nor lose a frame. When they have ended, the
+    pipeline does, and says what is not whole."""
+    p = make(frames=150, size="160x120")
+    p.settings["extra"] = stream("frail", **small(pattern_frames=0), **frail(p))
+    p.up()
+    break_it(p, "capture.frail")
+    p.wait_end(1)
     p.check_quiet()
+    check("capture.frail: was given up before its source had ended" in p.said(), "it says: " + p.said())
     check([f["seq"] for f in by_stream(p)["cam1"]] == list(range(1, 151)), "cam1 has not all")
     p.verify()
+
+
+def none_is_left(make):
+    """Where all sources are given up, nothing ends: who watches is told, and what to do."""
+    p = make(frames=0, size="160x120")
+    p.settings["stream"] = " ".join('%s = "%s"' % row for row in frail(p).items() if row[0] != "max_restarts")
+    p.settings["stream"] += " max_restarts = 1"
+    p.options = ["--progress"]
+    p.up()
+    break_it(p, "capture.cam1")
+    await_(lambda: "nothing comes: cam1 gave up" in p.said(), "the live output to say so")
+    way = "gave up: exit 3: my last words; `troupe -n %s start capture.cam1` tries again" % p.name
+    said = p.troupe("status", "-n", p.name).stdout
+    check("cam1: " + way in said, "status says: " + said)
+    check("exit 3: my last words" == status(p, "cam1")["gave_up"], "status --json says: %s" % status(p, "cam1"))
+    last = p.ledger.last()
+    os.unlink(os.path.join(p.folder, "broken"))
+    p.troupe("start", "capture.cam1", "-n", p.name)
+    await_(lambda: p.ledger.last() > last, "frames")
+    check(not status(p, "cam1")["gave_up"], "it is not given up any more")
+    p.troupe("down", "-n", p.name)
+    p.wait_end()
 
 
 def too_much_is_said_with_figures(make):
@@ -209,5 +244,5 @@ def limit_is_named(make):
 
 
 main({f.__name__: f for f in (rows_of_their_own, flood_and_stall_and_kill, flood_waits_for_itself,
-                              one_ends_and_others_go_on, one_cannot_start, one_fails_for_good,
+                              one_ends_and_others_go_on, one_cannot_start, one_fails_for_good, none_is_left,
                               too_much_is_said_with_figures, limit_is_named)})

@@ -199,6 +199,27 @@ static void print_missing(const Troupe__Reply *reply)
 	}
 }
 
+static void print_trouble(const Troupe__Stream *stream, const char *what)
+{
+	printf("%s%s: %s%s", paint_begin(stdout, PAINT_BAD), stream->name, what,
+	       paint_end(stdout, PAINT_BAD));
+}
+
+/* Of a source in the network. */
+static void print_connection(const Troupe__Stream *stream)
+{
+	char age[32];
+	if (stream->away_since) {
+		print_trouble(stream, "camera lost");
+		printf(" %s ago%s%s; it is connected to again by itself\n",
+		       human_span(clock_now() - stream->away_since, age, sizeof age),
+		       *stream->away ? ": " : "", stream->away);
+	}
+	if (stream->reconnects)
+		printf("%s: its camera was lost and came back %u time%s\n", stream->name,
+		       stream->reconnects, stream->reconnects == 1 ? "" : "s");
+}
+
 /* Whom nobody will start again but a person, or who keeps dying: why, and what to do. */
 static void print_gone(const Troupe__Reply *reply)
 {
@@ -236,6 +257,8 @@ int ps_run(const struct call *call)
 		rc = print_workers(reply, call->wide);
 		print_gone(reply);
 		print_missing(reply);
+		for (size_t i = 0; reply->pipeline && i < reply->pipeline->n_stream; i++)
+			print_connection(reply->pipeline->stream[i]);
 		print_quarantine(reply->pipeline);
 		troupe__reply__free_unpacked(reply, NULL);
 	}
@@ -306,15 +329,21 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 		printf("  model      version %llu\n", (unsigned long long)pipeline->model_version);
 }
 
-static void print_waiting(const Troupe__Pipeline *pipeline)
+/* From whom nothing comes, why, and what to do. */
+static void print_absent(const Troupe__Pipeline *pipeline)
 {
 	for (size_t i = 0; i < pipeline->n_stream; i++) {
 		const Troupe__Stream *stream = pipeline->stream[i];
-		if (!*stream->missing)
-			continue;
-		printf("%s%s: no device%s: %s; it goes on by itself when that is back\n",
-		       paint_begin(stdout, PAINT_BAD), stream->name, paint_end(stdout, PAINT_BAD),
-		       stream->missing);
+		if (*stream->missing) {
+			print_trouble(stream, "no device");
+			printf(": %s; it goes on by itself when that is back\n", stream->missing);
+		}
+		if (*stream->gave_up) {
+			print_trouble(stream, "gave up");
+			printf(": %s; `troupe -n %s start capture.%s` tries again\n",
+			       stream->gave_up, pipeline->name, stream->name);
+		}
+		print_connection(stream);
 	}
 }
 
@@ -332,7 +361,7 @@ static int print_status(const Troupe__Reply *reply)
 		stream_row(table, reply->pipeline->stream[i]);
 	int rc = table_print(table, stdout);
 	table_destroy(table);
-	print_waiting(reply->pipeline);
+	print_absent(reply->pipeline);
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

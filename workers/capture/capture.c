@@ -152,6 +152,14 @@ static void pass_on(void *arg, const char *text)
 	worker_report(arg, "%s", text);
 }
 
+static void note_away(void *arg, int64_t since, uint32_t returns)
+{
+	const struct worker *w = arg;
+	struct stream_row *stream = &worker_ledger(w)->streams[worker_stream(w)];
+	atomic_store(&stream->away_since, since);
+	atomic_fetch_add(&stream->reconnects, returns);
+}
+
 /* The worker's last words. */
 static void explain(const struct capture *c, const char *what, int rc)
 {
@@ -174,7 +182,13 @@ static int capture_open(struct worker *w, void **self)
 	c->held = (struct source_held){worker_handed_fd(w), &c->stream->source_word,
 				       &c->stream->pace_origin};
 	struct source_host host = {
-		still_alive, pass_on, w, c->stream->width, c->stream->height, &c->held,
+		.alive = still_alive,
+		.report = pass_on,
+		.away = note_away,
+		.arg = w,
+		.width = c->stream->width,
+		.height = c->stream->height,
+		.held = &c->held,
 	};
 	int rc = source_open(&c->source, c->config, host, why, sizeof(why));
 	if (rc < 0) {
@@ -215,6 +229,7 @@ static int capture_ready(struct worker *w, void *self)
 	for (int i = 0; i < N_DROP_REASONS; i++)
 		mark.next += atomic_load(&c->stream->drops[i]) - c->drops[i];
 	c->accounted = mark.next;
+	atomic_store(&c->stream->away_since, 0); /* whatever the predecessor saw */
 	int rc = c->source->table->resume(c->source, &mark);
 	if (rc < 0)
 		explain(c, "cannot go on in", rc);

@@ -82,14 +82,17 @@ __attribute__((format(printf, 3, 4))) static void say(struct network *n, bool go
 static void say_connection(struct network *n)
 {
 	const struct receiver_state *now = &n->state, *said = &n->said;
-	bool knew_away = said->failed && !said->connected;
+	bool away = now->failed && !now->connected, knew_away = said->failed && !said->connected;
 	bool other = now->connections != said->connections;
+	if ((away != knew_away || other) && n->source.host.away)
+		n->source.host.away(n->source.host.arg, away ? now->away_since : 0,
+				    now->reconnects - said->reconnects);
 	if (now->failed && !knew_away && (!now->connected || other))
 		say(n, false, "camera lost: %s", now->why);
 	if (now->failed && now->connected && (!said->connected || other)) {
-		int64_t away = now->back_since - now->away_since;
+		int64_t gap = now->back_since - now->away_since;
 		say(n, true, "camera back after %.1f s: %s, reconnect %" PRIu32,
-		    (double)away / (double)NS_PER_S, n->name, now->reconnects);
+		    (double)gap / (double)NS_PER_S, n->name, now->reconnects);
 	}
 }
 

@@ -91,6 +91,9 @@ struct source_held {
 struct source_host {
 	void (*alive)(void *arg); /* now and then in long work, so that it is no hang */
 	void (*report)(void *arg, const char *text); /* what people watching should know */
+	/* The source is lost since then (0: it is not), and has come back so often since this was
+	 * called last. By who is in charge only. */
+	void (*away)(void *arg, int64_t since, uint32_t returns);
 	void *arg;
 	uint32_t width, height;		/* that the stream has; 0: not planned yet */
 	const struct source_held *held; /* while the source is open */

@@ -97,9 +97,10 @@ class Live {
   }
 
   // What the supervisor says of the stream.
-  setState({ended, recording, missing}) {
-    setText(this.facts.state, missing ? `no device: ${missing}` : ended ? 'source has ended'
-      : recording ? '' : 'not recorded');
+  setState({ended, recording, missing, away_since, away, gave_up}) {
+    setText(this.facts.state, missing ? `no device: ${missing}` : gave_up ? `gave up: ${gave_up}`
+      : Number(away_since) ? `camera lost${away ? ': ' : ''}${away}` : ended ? 'source has ended'
+        : recording ? '' : 'not recorded');
   }
 
   setStale(stale) {
