@@ -1,0 +1,399 @@
+/* The receiving thread, with a camera in the network that is a thread of this program: what it
+ * brings, what it loses and counts, and that it ends. Run by ThreadSanitizer, too. */
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "workers/capture/convert.h"
+#include "workers/capture/receiver.h"
+#include "workers/media/barcode.h"
+#include "workers/media/jpeg.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define WIDTH  192
+#define HEIGHT 192
+#define LONG   (60 * NS_PER_S) /* what is waited for comes much sooner */
+#define SHORT  (NS_PER_S / 5)  /* what is waited for in vain */
+
+/* ---- the camera ---- */
+
+struct camera;
+typedef void visit_fn(struct camera *camera, int fd);
+
+struct camera {
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	visit_fn *const *visits; /* one a connection, the last for all that follow */
+	uint64_t number;	 /* of the next picture; the thread's */
+};
+
+static bool send_all(int fd, const void *bytes, size_t size)
+{
+	return send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static void begin(int fd)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\n"
+				   "Content-Type: multipart/x-mixed-replace; boundary=x\r\n\r\n";
+	char request[2048];
+	if (recv(fd, request, sizeof(request), 0) > 0)
+		send_all(fd, head, sizeof(head) - 1);
+}
+
+/* A picture that shows the next number. False: the viewer has gone. */
+static bool send_picture(struct camera *camera, int fd, uint32_t width, uint32_t height)
+{
+	static const struct timespec pace = {.tv_nsec = 5 * NS_PER_MS};
+	uint8_t pixels[WIDTH * HEIGHT * 3 / 2];
+	struct canvas canvas = {.format = CANVAS_I420,
+				.pixels = pixels,
+				.width = (int32_t)width,
+				.height = (int32_t)height};
+	struct jpeg_encoder *encoder = jpeg_encoder_create();
+	const uint8_t *jpeg;
+	size_t size;
+	char head[128];
+	memset(pixels, 128, sizeof(pixels));
+	barcode_draw(&canvas, camera->number++);
+	bool sent =
+		encoder && jpeg_encode_i420(encoder, pixels, width, height, 90, &jpeg, &size) == 0;
+	int length =
+		sent ? snprintf(head, sizeof(head),
+				"--x\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
+				size)
+		     : 0;
+	sent = sent && send_all(fd, head, (size_t)length) && send_all(fd, jpeg, size) &&
+	       send_all(fd, "\r\n", 2);
+	jpeg_encoder_destroy(encoder);
+	nanosleep(&pace, NULL);
+	return sent;
+}
+
+/* Until the viewer has had enough. */
+static void say_nothing(struct camera *camera, int fd)
+{
+	char byte;
+	(void)camera;
+	while (recv(fd, &byte, 1, 0) > 0)
+		continue;
+}
+
+static void film(struct camera *camera, int fd)
+{
+	begin(fd);
+	while (send_picture(camera, fd, WIDTH, HEIGHT))
+		continue;
+}
+
+static void film_and_stall(struct camera *camera, int fd)
+{
+	begin(fd);
+	for (int i = 0; i < 60; i++)
+		send_picture(camera, fd, WIDTH, HEIGHT);
+	say_nothing(camera, fd);
+}
+
+static void film_two_sizes(struct camera *camera, int fd)
+{
+	begin(fd);
+	for (int i = 0; i < 10; i++)
+		send_picture(camera, fd, WIDTH, HEIGHT);
+	for (int i = 0; i < 10; i++)
+		send_picture(camera, fd, WIDTH / 2, HEIGHT / 2);
+	while (send_picture(camera, fd, WIDTH, HEIGHT))
+		continue;
+}
+
+static void *serve(void *arg)
+{
+	struct camera *camera = arg;
+	for (int fd; (fd = accept(camera->listener, NULL, NULL)) >= 0; close(fd)) {
+		(*camera->visits)(camera, fd);
+		camera->visits += camera->visits[1] != NULL;
+	}
+	return NULL;
+}
+
+static void camera_listen(struct camera *camera, uint16_t port)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t size = sizeof(at);
+	int on = 1;
+	camera->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(camera->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(camera->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(getsockname(camera->listener, (struct sockaddr *)&at, &size), 0);
+	camera->port = ntohs(at.sin_port);
+}
+
+static void camera_begin(struct camera *camera, visit_fn *const *visits)
+{
+	camera->visits = visits;
+	assert_int_equal(listen(camera->listener, 8), 0);
+	assert_int_equal(pthread_create(&camera->thread, NULL, serve, camera), 0);
+}
+
+/* After its viewer has gone. */
+static void camera_end(struct camera *camera)
+{
+	shutdown(camera->listener, SHUT_RDWR);
+	pthread_join(camera->thread, NULL);
+	close(camera->listener);
+}
+
+/* ---- the receiver ---- */
+
+struct viewer {
+	struct receiver *receiver;
+	struct receiver_options options;
+	char url[128];
+};
+
+static void view(struct viewer *v, const struct camera *camera, int64_t open, int64_t read)
+{
+	char why[256];
+	snprintf(v->url, sizeof(v->url), "http://anna:sec9ret@127.0.0.1:%u/video", camera->port);
+	v->options = (struct receiver_options){
+		.url = v->url, .rtsp_transport = "tcp", .open_timeout = open, .read_timeout = read};
+	assert_int_equal(receiver_create(&v->receiver, &v->options, why, sizeof(why)), 0);
+}
+
+static struct received take(struct viewer *v)
+{
+	int64_t until = clock_now() + LONG;
+	struct received received;
+	while (receiver_take(v->receiver, &received) < 0) {
+		struct pollfd item = {.fd = receiver_fd(v->receiver), .events = POLLIN};
+		assert_true(clock_now() < until);
+		poll(&item, 1, 1000);
+	}
+	return received;
+}
+
+static struct received take_picture(struct viewer *v)
+{
+	struct received received = take(v);
+	while (received.lost)
+		received = take(v);
+	return received;
+}
+
+static int64_t number_of(struct received *received)
+{
+	uint8_t i420[WIDTH * HEIGHT * 3 / 2];
+	assert_int_equal(convert_to_i420(received->frame, WIDTH, HEIGHT, i420), 0);
+	av_frame_free(&received->frame);
+	return pattern_read_number(i420, WIDTH, WIDTH, HEIGHT);
+}
+
+static struct receiver_state await_state(struct viewer *v,
+					 bool (*is)(const struct receiver_state *state))
+{
+	struct receiver_state state;
+	int64_t until = clock_now() + LONG;
+	for (receiver_look(v->receiver, &state); !is(&state); receiver_look(v->receiver, &state)) {
+		struct pollfd item = {.fd = receiver_fd(v->receiver), .events = POLLIN};
+		assert_true(clock_now() < until);
+		poll(&item, 1, 10);
+	}
+	return state;
+}
+
+static bool is_connected(const struct receiver_state *state)
+{
+	return state->connected;
+}
+
+static bool has_failed(const struct receiver_state *state)
+{
+	return state->failed;
+}
+
+static bool is_back(const struct receiver_state *state)
+{
+	return state->reconnects > 0;
+}
+
+/* ---- tests ---- */
+
+static void test_pictures_come_in_order(void **state)
+{
+	static visit_fn *const visits[] = {film, NULL};
+	struct camera camera = {0};
+	struct viewer v;
+	(void)state;
+	camera_listen(&camera, 0);
+	camera_begin(&camera, visits);
+	view(&v, &camera, LONG, LONG);
+	receiver_begin(v.receiver);
+	int64_t last = -1, arrived = 0;
+	for (int i = 0; i < 30; i++) {
+		struct received received = take_picture(&v);
+		assert_true(received.arrived > arrived);
+		assert_int_equal(received.connection, 1);
+		arrived = received.arrived;
+		int64_t number = number_of(&received);
+		assert_true(number > last);
+		last = number;
+	}
+	struct receiver_state now;
+	receiver_look(v.receiver, &now);
+	assert_true(now.connected && !now.failed && now.width == WIDTH && now.height == HEIGHT);
+	assert_int_equal(receiver_overdue(v.receiver), 0);
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+}
+
+/* Nobody there, then somebody: said without the password, and connected to by itself. */
+static void test_comes_back_by_itself(void **state)
+{
+	static visit_fn *const visits[] = {film, NULL};
+	struct camera camera = {0};
+	struct viewer v;
+	(void)state;
+	camera_listen(&camera, 0);
+	view(&v, &camera, LONG, LONG);
+	assert_true(receiver_wait(v.receiver, LONG));
+	struct receiver_state now = await_state(&v, has_failed);
+	assert_false(now.connected);
+	assert_int_equal(now.why_code, TROUPE_E_IO);
+	assert_non_null(strstr(now.why, "***@127.0.0.1"));
+	assert_non_null(strstr(now.why, "Connection refused"));
+	assert_null(strstr(now.why, "sec9ret"));
+	camera_begin(&camera, visits);
+	now = await_state(&v, is_back);
+	assert_int_equal(now.connections, 1);
+	assert_true(now.back_since > now.away_since);
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+}
+
+static void check_silence(visit_fn *const *visits, int64_t open, int64_t read, const char *says)
+{
+	struct camera camera = {0};
+	struct viewer v;
+	camera_listen(&camera, 0);
+	camera_begin(&camera, visits);
+	view(&v, &camera, open, read);
+	struct receiver_state now = await_state(&v, has_failed);
+	assert_int_equal(now.why_code, TROUPE_E_TIMEOUT);
+	assert_non_null(strstr(now.why, says));
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+}
+
+static void test_silence_ends_at_its_limit(void **state)
+{
+	static visit_fn *const silent[] = {say_nothing, NULL}, *const stalls[] = {film_and_stall,
+										  NULL};
+	(void)state;
+	check_silence(silent, SHORT, LONG, "does not answer");
+	check_silence(stalls, LONG, SHORT, "it has sent nothing for 0.2 s");
+}
+
+/* The number of the next picture, and how many were lost before. */
+static int64_t take_counted(struct viewer *v, int64_t *lost)
+{
+	struct received received = take(v);
+	for (*lost = 0; received.lost; received = take(v)) {
+		assert_int_equal(received.reason, DROP_DEVICE);
+		++*lost;
+	}
+	return number_of(&received);
+}
+
+/* Who takes nothing loses the oldest, and is told how many from receiver_begin on. */
+static void test_a_full_ring_loses_the_oldest(void **state)
+{
+	static visit_fn *const visits[] = {film, NULL};
+	struct camera camera = {0};
+	struct viewer v;
+	(void)state;
+	camera_listen(&camera, 0);
+	camera_begin(&camera, visits);
+	view(&v, &camera, LONG, LONG);
+	await_state(&v, is_connected);
+	usleep(300000); /* more pictures than the ring has room for; none of them counts */
+	receiver_begin(v.receiver);
+	int64_t lost, first = take_counted(&v, &lost), number;
+	assert_true(first == 0 || lost < first);
+	do {
+		usleep(400000); /* the ring runs full, the thread waits for a while, then some go */
+		number = take_counted(&v, &lost);
+		assert_true(number > first + lost);
+		first = number;
+	} while (lost == 0);
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+}
+
+static void test_another_size_is_counted(void **state)
+{
+	static visit_fn *const visits[] = {film_two_sizes, NULL};
+	struct camera camera = {0};
+	struct viewer v;
+	(void)state;
+	camera_listen(&camera, 0);
+	camera_begin(&camera, visits);
+	view(&v, &camera, LONG, LONG);
+	receiver_begin(v.receiver);
+	int lost = 0;
+	for (int64_t number = 0; number < 25;) {
+		struct received received = take(&v);
+		lost += received.lost && received.reason == DROP_SIZE;
+		number = received.lost ? number : number_of(&received);
+	}
+	assert_int_equal(lost, 10);
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+}
+
+/* At whatever it is: the limits that it waits by are far away. */
+static void test_ends_when_told(void **state)
+{
+	static visit_fn *const silent[] = {say_nothing, NULL},
+			       *const stalls[] = {film_and_stall, NULL},
+			       *const films[] = {film, NULL},
+			       *const *const all[] = {silent, stalls, films};
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct camera camera = {0};
+		struct viewer v;
+		camera_listen(&camera, 0);
+		camera_begin(&camera, all[i]);
+		view(&v, &camera, LONG, LONG);
+		receiver_wait(v.receiver, SHORT);
+		receiver_destroy(v.receiver); /* one that is left behind would be a leak */
+		camera_end(&camera);
+	}
+	receiver_destroy(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pictures_come_in_order),
+		cmocka_unit_test(test_comes_back_by_itself),
+		cmocka_unit_test(test_silence_ends_at_its_limit),
+		cmocka_unit_test(test_a_full_ring_loses_the_oldest),
+		cmocka_unit_test(test_another_size_is_counted),
+		cmocka_unit_test(test_ends_when_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
