@@ -157,7 +157,7 @@ static const struct member *capture_of(const struct supervisor *s, uint32_t numb
 static void fill_absence(const struct supervisor *s, uint32_t number, struct arena *arena,
 			 Troupe__Stream *out)
 {
-	static const char lost[] = "camera lost: ";
+	static const char lost[] = " lost: "; /* "camera lost: …", "camera still lost: …" */
 	const struct stream_row *row = &s->ledger.streams[number];
 	const struct member *m = capture_of(s, number);
 	out->reconnects = atomic_load(&row->reconnects);
@@ -172,8 +172,9 @@ static void fill_absence(const struct supervisor *s, uint32_t number, struct are
 					  words ? ": " : "", words ? last->words : "");
 	}
 	out->away_since = m->lead->process.pid ? atomic_load(&row->away_since) : 0;
-	if (out->away_since && strncmp(m->said, lost, sizeof(lost) - 1) == 0)
-		out->away = arena_text(arena, "%s", m->said + sizeof(lost) - 1);
+	const char *why = out->away_since ? strstr(m->said, lost) : NULL;
+	if (why)
+		out->away = arena_text(arena, "%s", why + strlen(lost));
 }
 
 static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number,

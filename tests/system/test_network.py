@@ -154,14 +154,20 @@ def password_is_nowhere(make):
         p.back("capture.cam1", 1)
         camera.kill()
         said(p, "camera lost")
+        camera.password = "anna:other"
+        camera.start()
+        check("401" in said(p, "camera still lost"), "that the password is not right any more is named")
+        check("401" in stream(p)["away"], "status --json: %s" % stream(p))
         shown = everything_said(p) + wrong.said() + told
         for command in (("ps",), ("ps", "--json"), ("status",), ("inspect", "capture.cam1"), ("logs", "capture.cam1")):
             shown += p.troupe(*command, "-n", p.name).stdout
         shown += of_processes(p)
         p.troupe("down", "-n", p.name)
         p.wait_end(0)
-    for folder, _, files in os.walk(os.path.join(p.folder, "state")):
+    for folder, _, files in [found for q in (p, wrong) for found in os.walk(q.folder)]:
         for file in files:
+            if file.endswith(".conf"):
+                continue
             with open(os.path.join(folder, file), errors="replace") as text:
                 shown += text.read()
     check("***@127.0.0.1" in shown, "the camera is named at all")

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The stream's own times are even, the arrival's are true. pts follows the former and is drawn
  * towards the latter by this part of the difference a frame, so that neither a burst nor two clocks
@@ -35,6 +36,9 @@
  * one look alone may come right after everything was stopped for a while. */
 #define OVERDUE_LOOKS 5
 
+/* A reason that lasts shorter is not told beside the one before. */
+#define WHY_QUIET (2 * NS_PER_S)
+
 struct network {
 	struct source source;
 	char name[256]; /* what is shown */
@@ -44,7 +48,9 @@ struct network {
 	struct receiver_state said;	  /* as last told */
 	uint32_t said_width, said_height; /* that do not fit, as last told */
 	int64_t size_quiet;		  /* nothing more is told of sizes before */
-	struct received received;	  /* what `item` says */
+	char said_why[512];		  /* the camera is away, as last told */
+	int64_t why_quiet;
+	struct received received; /* what `item` says */
 	struct source_item item;
 	bool peeked;
 	bool begun;	   /* there was a frame, here or in a predecessor */
@@ -78,7 +84,15 @@ __attribute__((format(printf, 3, 4))) static void say(struct network *n, bool go
 		n->source.host.report(n->source.host.arg, text);
 }
 
-/* A connection that came and went between two looks is said, too. */
+static void say_lost(struct network *n, const char *how)
+{
+	say(n, false, "camera %s: %s", how, n->state.why);
+	memcpy(n->said_why, n->state.why, sizeof(n->said_why));
+	n->why_quiet = clock_now() + WHY_QUIET;
+}
+
+/* A connection that came and went between two looks is said, too; and another reason why it does
+ * not come back, for it may be one that a person has to do something about. */
 static void say_connection(struct network *n)
 {
 	const struct receiver_state *now = &n->state, *said = &n->said;
@@ -88,7 +102,9 @@ static void say_connection(struct network *n)
 		n->source.host.away(n->source.host.arg, away ? now->away_since : 0,
 				    now->reconnects - said->reconnects);
 	if (now->failed && !knew_away && (!now->connected || other))
-		say(n, false, "camera lost: %s", now->why);
+		say_lost(n, "lost");
+	else if (away && strcmp(now->why, n->said_why) != 0 && clock_now() >= n->why_quiet)
+		say_lost(n, "still lost");
 	if (now->failed && now->connected && (!said->connected || other)) {
 		int64_t gap = now->back_since - now->away_since;
 		say(n, true, "camera back after %.1f s: %s, reconnect %" PRIu32,
@@ -209,6 +225,8 @@ static int network_resume(struct source *source, const struct source_mark *mark)
 	const struct source_info *info = &source->info;
 	n->index = mark->next;
 	receiver_begin(n->receiver);
+	if (!n->state.connected && source->host.away)
+		source->host.away(source->host.arg, clock_now(), 0);
 	if (!mark->published)
 		return 0;
 	n->begun = true;
