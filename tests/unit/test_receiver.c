@@ -2,12 +2,14 @@
  * brings, what it loses and counts, and that it ends. Run by ThreadSanitizer, too. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "tests/unit/clip.h"
 #include "workers/capture/convert.h"
 #include "workers/capture/receiver.h"
 #include "workers/media/barcode.h"
 #include "workers/media/jpeg.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -38,6 +40,7 @@ struct camera {
 	pthread_t thread;
 	visit_fn *const *visits; /* one a connection, the last for all that follow */
 	uint64_t number;	 /* of the next picture; the thread's */
+	const char *clip;
 };
 
 static bool send_all(int fd, const void *bytes, size_t size)
@@ -116,6 +119,19 @@ static void film_two_sizes(struct camera *camera, int fd)
 		send_picture(camera, fd, WIDTH / 2, HEIGHT / 2);
 	while (send_picture(camera, fd, WIDTH, HEIGHT))
 		continue;
+}
+
+/* A stream that has times of its own, as fast as it is taken. */
+static void send_clip(struct camera *camera, int fd)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: video/x-matroska\r\n\r\n";
+	char bytes[4096];
+	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+	int clip = open(camera->clip, O_RDONLY | O_CLOEXEC);
+	for (bool sent = n > 0 && send_all(fd, head, sizeof(head) - 1);
+	     sent && (n = read(clip, bytes, sizeof(bytes))) > 0;)
+		sent = send_all(fd, bytes, (size_t)n);
+	close(clip);
 }
 
 static void *serve(void *arg)
@@ -247,6 +263,8 @@ static void test_pictures_come_in_order(void **state)
 		struct received received = take_picture(&v);
 		assert_true(received.arrived > arrived);
 		assert_int_equal(received.connection, 1);
+		assert_int_equal(received.due,
+				 received.arrived); /* MJPEG has no times of its own */
 		arrived = received.arrived;
 		int64_t number = number_of(&received);
 		assert_true(number > last);
@@ -364,6 +382,41 @@ static void test_another_size_is_counted(void **state)
 	camera_end(&camera);
 }
 
+/* The last pictures of a burst, which come all at once, were due one after another. */
+static void test_a_burst_is_not_seen_in_the_times(void **state)
+{
+	static visit_fn *const visits[] = {send_clip, say_nothing, NULL};
+	char path[64] = "/tmp/troupe-receiver-XXXXXX";
+	struct camera camera = {.clip = path};
+	struct viewer v;
+	(void)state;
+	close(mkstemp(path));
+	const struct clip clip = {.codec = "mjpeg",
+				  .format = "matroska",
+				  .width = WIDTH,
+				  .height = HEIGHT,
+				  .fps = 20,
+				  .frames = 40};
+	assert_int_equal(clip_write(path, &clip), 0);
+	camera_listen(&camera, 0);
+	camera_begin(&camera, visits);
+	view(&v, &camera, LONG, LONG);
+	await_state(&v, has_failed); /* it is through; the last pictures are in the ring */
+	receiver_begin(v.receiver);
+	struct received before = take(&v);
+	for (int i = 0; i < 7; i++) {
+		struct received received = take(&v);
+		assert_true(received.due <= received.arrived);
+		assert_in_range(received.due - before.due, 30 * NS_PER_MS, 70 * NS_PER_MS);
+		av_frame_free(&before.frame);
+		before = received;
+	}
+	av_frame_free(&before.frame);
+	receiver_destroy(v.receiver);
+	camera_end(&camera);
+	unlink(path);
+}
+
 /* At whatever it is: the limits that it waits by are far away. */
 static void test_ends_when_told(void **state)
 {
@@ -393,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_silence_ends_at_its_limit),
 		cmocka_unit_test(test_a_full_ring_loses_the_oldest),
 		cmocka_unit_test(test_another_size_is_counted),
+		cmocka_unit_test(test_a_burst_is_not_seen_in_the_times),
 		cmocka_unit_test(test_ends_when_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
 #include "workers/capture/convert.h"
-#include "workers/capture/reader.h"
 #include "workers/capture/receiver.h"
 
 #include <inttypes.h>
@@ -16,13 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The stream's own times are even, the arrival's are true. pts follows the former and is drawn
- * towards the latter by this part of the difference a frame, so that neither a burst nor two clocks
- * of different speed are seen. Further apart than APART_MAX they have nothing to do with each
- * other. */
-#define DRAW	  256
-#define APART_MAX NS_PER_S
 
 /* In open, which has no other way to show that it gets on. */
 #define WAIT_STEP (NS_PER_S / 10)
@@ -53,12 +45,10 @@ struct network {
 	struct received received; /* what `item` says */
 	struct source_item item;
 	bool peeked;
-	bool begun;	   /* there was a frame, here or in a predecessor */
-	uint64_t index;	   /* of the next item */
-	int64_t origin;	   /* monotonic time of pts 0 */
-	int64_t after;	   /* frames that arrived up to then were the predecessor's */
-	int64_t offset;	   /* pts of the stream's own time 0 */
-	uint32_t anchored; /* the connection that `offset` is for; 0: none */
+	bool begun;	/* there was a frame, here or in a predecessor */
+	uint64_t index; /* of the next item */
+	int64_t origin; /* monotonic time of pts 0 */
+	int64_t after;	/* frames that were due up to then were the predecessor's */
 	int64_t last_pts;
 	int64_t overdue; /* what the thread is overdue with, and how often that was seen */
 	uint32_t overdue_looks;
@@ -153,18 +143,13 @@ static int look(struct network *n)
 
 static int64_t pts_of(struct network *n, const struct received *r)
 {
-	if (!n->begun)
-		n->origin = r->arrived;
-	int64_t pts = r->arrived - n->origin;
-	if (r->stamp != READER_NO_PTS) {
-		int64_t apart = pts - (r->stamp + n->offset);
-		if (n->anchored != r->connection || llabs(apart) > APART_MAX)
-			n->offset = pts - r->stamp;
-		else
-			n->offset += apart / DRAW;
-		n->anchored = r->connection;
-		pts = r->stamp + n->offset;
+	const struct source_held *held = n->source.host.held;
+	if (!n->begun) {
+		n->origin = r->due;
+		if (held)
+			atomic_store(held->origin, n->origin);
 	}
+	int64_t pts = r->due - n->origin;
 	return n->begun && pts <= n->last_pts ? n->last_pts + 1 : pts;
 }
 
@@ -192,7 +177,7 @@ static int network_peek(struct source *source, struct source_item *item)
 			*item = (struct source_item){.kind = SOURCE_IS_AWAITED, .label = -1};
 			return look(n);
 		}
-		if (!n->received.lost && n->received.arrived <= n->after)
+		if (!n->received.lost && n->received.due <= n->after)
 			av_frame_free(&n->received.frame);
 		else
 			describe(n);
@@ -217,8 +202,8 @@ static int network_take(struct source *source, uint8_t *i420)
 	return rc;
 }
 
-/* The predecessor's last frame may have come to us as well, a little earlier or later; the one
- * after it comes at least most of a frame's time later. */
+/* The predecessor's last frame may have come to us as well, sooner or later, but was due at about
+ * the same time; the one after it is due at least most of a frame's time later. */
 static int network_resume(struct source *source, const struct source_mark *mark)
 {
 	struct network *n = network_of(source);
@@ -231,8 +216,10 @@ static int network_resume(struct source *source, const struct source_mark *mark)
 		return 0;
 	n->begun = true;
 	n->last_pts = mark->pts;
-	n->origin = mark->captured - mark->pts;
-	n->after = mark->captured + NS_PER_S * info->fps_den / info->fps_num / 2;
+	n->origin = source->host.held ? atomic_load(source->host.held->origin) : 0;
+	if (!n->origin)
+		n->origin = mark->captured - mark->pts;
+	n->after = n->origin + mark->pts + NS_PER_S * info->fps_den / info->fps_num / 2;
 	return 0;
 }
 

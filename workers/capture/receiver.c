@@ -26,6 +26,14 @@
 /* A connection that held for so long was a good one: the next loss begins with a short wait. */
 #define HEALTHY_AFTER (5 * NS_PER_S)
 
+/* A stream's own times are even, those of its arrival are true, and never early. So what a picture
+ * comes later than the quickest of its connection is its delay, and is not counted: neither a burst
+ * nor a busy machine is seen in its time, and two who receive the same stream know the same picture
+ * by it. For two clocks of different speed the quickest is forgotten by this part of the difference
+ * a picture. Further apart than APART_MAX stamp and arrival have nothing to do with each other. */
+#define FORGET	  256
+#define APART_MAX NS_PER_S
+
 /* How long a full ring may keep the thread waiting. */
 #define PATIENCE (NS_PER_S / 4)
 
@@ -34,6 +42,13 @@
 
 /* How long destroy waits for the thread. */
 #define JOIN_MAX (2 * NS_PER_S)
+
+/* One in the ring. */
+struct kept {
+	AVFrame *frame;
+	int64_t stamp, arrived;
+	uint32_t connection;
+};
 
 struct receiver {
 	struct receiver_options options; /* const while the thread runs */
@@ -44,11 +59,13 @@ struct receiver {
 	pthread_mutex_t lock; /* for everything below */
 	pthread_cond_t changed;
 	struct receiver_state state;
-	struct received ring[RING_SIZE];
+	struct kept ring[RING_SIZE];
 	uint32_t head, count;
 	bool ended;		       /* the thread does nothing more */
 	bool taking;		       /* somebody does: what is lost from now on is their loss */
 	uint32_t lost[N_DROP_REASONS]; /* not taken yet */
+	int64_t quickest;	       /* least difference of arrival and stamp, */
+	uint32_t quickest_of;	       /* in this connection; 0: none */
 	int64_t moves_by;	       /* when the thread should be here again, at the latest */
 
 	/* the thread's alone */
@@ -109,7 +126,7 @@ static bool fits(struct receiver *r, const AVFrame *frame)
 
 /* With the lock held. A burst waits for its turn, as the network can keep the rest of it for a
  * while; but then the oldest makes room: what is shown should be what is. */
-static struct received *ring_push(struct receiver *r)
+static struct kept *ring_push(struct receiver *r)
 {
 	struct timespec until;
 	deadline_of(&until, PATIENCE);
@@ -122,9 +139,27 @@ static struct received *ring_push(struct receiver *r)
 		r->count--;
 		r->lost[DROP_DEVICE] += r->taking;
 	}
-	struct received *last = &r->ring[(r->head + r->count++) % RING_SIZE];
-	*last = (struct received){0};
-	return last;
+	return &r->ring[(r->head + r->count++) % RING_SIZE];
+}
+
+/* With the lock held. */
+static void note_delay(struct receiver *r, const struct kept *kept)
+{
+	if (kept->stamp == READER_NO_PTS)
+		return;
+	int64_t apart = kept->arrived - kept->stamp - r->quickest;
+	if (r->quickest_of != kept->connection || apart < 0 || apart > APART_MAX)
+		r->quickest += apart;
+	else
+		r->quickest += apart / FORGET;
+	r->quickest_of = kept->connection;
+}
+
+static int64_t when_due(const struct receiver *r, const struct kept *kept)
+{
+	bool known = kept->stamp != READER_NO_PTS && kept->connection == r->quickest_of;
+	int64_t due = known ? kept->stamp + r->quickest : kept->arrived;
+	return due < kept->arrived ? due : kept->arrived;
 }
 
 static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
@@ -147,11 +182,14 @@ static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
 	} else if (!own) {
 		r->lost[DROP_DEVICE]++;
 	} else {
-		struct received *last = ring_push(r);
-		last->frame = own;
-		last->arrived = now;
-		last->stamp = reader_pts(r->reader, frame);
-		last->connection = s->connections;
+		struct kept kept = {
+			.frame = own,
+			.stamp = reader_pts(r->reader, frame),
+			.arrived = now,
+			.connection = s->connections,
+		};
+		note_delay(r, &kept);
+		*ring_push(r) = kept;
 		own = NULL;
 	}
 	tell(r);
@@ -369,7 +407,11 @@ int receiver_take(struct receiver *r, struct received *received)
 		rc = 0;
 	}
 	if (rc < 0 && r->count) {
-		*received = r->ring[r->head];
+		const struct kept *kept = &r->ring[r->head];
+		received->frame = kept->frame;
+		received->arrived = kept->arrived;
+		received->due = when_due(r, kept);
+		received->connection = kept->connection;
 		r->head = (r->head + 1) % RING_SIZE;
 		r->count--;
 		rc = 0;

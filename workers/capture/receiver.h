@@ -42,8 +42,8 @@ struct received {
 	bool lost;
 	enum drop_reason reason; /* lost only; the following are not set then */
 	AVFrame *frame;		 /* the caller's: av_frame_free() */
-	int64_t stamp;		 /* in the stream, ns, from anywhere; READER_NO_PTS */
 	int64_t arrived;	 /* monotonic ns */
+	int64_t due;		 /* when it would have come without any delay, see receiver.c */
 	uint32_t connection;	 /* which one, from 1 */
 };
 
