@@ -88,7 +88,7 @@ def skips_and_says_why(vm):
 def runs_and_tells(vm):
     """Everything that leaves a trace, in one boot: output, exit code, the folder that may be written to, the rest not."""
     script = "echo out; echo err >&2; pwd; echo kept >file; touch /etc/forgotten; ls /dev/video0; exit 7"
-    out, _ = vm.run("--limit", "120", vm.build, "sh", "-c", script, code=7)
+    out, _ = vm.run("--limit", "600", vm.build, "sh", "-c", script, code=7)
     check(out.endswith("out\nerr\n%s\n/dev/video0\n" % vm.build), out)
     with open(vm.build + "/file") as file:
         check(file.read() == "kept\n", "the file does not say what was written")
