@@ -44,17 +44,21 @@ static GstBuffer *picture(const struct camera *camera, uint64_t number)
 	return buffer;
 }
 
-/* Sends what is due; a number that the clock has passed is left out, as a camera does. */
+/* Sends what is due; a number that the clock has passed is left out, as a camera does. Only while
+ * it plays: just before, there is a clock but no time that it began, and a picture stamped by that
+ * would be waited for for hours. A picture may be refused: while a viewer's PLAY is carried out,
+ * all that flows is thrown away for a moment. */
 static gboolean film(gpointer arg)
 {
 	struct filming *filming = arg;
 	const struct camera *camera = filming->camera;
 	gint64 passed = g_get_monotonic_time() - camera->begun;
 	uint64_t number = camera->first + (uint64_t)(passed * camera->fps / G_USEC_PER_SEC);
-	if (number == filming->last)
+	if (number == filming->last || GST_STATE(filming->source) != GST_STATE_PLAYING)
 		return G_SOURCE_CONTINUE;
 	filming->last = number;
-	return gst_app_src_push_buffer(filming->source, picture(camera, number)) == GST_FLOW_OK;
+	gst_app_src_push_buffer(filming->source, picture(camera, number));
+	return G_SOURCE_CONTINUE;
 }
 
 static void stop_filming(gpointer arg)
@@ -62,6 +66,12 @@ static void stop_filming(gpointer arg)
 	struct filming *filming = arg;
 	gst_object_unref(filming->source);
 	free(filming);
+}
+
+static void end_filming(GstRTSPMedia *media, gpointer timer)
+{
+	(void)media;
+	g_source_remove(GPOINTER_TO_UINT(timer));
 }
 
 static void begin_filming(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpointer arg)
@@ -75,8 +85,9 @@ static void begin_filming(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpo
 	filming->source = GST_APP_SRC(gst_bin_get_by_name(GST_BIN(bin), "camera"));
 	gst_object_unref(bin);
 	/* A few looks a picture, so that each comes at about its time. */
-	g_timeout_add_full(G_PRIORITY_DEFAULT, (guint)(250 / filming->camera->fps), film, filming,
-			   stop_filming);
+	guint timer = g_timeout_add_full(G_PRIORITY_DEFAULT, (guint)(250 / filming->camera->fps),
+					 film, filming, stop_filming);
+	g_signal_connect(media, "unprepared", G_CALLBACK(end_filming), GUINT_TO_POINTER(timer));
 }
 
 static void ask_for_password(GstRTSPServer *server, GstRTSPMediaFactory *factory, const char *text)
