@@ -9,6 +9,7 @@
 #include "ipc/base/redact.h"
 #include "workers/capture/convert.h"
 #include "workers/capture/receiver.h"
+#include "workers/media/scale.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -28,8 +29,20 @@
  * one look alone may come right after everything was stopped for a while. */
 #define OVERDUE_LOOKS 5
 
+/* By how much delays may differ. */
+#define MEET_WITHIN NS_PER_S
+
 /* A reason that lasts shorter is not told beside the one before. */
 #define WHY_QUIET (2 * NS_PER_S)
+
+/* Whoever takes over has received what its predecessor still published, and knows the last of that
+ * when it sees it: the same stream, decoded, is the same picture. */
+struct meeting {
+	uint8_t *picture;	   /* room to look at one; NULL: it has been met, or will not be */
+	uint8_t thumb[THUMB_SIZE]; /* of the predecessor's last */
+	int64_t until;		   /* what was due later is not it, nor before it */
+	bool expected;		   /* we were connected before it came */
+};
 
 struct network {
 	struct source source;
@@ -49,6 +62,7 @@ struct network {
 	uint64_t index; /* of the next item */
 	int64_t origin; /* monotonic time of pts 0 */
 	int64_t after;	/* frames that were due up to then were the predecessor's */
+	struct meeting meeting;
 	int64_t last_pts;
 	int64_t overdue; /* what the thread is overdue with, and how often that was seen */
 	uint32_t overdue_looks;
@@ -168,6 +182,32 @@ static void describe(struct network *n)
 	n->peeked = true;
 }
 
+static void end_meeting(struct meeting *meeting)
+{
+	free(meeting->picture);
+	meeting->picture = NULL;
+}
+
+/* Whether the predecessor had this picture as well. Delays differ, so time alone does not tell. */
+static bool was_had(struct network *n, const struct received *r)
+{
+	const struct source_info *info = &n->source.info;
+	struct meeting *m = &n->meeting;
+	uint8_t thumb[THUMB_SIZE];
+	if (!m->picture || r->due > m->until ||
+	    convert_to_i420(r->frame, info->width, info->height, m->picture) < 0) {
+		end_meeting(m);
+		return r->due <= n->after;
+	}
+	scale_luma_to_thumb(m->picture, info->width, info->width, info->height, thumb);
+	bool met = memcmp(thumb, m->thumb, sizeof(thumb)) == 0;
+	if (!met && (m->expected || r->due <= n->after))
+		return true;
+	end_meeting(m);
+	n->after = 0; /* all that follows is new */
+	return met;
+}
+
 static int network_peek(struct source *source, struct source_item *item)
 {
 	struct network *n = network_of(source);
@@ -177,7 +217,7 @@ static int network_peek(struct source *source, struct source_item *item)
 			*item = (struct source_item){.kind = SOURCE_IS_AWAITED, .label = -1};
 			return look(n);
 		}
-		if (!n->received.lost && n->received.due <= n->after)
+		if (!n->received.lost && was_had(n, &n->received))
 			av_frame_free(&n->received.frame);
 		else
 			describe(n);
@@ -202,14 +242,26 @@ static int network_take(struct source *source, uint8_t *i420)
 	return rc;
 }
 
-/* The predecessor's last frame may have come to us as well, sooner or later, but was due at about
- * the same time; the one after it is due at least most of a frame's time later. */
+/* The predecessor's last frame was due for us at about the same time; the one after it is due at
+ * least most of a frame's time later. */
+static void begin_meeting(struct network *n, const struct source_mark *mark)
+{
+	const struct source_info *info = &n->source.info;
+	n->after = n->origin + mark->pts + NS_PER_S * info->fps_den / info->fps_num / 2;
+	n->meeting = (struct meeting){
+		.picture = malloc((size_t)info->width * info->height * 3 / 2),
+		.until = n->after + MEET_WITHIN,
+		.expected = n->state.connected && n->state.back_since <= mark->captured,
+	};
+	memcpy(n->meeting.thumb, mark->thumb, sizeof(n->meeting.thumb));
+}
+
 static int network_resume(struct source *source, const struct source_mark *mark)
 {
 	struct network *n = network_of(source);
-	const struct source_info *info = &source->info;
 	n->index = mark->next;
 	receiver_begin(n->receiver);
+	receiver_look(n->receiver, &n->state);
 	if (!n->state.connected && source->host.away)
 		source->host.away(source->host.arg, clock_now(), 0);
 	if (!mark->published)
@@ -219,7 +271,7 @@ static int network_resume(struct source *source, const struct source_mark *mark)
 	n->origin = source->host.held ? atomic_load(source->host.held->origin) : 0;
 	if (!n->origin)
 		n->origin = mark->captured - mark->pts;
-	n->after = n->origin + mark->pts + NS_PER_S * info->fps_den / info->fps_num / 2;
+	begin_meeting(n, mark);
 	return 0;
 }
 
@@ -233,6 +285,7 @@ static void network_close(struct source *source)
 	struct network *n = network_of(source);
 	receiver_destroy(n->receiver);
 	av_frame_free(&n->received.frame);
+	end_meeting(&n->meeting);
 	free(n);
 }
 
