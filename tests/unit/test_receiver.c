@@ -3,20 +3,17 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/unit/clip.h"
+#include "tests/unit/net_camera.h"
 #include "workers/capture/convert.h"
 #include "workers/capture/receiver.h"
 #include "workers/media/barcode.h"
-#include "workers/media/jpeg.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -24,153 +21,43 @@
 
 #include <cmocka.h>
 
-#define WIDTH  192
-#define HEIGHT 192
+#define WIDTH  NET_WIDTH
+#define HEIGHT NET_HEIGHT
 #define LONG   (60 * NS_PER_S) /* what is waited for comes much sooner */
 #define SHORT  (NS_PER_S / 5)  /* what is waited for in vain */
 
 /* ---- the camera ---- */
 
-struct camera;
-typedef void visit_fn(struct camera *camera, int fd);
-
-struct camera {
-	int listener;
-	uint16_t port;
-	pthread_t thread;
-	visit_fn *const *visits; /* one a connection, the last for all that follow */
-	uint64_t number;	 /* of the next picture; the thread's */
-	const char *clip;
-};
-
-static bool send_all(int fd, const void *bytes, size_t size)
+static void film_and_stall(struct net_camera *camera, int fd)
 {
-	return send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size;
-}
-
-static void begin(int fd)
-{
-	static const char head[] = "HTTP/1.1 200 OK\r\n"
-				   "Content-Type: multipart/x-mixed-replace; boundary=x\r\n\r\n";
-	char request[2048];
-	if (recv(fd, request, sizeof(request), 0) > 0)
-		send_all(fd, head, sizeof(head) - 1);
-}
-
-/* A picture that shows the next number. False: the viewer has gone. */
-static bool send_picture(struct camera *camera, int fd, uint32_t width, uint32_t height)
-{
-	static const struct timespec pace = {.tv_nsec = 5 * NS_PER_MS};
-	uint8_t pixels[WIDTH * HEIGHT * 3 / 2];
-	struct canvas canvas = {.format = CANVAS_I420,
-				.pixels = pixels,
-				.width = (int32_t)width,
-				.height = (int32_t)height};
-	struct jpeg_encoder *encoder = jpeg_encoder_create();
-	const uint8_t *jpeg;
-	size_t size;
-	char head[128];
-	memset(pixels, 128, sizeof(pixels));
-	barcode_draw(&canvas, camera->number++);
-	bool sent =
-		encoder && jpeg_encode_i420(encoder, pixels, width, height, 90, &jpeg, &size) == 0;
-	int length =
-		sent ? snprintf(head, sizeof(head),
-				"--x\r\nContent-Type: image/jpeg\r\nContent-Length: %zu\r\n\r\n",
-				size)
-		     : 0;
-	sent = sent && send_all(fd, head, (size_t)length) && send_all(fd, jpeg, size) &&
-	       send_all(fd, "\r\n", 2);
-	jpeg_encoder_destroy(encoder);
-	nanosleep(&pace, NULL);
-	return sent;
-}
-
-/* Until the viewer has had enough. */
-static void say_nothing(struct camera *camera, int fd)
-{
-	char byte;
-	(void)camera;
-	while (recv(fd, &byte, 1, 0) > 0)
-		continue;
-}
-
-static void film(struct camera *camera, int fd)
-{
-	begin(fd);
-	while (send_picture(camera, fd, WIDTH, HEIGHT))
-		continue;
-}
-
-static void film_and_stall(struct camera *camera, int fd)
-{
-	begin(fd);
+	net_answer(fd);
 	for (int i = 0; i < 60; i++)
-		send_picture(camera, fd, WIDTH, HEIGHT);
-	say_nothing(camera, fd);
+		net_picture(camera, fd, WIDTH, HEIGHT);
+	net_say_nothing(camera, fd);
 }
 
-static void film_two_sizes(struct camera *camera, int fd)
+static void film_two_sizes(struct net_camera *camera, int fd)
 {
-	begin(fd);
+	net_answer(fd);
 	for (int i = 0; i < 10; i++)
-		send_picture(camera, fd, WIDTH, HEIGHT);
+		net_picture(camera, fd, WIDTH, HEIGHT);
 	for (int i = 0; i < 10; i++)
-		send_picture(camera, fd, WIDTH / 2, HEIGHT / 2);
-	while (send_picture(camera, fd, WIDTH, HEIGHT))
+		net_picture(camera, fd, WIDTH / 2, HEIGHT / 2);
+	while (net_picture(camera, fd, WIDTH, HEIGHT))
 		continue;
 }
 
 /* A stream that has times of its own, as fast as it is taken. */
-static void send_clip(struct camera *camera, int fd)
+static void send_clip(struct net_camera *camera, int fd)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: video/x-matroska\r\n\r\n";
 	char bytes[4096];
 	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
-	int clip = open(camera->clip, O_RDONLY | O_CLOEXEC);
-	for (bool sent = n > 0 && send_all(fd, head, sizeof(head) - 1);
+	int clip = open(camera->arg, O_RDONLY | O_CLOEXEC);
+	for (bool sent = n > 0 && net_send(fd, head, sizeof(head) - 1);
 	     sent && (n = read(clip, bytes, sizeof(bytes))) > 0;)
-		sent = send_all(fd, bytes, (size_t)n);
+		sent = net_send(fd, bytes, (size_t)n);
 	close(clip);
-}
-
-static void *serve(void *arg)
-{
-	struct camera *camera = arg;
-	for (int fd; (fd = accept(camera->listener, NULL, NULL)) >= 0; close(fd)) {
-		(*camera->visits)(camera, fd);
-		camera->visits += camera->visits[1] != NULL;
-	}
-	return NULL;
-}
-
-static void camera_listen(struct camera *camera, uint16_t port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET,
-				 .sin_port = htons(port),
-				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(at);
-	int on = 1;
-	camera->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(camera->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	assert_int_equal(bind(camera->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(getsockname(camera->listener, (struct sockaddr *)&at, &size), 0);
-	camera->port = ntohs(at.sin_port);
-}
-
-static void camera_begin(struct camera *camera, visit_fn *const *visits)
-{
-	camera->visits = visits;
-	assert_int_equal(listen(camera->listener, 8), 0);
-	assert_int_equal(pthread_create(&camera->thread, NULL, serve, camera), 0);
-}
-
-/* After its viewer has gone. */
-static void camera_end(struct camera *camera)
-{
-	shutdown(camera->listener, SHUT_RDWR);
-	pthread_join(camera->thread, NULL);
-	close(camera->listener);
 }
 
 /* ---- the receiver ---- */
@@ -181,7 +68,7 @@ struct viewer {
 	char url[128];
 };
 
-static void view(struct viewer *v, const struct camera *camera, int64_t open, int64_t read)
+static void view(struct viewer *v, const struct net_camera *camera, int64_t open, int64_t read)
 {
 	char why[256];
 	snprintf(v->url, sizeof(v->url), "http://anna:sec9ret@127.0.0.1:%u/video", camera->port);
@@ -250,12 +137,12 @@ static bool is_back(const struct receiver_state *state)
 
 static void test_pictures_come_in_order(void **state)
 {
-	static visit_fn *const visits[] = {film, NULL};
-	struct camera camera = {0};
+	static net_visit_fn *const visits[] = {net_film, NULL};
+	struct net_camera camera = {0};
 	struct viewer v;
 	(void)state;
-	camera_listen(&camera, 0);
-	camera_begin(&camera, visits);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
 	view(&v, &camera, LONG, LONG);
 	receiver_begin(v.receiver);
 	int64_t last = -1, arrived = 0;
@@ -275,17 +162,17 @@ static void test_pictures_come_in_order(void **state)
 	assert_true(now.connected && !now.failed && now.width == WIDTH && now.height == HEIGHT);
 	assert_int_equal(receiver_overdue(v.receiver), 0);
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 }
 
 /* Nobody there, then somebody: said without the password, and connected to by itself. */
 static void test_comes_back_by_itself(void **state)
 {
-	static visit_fn *const visits[] = {film, NULL};
-	struct camera camera = {0};
+	static net_visit_fn *const visits[] = {net_film, NULL};
+	struct net_camera camera = {0};
 	struct viewer v;
 	(void)state;
-	camera_listen(&camera, 0);
+	net_listen(&camera, 0);
 	view(&v, &camera, LONG, LONG);
 	assert_true(receiver_wait(v.receiver, LONG));
 	struct receiver_state now = await_state(&v, has_failed);
@@ -294,32 +181,33 @@ static void test_comes_back_by_itself(void **state)
 	assert_non_null(strstr(now.why, "***@127.0.0.1"));
 	assert_non_null(strstr(now.why, "Connection refused"));
 	assert_null(strstr(now.why, "sec9ret"));
-	camera_begin(&camera, visits);
+	net_begin(&camera, visits);
 	now = await_state(&v, is_back);
 	assert_int_equal(now.connections, 1);
 	assert_true(now.back_since > now.away_since);
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 }
 
-static void check_silence(visit_fn *const *visits, int64_t open, int64_t read, const char *says)
+static void check_silence(net_visit_fn *const *visits, int64_t open, int64_t read, const char *says)
 {
-	struct camera camera = {0};
+	struct net_camera camera = {0};
 	struct viewer v;
-	camera_listen(&camera, 0);
-	camera_begin(&camera, visits);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
 	view(&v, &camera, open, read);
 	struct receiver_state now = await_state(&v, has_failed);
 	assert_int_equal(now.why_code, TROUPE_E_TIMEOUT);
 	assert_non_null(strstr(now.why, says));
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 }
 
 static void test_silence_ends_at_its_limit(void **state)
 {
-	static visit_fn *const silent[] = {say_nothing, NULL}, *const stalls[] = {film_and_stall,
-										  NULL};
+	static net_visit_fn *const silent[] = {net_say_nothing, NULL}, *const stalls[] = {
+									       film_and_stall,
+									       NULL};
 	(void)state;
 	check_silence(silent, SHORT, LONG, "does not answer");
 	check_silence(stalls, LONG, SHORT, "it has sent nothing for 0.2 s");
@@ -339,12 +227,12 @@ static int64_t take_counted(struct viewer *v, int64_t *lost)
 /* Who takes nothing loses the oldest, and is told how many from receiver_begin on. */
 static void test_a_full_ring_loses_the_oldest(void **state)
 {
-	static visit_fn *const visits[] = {film, NULL};
-	struct camera camera = {0};
+	static net_visit_fn *const visits[] = {net_film, NULL};
+	struct net_camera camera = {0};
 	struct viewer v;
 	(void)state;
-	camera_listen(&camera, 0);
-	camera_begin(&camera, visits);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
 	view(&v, &camera, LONG, LONG);
 	await_state(&v, is_connected);
 	usleep(300000); /* more pictures than the ring has room for; none of them counts */
@@ -358,17 +246,17 @@ static void test_a_full_ring_loses_the_oldest(void **state)
 		first = number;
 	} while (lost == 0);
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 }
 
 static void test_another_size_is_counted(void **state)
 {
-	static visit_fn *const visits[] = {film_two_sizes, NULL};
-	struct camera camera = {0};
+	static net_visit_fn *const visits[] = {film_two_sizes, NULL};
+	struct net_camera camera = {0};
 	struct viewer v;
 	(void)state;
-	camera_listen(&camera, 0);
-	camera_begin(&camera, visits);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
 	view(&v, &camera, LONG, LONG);
 	receiver_begin(v.receiver);
 	int lost = 0;
@@ -379,15 +267,15 @@ static void test_another_size_is_counted(void **state)
 	}
 	assert_int_equal(lost, 10);
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 }
 
 /* The last pictures of a burst, which come all at once, were due one after another. */
 static void test_a_burst_is_not_seen_in_the_times(void **state)
 {
-	static visit_fn *const visits[] = {send_clip, say_nothing, NULL};
+	static net_visit_fn *const visits[] = {send_clip, net_say_nothing, NULL};
 	char path[64] = "/tmp/troupe-receiver-XXXXXX";
-	struct camera camera = {.clip = path};
+	struct net_camera camera = {.arg = path};
 	struct viewer v;
 	(void)state;
 	close(mkstemp(path));
@@ -398,8 +286,8 @@ static void test_a_burst_is_not_seen_in_the_times(void **state)
 				  .fps = 20,
 				  .frames = 40};
 	assert_int_equal(clip_write(path, &clip), 0);
-	camera_listen(&camera, 0);
-	camera_begin(&camera, visits);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
 	view(&v, &camera, LONG, LONG);
 	await_state(&v, has_failed); /* it is through; the last pictures are in the ring */
 	receiver_begin(v.receiver);
@@ -413,27 +301,27 @@ static void test_a_burst_is_not_seen_in_the_times(void **state)
 	}
 	av_frame_free(&before.frame);
 	receiver_destroy(v.receiver);
-	camera_end(&camera);
+	net_end(&camera);
 	unlink(path);
 }
 
 /* At whatever it is: the limits that it waits by are far away. */
 static void test_ends_when_told(void **state)
 {
-	static visit_fn *const silent[] = {say_nothing, NULL},
-			       *const stalls[] = {film_and_stall, NULL},
-			       *const films[] = {film, NULL},
-			       *const *const all[] = {silent, stalls, films};
+	static net_visit_fn *const silent[] = {net_say_nothing, NULL},
+				   *const stalls[] = {film_and_stall, NULL},
+				   *const films[] = {net_film, NULL},
+				   *const *const all[] = {silent, stalls, films};
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		struct camera camera = {0};
+		struct net_camera camera = {0};
 		struct viewer v;
-		camera_listen(&camera, 0);
-		camera_begin(&camera, all[i]);
+		net_listen(&camera, 0);
+		net_begin(&camera, all[i]);
 		view(&v, &camera, LONG, LONG);
 		receiver_wait(v.receiver, SHORT);
 		receiver_destroy(v.receiver); /* one that is left behind would be a leak */
-		camera_end(&camera);
+		net_end(&camera);
 	}
 	receiver_destroy(NULL);
 }

@@ -41,7 +41,8 @@ struct meeting {
 	uint8_t *picture;	   /* room to look at one; NULL: it has been met, or will not be */
 	uint8_t thumb[THUMB_SIZE]; /* of the predecessor's last */
 	int64_t until;		   /* what was due later is not it, nor before it */
-	bool expected;		   /* we were connected before it came */
+	bool expected;		   /* we began to connect before it came */
+	uint32_t connection;	   /* that it would come by */
 };
 
 struct network {
@@ -194,7 +195,7 @@ static bool was_had(struct network *n, const struct received *r)
 	const struct source_info *info = &n->source.info;
 	struct meeting *m = &n->meeting;
 	uint8_t thumb[THUMB_SIZE];
-	if (!m->picture || r->due > m->until ||
+	if (!m->picture || r->due > m->until || r->connection > m->connection ||
 	    convert_to_i420(r->frame, info->width, info->height, m->picture) < 0) {
 		end_meeting(m);
 		return r->due <= n->after;
@@ -251,7 +252,8 @@ static void begin_meeting(struct network *n, const struct source_mark *mark)
 	n->meeting = (struct meeting){
 		.picture = malloc((size_t)info->width * info->height * 3 / 2),
 		.until = n->after + MEET_WITHIN,
-		.expected = n->state.connected && n->state.back_since <= mark->captured,
+		.expected = n->state.tried_since <= mark->captured,
+		.connection = n->state.connections + !n->state.connected,
 	};
 	memcpy(n->meeting.thumb, mark->thumb, sizeof(n->meeting.thumb));
 }

@@ -272,6 +272,9 @@ static void connect_once(struct receiver *r)
 	};
 	char why[512] = "";
 	r->failures++;
+	pthread_mutex_lock(&r->lock);
+	r->state.tried_since = clock_now();
+	pthread_mutex_unlock(&r->lock);
 	int rc = reader_open_url(&r->reader, &address, why, sizeof(why));
 	if (rc == 0) {
 		int64_t begun = clock_now();

@@ -28,6 +28,7 @@ struct receiver_state {
 	bool failed;	      /* at least one attempt has come to nothing */
 	uint32_t connections; /* that brought a picture */
 	uint32_t reconnects;  /* those of them that came after a failure */
+	int64_t tried_since;  /* ns; when the newest attempt to connect began */
 	int64_t away_since;   /* ns; valid while not connected, and kept afterwards */
 	int64_t back_since;   /* ns; of the newest connection's first picture */
 	char why[512];	      /* names the stream and what ended the last attempt; no credentials */
