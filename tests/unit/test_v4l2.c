@@ -256,6 +256,22 @@ static void numbers_may_begin_anywhere_and_wrap(void **state)
 	end(&rig);
 }
 
+/* As vivid's thread does when it is kept from running. */
+static void a_number_twice_is_the_next(void **state)
+{
+	(void)state;
+	struct rig rig = begin();
+	for (uint64_t i = 0; i < 9; i++) {
+		rig.camera->sequence -= i == 3 || i == 6;
+		const struct slot_record *record = next(&rig);
+		assert_int_equal(record->source_index, i);
+		assert_int_equal(record->captured, (i + 1) * 40 * NS_PER_MS);
+	}
+	assert_int_equal(atomic_load(&rig.stream->drops[DROP_DEVICE]), 0);
+	assert_int_equal(rig.camera->starts, 1);
+	end(&rig);
+}
+
 /* What fails is set up anew or tried again; frames are numbered on. */
 static void after_failure(unsigned long request, int errnum, uint32_t starts)
 {
@@ -496,6 +512,7 @@ int main(void)
 		cmocka_unit_test(what_the_driver_lost_is_counted_apart),
 		cmocka_unit_test(the_first_frames_that_were_lost_count),
 		cmocka_unit_test(numbers_may_begin_anywhere_and_wrap),
+		cmocka_unit_test(a_number_twice_is_the_next),
 		cmocka_unit_test(a_fatal_error_begins_the_stream_anew),
 		cmocka_unit_test(a_buffer_that_is_refused_is_given_again),
 		cmocka_unit_test(what_fails_at_the_start_is_tried_again),

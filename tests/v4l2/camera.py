@@ -9,6 +9,8 @@ import select
 import struct
 import subprocess
 
+from harness import await_
+
 CAPTURE, OUTPUT, MMAP = 1, 2, 1  # V4L2_BUF_TYPE_VIDEO_…, V4L2_MEMORY_MMAP
 MAPPED, QUEUED, DONE, ERROR, MONOTONIC = 0x1, 0x2, 0x4, 0x40, 0x2000
 NEXT_CONTROL = 0x80000000
@@ -210,11 +212,29 @@ def plug():
     write("/sys/bus/platform/drivers/vivid/bind", VIVID)
 
 
+def await_link(there):
+    """Links come and go a moment after their nodes."""
+    await_(lambda: os.path.realpath(BY_PATH) in nodes() if there else not os.path.lexists(BY_PATH),
+           "the link to %s" % ("come" if there else "go"))
+
+
+def renew():
+    """Unplugs vivid and plugs it in again: it forgets what it was set to."""
+    unplug()
+    await_link(False)
+    plug()
+    await_link(True)
+
+
 def load(driver, *parameters):
     """Loads a driver, anew if it is there; nobody may have its devices open then."""
     if os.path.exists("/sys/module/" + driver):
         subprocess.run(["/bin/busybox", "rmmod", driver], check=True)
+        if driver == "vivid":
+            await_link(False)
     subprocess.run(["/bin/busybox", "modprobe", driver, *parameters], check=True)
+    if driver == "vivid":
+        await_link(True)
 
 
 def write(path, text):

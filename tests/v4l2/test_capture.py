@@ -11,6 +11,11 @@ from harness import BIN, await_, check
 from rig import PATIENT, capture, check_recording, grown, pipeline
 
 
+def lost_by_device(p):
+    drops = p.status()["pipeline"]["stream"][0]["drop"] or []
+    return sum(drop["count"] for drop in drops if drop["reason"].startswith("the driver"))
+
+
 def every_fault_is_named_and_mended(make):
     p = pipeline(make).up()
     cam = Camera(camera.nodes()[0])
@@ -32,7 +37,8 @@ def every_fault_is_named_and_mended(make):
         after("Inject Fatal Streaming Error", text)
         grown(p)
     cam.set("Percentage of Dropped Buffers", 50)
-    grown(p, 10)
+    lost = lost_by_device(p)
+    await_(lambda: lost_by_device(p) > lost + 2, "drops to be counted", 60)
     cam.set("Percentage of Dropped Buffers", 100)
     await_(lambda: "frames: none for" in p.log("capture.cam1"), "it to say that nothing comes", 60)
     cam.set("Percentage of Dropped Buffers", 0)
@@ -41,7 +47,7 @@ def every_fault_is_named_and_mended(make):
     check(p.worker("capture.cam1")["restarts"] == 0, "capture did not mend it itself")
     frames = check_recording(p)
     check(sum(f["drops_damaged"] for f in frames) == 1, "the damaged frame is not counted")
-    check(sum(f["drops_device"] for f in frames) >= 1, "what the driver dropped is not counted")
+    check(sum(f["drops_device"] for f in frames) >= 3, "what the driver dropped is not counted")
 
 
 def controls_are(brightness, flip):
@@ -71,8 +77,7 @@ def a_camera_comes_back(make):
     controls_are(140, 1)
     check("no device: " in p.log("capture.cam1"), "it does not say that it has no device")
     check_recording(p)
-    camera.unplug()  # the driver forgets what it was set to
-    camera.plug()
+    camera.renew()
 
 
 def wrong_controls_are_refused(make):
@@ -107,17 +112,28 @@ def numbered_jpegs(count):
     return found
 
 
+def feed(p, feeder, jpeg):
+    """Until a frame of it is there: the driver does not wait for who is slow, nor keeps what nobody waits for."""
+    last = p.ledger.last()
+
+    def is_there():
+        feeder.feed(jpeg)
+        until = time.monotonic() + 1
+        while p.ledger.last() == last and time.monotonic() < until:
+            time.sleep(0.005)
+        return p.ledger.last() > last
+    await_(is_there, "a frame", 60)
+
+
 def a_jpeg_is_stored_as_it_came(make):
     camera.load("v4l2loopback", "exclusive_caps=1", "video_nr=20", "max_buffers=8")
     feeder = camera.Feeder("/dev/video20", 320, 240, "MJPG")
-    jpegs = numbered_jpegs(25)
+    jpegs = numbered_jpegs(12)
     feeder.feed(jpegs[0])
     p = pipeline(make, source="/dev/video20", rows=PATIENT + "buffers = 8").up()
     check("delivers MJPG 320x240" in p.log("capture.cam1"), "it is no MJPG")
     for jpeg in jpegs:
-        feeder.feed(jpeg)
-        time.sleep(0.1)  # the camera's pace
-    await_(lambda: p.ledger.last() >= 5, "5 of 25 frames", 60)
+        feed(p, feeder, jpeg)
     frames = check_recording(p)
     feeder.close()
     numbers = p.pixel_numbers(frames)

@@ -161,14 +161,14 @@ def unplugged(_make):
     _, maps = device.start()
     device.next()
     camera.unplug()
-    await_(lambda: not os.path.lexists(camera.BY_PATH), "the link to go")
+    camera.await_link(False)
     check(not os.path.exists(node) and not camera.nodes(), "the node is still there")
     check(device.wait() & GONE == GONE, "poll does not say that it is gone")
     check_error(errno.ENODEV, device.dequeue)
     check_error(errno.ENODEV, device.query, 0)
     check(len(maps[0][:]) == 640 * 480 * 2, "its memory is gone")
     camera.plug()
-    await_(lambda: os.path.exists(camera.BY_PATH), "the link to come back")
+    camera.await_link(True)
     again = camera.nodes()[0]
     check(again != node, "the number is free while the old descriptor is held")
     check(os.path.realpath(camera.BY_PATH) == again, "the link does not lead to %s" % again)
@@ -189,8 +189,7 @@ def disconnected(_make):
     check_error(errno.ENODEV, device.dequeue)
     check_error(errno.ENODEV, Camera, camera.nodes()[0])
     device.close()
-    camera.unplug()
-    camera.plug()
+    camera.renew()
     Camera(camera.nodes()[0]).close()
 
 

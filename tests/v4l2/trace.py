@@ -36,14 +36,24 @@ class Trace:
             lines = file.read()
         self._write("trace", "")
         empty = [int(n) for n in re.findall(r"vb2_buf_done: .*owned_by_drv = (\d+)", lines)]
-        self.taken = [int(n) for n in re.findall(r"v4l2_dqbuf: .*sequence = (\d+)", lines)]
+        self._count(int(n) for n in re.findall(r"v4l2_dqbuf: .*sequence = (\d+)", lines))
         # A camera hands frames out in the order in which it finished them.
         self.gaps = [(b - a - 1, left) for a, b, left in zip(self.taken, self.taken[1:], empty) if b != a + 1]
+
+    def _count(self, numbers):
+        """vivid's thread, when it is kept from running for half a frame's time, gives two frames the same number:
+        the second one counts as the next, as in capture."""
+        self.taken, self.repeated, more = [], 0, 0
+        for number in numbers:
+            if self.taken and number + more <= self.taken[-1]:
+                more = self.taken[-1] + 1 - number
+                self.repeated += 1
+            self.taken.append(number + more)
 
     def lost(self, starved):
         """Frames that the driver lost for want of an empty buffer, or although it had one."""
         return sum(lost for lost, left in self.gaps if (left == 0) == starved)
 
     def __str__(self):
-        return "the driver lost %d of %d frames for want of a buffer, and %d although it had some" % (
-            self.lost(True), self.taken[-1] + 1, self.lost(False))
+        return "of %d frames the driver lost %d for want of a buffer and %d without; %d had another one's number" % (
+            self.taken[-1] + 1, self.lost(True), self.lost(False), self.repeated)
