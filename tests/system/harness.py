@@ -370,6 +370,17 @@ def wait_stopped(pid):
         pass
 
 
+def go_on(pid):
+    """Continues a process whose supervisor was killed, if the kernel has not: it continues the process groups that
+    this orphans. A second SIGCONT may come as the process ends and make LeakSanitizer wait for ever: it would take
+    away the SIGSTOP by which that one's tracer attaches."""
+    try:
+        if process_state(pid) in "Tt":
+            os.kill(pid, signal.SIGCONT)
+    except (ProcessLookupError, FileNotFoundError):
+        pass
+
+
 def catch(pid, look, tries=400):
     """Stops a process, again and again, until look() finds something; returns that, the process still stopped.
 

@@ -328,7 +328,7 @@ def supervisor_killed_while_the_old_one_drains(make):
     p.process.kill()
     p.process.wait()
     outcome(process, 1)
-    os.kill(before["pid"], signal.SIGCONT)
+    harness.go_on(before["pid"])
     await_(lambda: not p.pids(), "orphaned workers to end", 15)
     p.check_numbers(p.ledger.last())
     p.verify()
