@@ -146,7 +146,9 @@ def hangs_count(make):
         def holder():
             return [w.seat for w in p.ledger.words() if w.seq == 40 and w.phase == "HELD" and w.attempts == attempt]
         seat, = await_(holder, "somebody to hold frame 40 for the %d. time" % (attempt + 1))
-        os.kill(next(s.pid for s in p.ledger.seats() if s.number == seat), signal.SIGSTOP)
+        who = next(s for s in p.ledger.seats() if s.number == seat)
+        await_(lambda: p.worker(who.worker)["state"] == "ready", "the supervisor to know that it is ready")
+        os.kill(who.pid, signal.SIGSTOP)
     folder = os.path.dirname(wait_for(p, ABOUT))
     p.wait_end(0)
     check_the_rest(p, 120)
@@ -196,7 +198,7 @@ def killed_supervisor(make):
            "frame 40 to be owed")
     p.process.kill()
     p.process.wait()
-    os.kill(pid, signal.SIGCONT)
+    harness.go_on(pid)
     await_(lambda: not p.pids(), "the workers to end")
     check(sorted(os.listdir(folder)) == [DEATHS, PIXELS, ABOUT], "in it: %s" % os.listdir(folder))
     check_reasons(folder, "SIGABRT")
