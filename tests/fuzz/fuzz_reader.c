@@ -3,8 +3,8 @@
  * made by the build. */
 #include "ipc/base/errors.h"
 #include "tests/fuzz/fuzz.h"
-#include "workers/capture/convert.h"
 #include "workers/capture/reader.h"
+#include "workers/media/convert.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -35,7 +35,7 @@ LIBRARIES = {
     r"microhttpd\.h": ("workers/display/",),
     r"wslay/.*": ("workers/display/",),
     r"turbojpeg\.h|libyuv.*": ("workers/media/", "workers/capture/"),
-    r"libav.*": ("workers/capture/",),
+    r"libav.*": ("workers/capture/", "workers/media/"),
     r"cblas\.h": ("workers/trainer/", "workers/media/"),
     r"argp\.h": ("tools/", "supervisor/", "workers/sequential/"),
     r"libv4l2\.h|linux/videodev2\.h": ("workers/capture/",),

@@ -4,9 +4,9 @@
 #include "ipc/base/errors.h"
 #include "tests/unit/clip.h"
 #include "tests/unit/net_camera.h"
-#include "workers/capture/convert.h"
 #include "workers/capture/receiver.h"
 #include "workers/media/barcode.h"
+#include "workers/media/convert.h"
 
 #include <fcntl.h>
 #include <poll.h>

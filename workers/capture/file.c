@@ -5,8 +5,8 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
-#include "workers/capture/convert.h"
 #include "workers/capture/reader.h"
+#include "workers/media/convert.h"
 #include "workers/media/scale.h"
 
 #include <inttypes.h>

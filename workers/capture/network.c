@@ -7,8 +7,8 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
-#include "workers/capture/convert.h"
 #include "workers/capture/receiver.h"
+#include "workers/media/convert.h"
 #include "workers/media/scale.h"
 
 #include <inttypes.h>

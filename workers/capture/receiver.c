@@ -4,8 +4,8 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/redact.h"
-#include "workers/capture/convert.h"
 #include "workers/capture/reader.h"
+#include "workers/media/convert.h"
 
 #include <errno.h>
 #include <pthread.h>

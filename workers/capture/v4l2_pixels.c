@@ -3,7 +3,7 @@
 #include "workers/capture/v4l2_pixels.h"
 
 #include "ipc/base/errors.h"
-#include "workers/capture/convert.h"
+#include "workers/media/convert.h"
 #include "workers/media/jpeg.h"
 #include "workers/media/jpeg_file.h"
 #include "workers/media/scale.h"

@@ -1,7 +1,7 @@
 /* From whatever a decoder delivers to the image of a slot: tight I420, full-range BT.601, as JPEG
  * has it. */
-#ifndef TROUPE_WORKERS_CAPTURE_CONVERT_H
-#define TROUPE_WORKERS_CAPTURE_CONVERT_H
+#ifndef TROUPE_WORKERS_MEDIA_CONVERT_H
+#define TROUPE_WORKERS_MEDIA_CONVERT_H
 
 #include <libavutil/frame.h>
 #include <stdbool.h>

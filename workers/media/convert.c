@@ -1,5 +1,5 @@
 /* One row of a table for each pixel format, all but the range by libyuv. */
-#include "workers/capture/convert.h"
+#include "workers/media/convert.h"
 
 #include "ipc/base/errors.h"
 
