@@ -1,7 +1,7 @@
 /* Pictures of characters: shapes, colours, lines; and what they are shown on. */
 #include "ipc/base/errors.h"
-#include "workers/display/blocks.h"
-#include "workers/display/screen.h"
+#include "workers/media/blocks.h"
+#include "workers/media/screen.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,23 +1,13 @@
 /* The overlay of a frame for clients that can only show pictures; see overlay.h. */
 #include "workers/display/overlay.h"
 
-#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "workers/display/caption.h"
-#include "workers/media/draw.h"
+#include "workers/media/annotate.h"
 #include "workers/media/jpeg.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MARGIN	    3
-#define LINE_HEIGHT 9 /* of the font, at scale 1 */
-
-static const struct colour black = {0, 0, 0};
-static const struct colour white = {255, 255, 255};
-static const struct colour green = {60, 220, 110};
-static const struct colour amber = {255, 190, 50};
 
 struct overlay {
 	struct jpeg_encoder *encoder;
@@ -60,48 +50,20 @@ static int copy_view(struct overlay *overlay, const struct shot *shot)
 	return 0;
 }
 
-/* A line of text on a dark strip of the picture's width, so that it can be read on anything. */
-static void draw_line(const struct canvas *canvas, int32_t y, int32_t scale, struct colour colour,
-		      const char *text)
-{
-	draw_box(canvas, 0, y, canvas->width, LINE_HEIGHT * scale + 2, black);
-	draw_text(canvas, MARGIN, y + 1, scale, colour, text);
-}
-
-/* What the model says, with a bar as long as it is sure; green when it agrees with the label. */
-static void draw_prediction(const struct canvas *canvas, int32_t scale, const struct ledger *ledger,
-			    const struct shot *shot)
-{
-	char line[96];
-	const struct slot_record *record = &shot->record;
-	int32_t height = LINE_HEIGHT * scale + 2, y = canvas->height - height;
-	if (shot->bypassed) {
-		draw_line(canvas, y, scale, amber,
-			  shot->quarantined ? "quarantined: not processed"
-					    : "bypassed: not processed");
-		return;
-	}
-	if (record->prediction == 0)
-		return;
-	bool right = record->label == 0 || record->label == record->prediction;
-	snprintf(line, sizeof(line), "%s %.0f%%", caption_label(ledger, record->prediction),
-		 (double)record->probability * 100.0);
-	draw_line(canvas, y, scale, right ? green : amber, line);
-	draw_box(canvas, 0, y - 2, (int32_t)((float)canvas->width * record->probability), 2,
-		 right ? green : amber);
-}
-
 static void draw_record(const struct canvas *canvas, const struct ledger *ledger,
 			const struct shot *shot)
 {
-	char line[128];
 	const struct slot_record *record = &shot->record;
-	const char *label = caption_label(ledger, record->label);
-	int32_t scale = canvas->width >= 640 ? 2 : 1;
-	snprintf(line, sizeof(line), "%s %" PRIu64 "%s%s", ledger->streams[shot->stream].name,
-		 record->seq, *label ? " " : "", label);
-	draw_line(canvas, 0, scale, white, line);
-	draw_prediction(canvas, scale, ledger, shot);
+	annotate(canvas, &(struct annotation){
+				 .stream = ledger->streams[shot->stream].name,
+				 .seq = record->seq,
+				 .label = caption_label(ledger, record->label),
+				 .prediction = caption_label(ledger, record->prediction),
+				 .time = "",
+				 .probability = record->probability,
+				 .bypassed = shot->bypassed,
+				 .quarantined = shot->quarantined,
+			 });
 }
 
 static int encode(struct overlay *overlay, const struct stream_row *stream, const uint8_t *pixels,

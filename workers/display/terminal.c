@@ -4,10 +4,10 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
-#include "workers/display/blocks.h"
 #include "workers/display/caption.h"
 #include "workers/display/notice.h"
-#include "workers/display/screen.h"
+#include "workers/media/blocks.h"
+#include "workers/media/screen.h"
 
 #include <inttypes.h>
 #include <limits.h>

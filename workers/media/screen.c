@@ -1,5 +1,5 @@
 /* A terminal, a FIFO or a file to draw on; see screen.h. */
-#include "workers/display/screen.h"
+#include "workers/media/screen.h"
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"

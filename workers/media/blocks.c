@@ -1,5 +1,5 @@
 /* Pictures made of characters; see blocks.h. */
-#include "workers/display/blocks.h"
+#include "workers/media/blocks.h"
 
 #include <stdbool.h>
 #include <stdio.h>

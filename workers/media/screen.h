@@ -1,8 +1,8 @@
 /* What a picture of characters is shown on: a terminal, a FIFO that somebody reads in one, or a
  * file. Nothing in here ever waits: what a slow terminal has not taken yet stays pending, and
  * whoever draws skips frames until it has. */
-#ifndef TROUPE_WORKERS_DISPLAY_SCREEN_H
-#define TROUPE_WORKERS_DISPLAY_SCREEN_H
+#ifndef TROUPE_WORKERS_MEDIA_SCREEN_H
+#define TROUPE_WORKERS_MEDIA_SCREEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

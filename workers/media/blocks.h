@@ -1,7 +1,7 @@
 /* Pictures made of characters: each cell of a terminal shows two pixels, one above the other, as an
  * upper half block in two colours. Pure functions. */
-#ifndef TROUPE_WORKERS_DISPLAY_BLOCKS_H
-#define TROUPE_WORKERS_DISPLAY_BLOCKS_H
+#ifndef TROUPE_WORKERS_MEDIA_BLOCKS_H
+#define TROUPE_WORKERS_MEDIA_BLOCKS_H
 
 #include <stddef.h>
 #include <stdint.h>
