@@ -107,6 +107,7 @@ int ledger_publish(struct ledger *ledger, uint32_t slot, uint8_t seat)
 	for (uint32_t t = 0; t < TAPS_MAX; t++)
 		record->ordinal[t] = (before ? before->ordinal[t] : 0) + (owed >> t & 1);
 	record->seq = last + 1;
+	record->owed = owed;
 	__atomic_store_n(&record->published, clock_now(), __ATOMIC_RELAXED);
 	struct word_args args = {.seat = seat, .seq = last + 1, .owed = owed};
 	return step_now(ledger, slot, CAUSE_PUBLISH, &args, NULL);
