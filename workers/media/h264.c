@@ -6,7 +6,7 @@
 int h264_load(const struct h264_module **module, char *why, size_t why_size)
 {
 	const void *table;
-	int rc = media_module(H264_SYMBOL, &table, why, why_size);
+	int rc = media_module(MEDIA_MODULE_H264, H264_SYMBOL, &table, why, why_size);
 	*module = table;
 	return rc;
 }
