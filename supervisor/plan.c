@@ -153,6 +153,8 @@ void plan_stream(const struct section *section, const struct probed *probed,
 		.quality = (uint32_t)s->quality,
 		.live = probed->live,
 		.taps_on = recorded && s->record,
+		.keep_bytes = s->keep.bytes,
+		.keep_age = s->keep.age,
 	};
 	if (s->record_fps > 0)
 		plan->tap_every_ns[0] = (int64_t)((double)NS_PER_S / s->record_fps);

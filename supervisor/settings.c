@@ -166,6 +166,13 @@ static const struct row stream_rows[] = {
 	 .max = 1000,
 	 .fallback = "0",
 	 .help = "At most so many frames a second are recorded; 0: all."},
+	{.name = "keep",
+	 .type = ROW_KEEP,
+	 ROW_AT(struct section_settings, keep),
+	 .fallback = "",
+	 .help = "How much of the stream's recording is kept: a size (\"20GB\"), a time (\"7d\"), "
+		 "or "
+		 "both. The time stands in place of the storer's, the size beside it."},
 };
 
 static const struct row_table worker_table = {.rows = worker_rows,

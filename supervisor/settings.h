@@ -30,6 +30,7 @@ struct section_settings {
 	int64_t view_width, quality, slots;
 	bool record;
 	double record_fps;
+	struct keep_limit keep;
 };
 
 extern const struct row_table settings_top;

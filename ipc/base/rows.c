@@ -37,7 +37,7 @@ static const struct unit sizes[] = {
 static const char *const type_names[] = {
 	[ROW_BOOL] = "bool",	     [ROW_INT] = "int",	      [ROW_REAL] = "real",
 	[ROW_DURATION] = "duration", [ROW_SIZE] = "size",     [ROW_TEXT] = "text",
-	[ROW_CHOICE] = "choice",     [ROW_LISTEN] = "listen",
+	[ROW_CHOICE] = "choice",     [ROW_LISTEN] = "listen", [ROW_KEEP] = "keep",
 };
 
 static const size_t n_types = sizeof(type_names) / sizeof(type_names[0]);
@@ -241,6 +241,51 @@ static int set_bool(const struct row *row, void *config, const char *text, char 
 	return TROUPE_E_CONFIG;
 }
 
+/* One word of a limit: a size or a time, and neither twice. */
+static int add_limit(const char *word, struct keep_limit *limit)
+{
+	const size_t n_durations = sizeof(durations) / sizeof(durations[0]);
+	int64_t *into = &limit->age;
+	double value = 0;
+	if (word[strspn(word, "0123456789.")] == '\0')
+		return TROUPE_E_CONFIG; /* 20 of what? */
+	if (parse_unit(word, durations, n_durations, &value) < 0) {
+		into = &limit->bytes;
+		if (parse_unit(word, sizes, sizeof(sizes) / sizeof(sizes[0]), &value) < 0)
+			return TROUPE_E_CONFIG;
+	}
+	if (*into != 0 || !(value >= 1) || value > 9e18)
+		return TROUPE_E_CONFIG;
+	*into = (int64_t)value;
+	return 0;
+}
+
+static int set_keep(const struct row *row, void *config, const char *text, char *why,
+		    size_t why_size)
+{
+	struct keep_limit limit = {0};
+	int rc = 0;
+	for (const char *at = text + strspn(text, " "); *at && rc == 0; at += strspn(at, " ")) {
+		size_t span = strcspn(at, " ");
+		char word[32];
+		rc = span < sizeof(word) ? 0 : TROUPE_E_CONFIG;
+		if (rc == 0) {
+			snprintf(word, sizeof(word), "%.*s", (int)span, at);
+			rc = add_limit(word, &limit);
+		}
+		at += span;
+	}
+	if (rc < 0) {
+		snprintf(why, why_size,
+			 "%s = \"%s\" is neither a size like 20GB nor a time like 7d nor both",
+			 row->name, text);
+		return rc;
+	}
+	if (config)
+		memcpy((char *)config + row->offset, &limit, sizeof(limit));
+	return 0;
+}
+
 int row_set(const struct row *row, void *config, const char *text, char *why, size_t why_size)
 {
 	switch (row->type) {
@@ -251,6 +296,8 @@ int row_set(const struct row *row, void *config, const char *text, char *why, si
 	case ROW_DURATION:
 	case ROW_SIZE:
 		return set_number(row, config, text, why, why_size);
+	case ROW_KEEP:
+		return set_keep(row, config, text, why, why_size);
 	default:
 		return set_text(row, config, text, why, why_size);
 	}
@@ -302,6 +349,18 @@ int rows_apply(const struct row_table *table, void *config, const char *lines, c
 	return 0;
 }
 
+static void format_keep(const char *at, char *out, size_t size)
+{
+	struct keep_limit limit;
+	char bytes[32] = "", age[32] = "";
+	memcpy(&limit, at, sizeof(limit));
+	if (limit.bytes > 0)
+		format_number(ROW_SIZE, (double)limit.bytes, bytes, sizeof(bytes));
+	if (limit.age > 0)
+		format_number(ROW_DURATION, (double)limit.age, age, sizeof(age));
+	snprintf(out, size, "%s%s%s", bytes, *bytes && *age ? " " : "", age);
+}
+
 char *row_format(const struct row *row, const void *config, char *out, size_t size)
 {
 	const char *at = (const char *)config + row->offset;
@@ -323,6 +382,9 @@ char *row_format(const struct row *row, const void *config, char *out, size_t si
 	case ROW_SIZE:
 		memcpy(&whole, at, sizeof(whole));
 		format_number(row->type, (double)whole, out, size);
+		break;
+	case ROW_KEEP:
+		format_keep(at, out, size);
 		break;
 	default:
 		snprintf(out, size, "%s", at);

@@ -18,6 +18,12 @@ enum row_type {
 	ROW_CHOICE,   /* char[size]:    one of `choices`, separated by '|' */
 	ROW_LISTEN,   /* char[size]:    "ADDRESS:PORT"; the supervisor opens the socket and hands it
 			 over */
+	ROW_KEEP,     /* struct keep_limit: "20GB", "7d", both with a space, or "" for neither */
+};
+
+/* How much of something is kept: so many bytes, and nothing older. 0: without that limit. */
+struct keep_limit {
+	int64_t bytes, age; /* age in ns */
 };
 
 struct row {

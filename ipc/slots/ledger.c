@@ -131,6 +131,8 @@ static void fill_stream(struct stream_row *row, const struct stream_plan *plan, 
 		.coded_size = image_size(plan->width, plan->height),
 		.first_seq = plan->first_seq,
 		.taps_on = plan->taps_on,
+		.keep_bytes = plan->keep_bytes,
+		.keep_age = plan->keep_age,
 	};
 	strncpy(row->name, plan->name, NAME_SIZE - 1);
 	memcpy(row->tap_every_ns, plan->tap_every_ns, sizeof(row->tap_every_ns));

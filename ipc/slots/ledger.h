@@ -45,6 +45,7 @@ struct stream_plan {
 	bool live;
 	uint32_t taps_on;
 	int64_t tap_every_ns[TAPS_MAX];
+	int64_t keep_bytes, keep_age;
 	uint64_t first_seq;
 };
 

@@ -18,6 +18,7 @@ struct config {
 	int64_t count, seed, wait, bytes;
 	double rate;
 	char text[8], mode[16], listen[32];
+	struct keep_limit keep;
 };
 
 static const struct row rows[] = {
@@ -73,6 +74,11 @@ static const struct row rows[] = {
 	 ROW_AT(struct config, listen),
 	 .fallback = "127.0.0.1:8080",
 	 .help = "Where."},
+	{.name = "keep",
+	 .type = ROW_KEEP,
+	 ROW_AT(struct config, keep),
+	 .fallback = "7d",
+	 .help = "How much."},
 };
 
 static const struct row_table table = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct config)};
@@ -258,6 +264,30 @@ static void test_listen(void **state)
 	refuse("listen", "localhost:80x", "ADDRESS:PORT");
 }
 
+static void test_keep(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t bytes, age;
+	} good[] = {
+		{"", 0, 0},
+		{"20GB", 20000000000, 0},
+		{"7d", 0, 604800 * NS_PER_S},
+		{"20GB 7d", 20000000000, 604800 * NS_PER_S},
+		{" 90min  512MiB ", 536870912, 5400 * NS_PER_S},
+	};
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct keep_limit keep = set("keep", good[i].text).keep;
+		assert_true(keep.bytes == good[i].bytes && keep.age == good[i].age);
+	}
+	static const char *const bad[] = {"20",	    "0",	 "20 GB",  "20GB 30GB",
+					  "7d 1d",  "7d 1GB 1d", "-1GB",   "7 weeks",
+					  "1e30GB", "nan",	 "20GB,7d"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refuse("keep", bad[i], "like 20GB");
+}
+
 /* What is shown is what a person would have written, and means the same again. */
 static void test_format(void **state)
 {
@@ -285,6 +315,9 @@ static void test_format(void **state)
 		{"text", "a b", "a b"},
 		{"mode", "slow", "slow"},
 		{"listen", "[::]:80", "[::]:80"},
+		{"keep", "120min 4KB", "4kB 2h"},
+		{"keep", "7d", "7d"},
+		{"keep", "", ""},
 	};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct config config = set(good[i].name, good[i].written);
@@ -400,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_text_and_choice),
 		cmocka_unit_test(test_listen),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_print_and_parse),

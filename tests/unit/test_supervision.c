@@ -76,11 +76,13 @@ static void streams_are_planned(void **state)
 	section.settings.record_fps = 5;
 	section.settings.slots = 20;
 	section.settings.view_width = 9999;
+	section.settings.keep = (struct keep_limit){.bytes = 5, .age = 7};
 	plan_stream(&section, &probed, &top, 2, false, &plan);
 	assert_int_equal(plan.n_slots, 20);
 	assert_int_equal(plan.view_width, 768);
 	assert_int_equal(plan.taps_on, 0);
 	assert_int_equal(plan.tap_every_ns[0], NS_PER_S / 5);
+	assert_true(plan.keep_bytes == 5 && plan.keep_age == 7);
 }
 
 static void too_little_memory_is_said(void **state)
