@@ -45,6 +45,21 @@ enum drop_reason {
 		N_DROP_REASONS
 };
 
+/* What the coded area of a frame is before a processor has seen it. */
+enum coded_at_source {
+	CODED_NOT = 0,	    /* nothing yet: `image` holds the picture, the processor makes a JPEG */
+	CODED_PICTURE = 1,  /* the picture itself as JPEG, `image` holds nothing */
+	CODED_UNIT = 2,	    /* an H.264 access unit that needs the frames before it; `image` holds
+			       the picture */
+	CODED_KEY_UNIT = 3, /* the same, of a picture that needs no other (IDR) */
+};
+
+/* Whether the coded area holds an H.264 access unit. */
+static inline int coded_is_unit(uint32_t coded_at_source)
+{
+	return coded_at_source == CODED_UNIT || coded_at_source == CODED_KEY_UNIT;
+}
+
 /* One stream: its geometry is fixed for the run. */
 struct stream_row {
 	/* written once by the supervisor before the first worker */
@@ -147,9 +162,12 @@ struct slot_record {
 	int32_t prediction;	/* a label, 0: none */
 	uint32_t processor;	/* seat that did it */
 	/* capture, while FILLING */
-	uint32_t coded_at_source; /* 1: the coded area is capture's and holds the frame, `image`
-				     holds nothing */
-	uint32_t reserved;
+	uint32_t coded_at_source; /* enum coded_at_source */
+	uint16_t lacks; /* of an access unit: so many frames at least have to follow before it
+			   and all before it can be shown; 0: none */
+	uint8_t owed;	/* bit t: owed to tap t when it was published */
+	uint8_t reserved;
+	int64_t dts; /* of an access unit: its place in the order of decoding, on pts' scale */
 };
 
 /* The model board: two banks; `current` is the version published last, in bank version % 2. A
