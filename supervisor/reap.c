@@ -144,11 +144,11 @@ static void give_back(struct supervisor *s, const struct member *m, uint8_t seat
 	bells_ring_all(&s->ledger);
 	quarantine_judge(s, m, what.quarantined);
 	journal_write(&s->journal, JOURNAL_RECLAIM, m->name,
-		      json_pack("{s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:i}", "seat", seat, "fault",
-				fault, "filling", (int)what.filling, "held", (int)what.held,
-				"bypassed", (int)what.bypassed, "quarantined",
-				(int)what.quarantined, "streams", (int)what.streams, "taps",
-				(int)what.taps));
+		      json_pack("{s:i, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "seat", seat,
+				"fault", fault, "filling", (int)what.filling, "held",
+				(int)what.held, "bypassed", (int)what.bypassed, "quarantined",
+				(int)what.quarantined, "playback", (int)what.playback, "streams",
+				(int)what.streams, "taps", (int)what.taps));
 }
 
 /* A source has finished if it said so, or if the ledger does: the word on the pipe may be lost. */

@@ -1,6 +1,8 @@
 /* The invariants of the ledger, looked at from outside. */
 #include "ipc/slots/check.h"
 
+#include "ipc/slots/playback.h"
+
 #include <stdio.h>
 
 struct checker {
@@ -36,6 +38,25 @@ static void check_word(struct checker *c, uint32_t slot, bool still)
 			 word_format(word, text, sizeof(text)));
 		say(c, slot, line);
 	}
+}
+
+/* The same for a playback slot, which is named in the line: it has no number among the others. */
+static void check_playback(struct checker *c, uint32_t slot, bool still)
+{
+	uint64_t word = playback_word(c->ledger, slot);
+	struct playback_word w = playback_unpack(word);
+	const char *fault = NULL;
+	char text[128], line[192];
+	if (!playback_legal(word))
+		fault = "cannot be right";
+	else if (still && ((w.asker && !seat_is_live(c->ledger, w.asker)) ||
+			   (w.filler && !seat_is_live(c->ledger, w.filler))))
+		fault = "is of a seat that is not live";
+	if (!fault)
+		return;
+	snprintf(line, sizeof(line), "playback slot %u: its word %s: %s", slot, fault,
+		 playback_format(word, text, sizeof(text)));
+	say(c, SLOT_NONE, line);
 }
 
 /* The number of a slot may stand in no other slot of its stream; 0 stands in all that were never
@@ -92,6 +113,8 @@ int ledger_check(const struct ledger *ledger, bool still, ledger_fault_fn *fault
 	struct checker c = {.ledger = ledger, .fault = fault, .arg = arg};
 	for (uint32_t i = 0; i < ledger->header->n_slots; i++)
 		check_word(&c, i, still);
+	for (uint32_t i = 0; i < PLAYBACK_SLOTS; i++)
+		check_playback(&c, i, still);
 	for (uint32_t i = 0; still && i < ledger->header->n_streams; i++)
 		check_stream(&c, i);
 	for (uint32_t t = 0; still && t < ledger->header->n_taps; t++) {

@@ -1,8 +1,8 @@
 /* What lies in the shared memory of a pipeline, byte by byte. One memfd, made by the supervisor,
  * mapped by every worker:
  *
- *   header | stream rows | seat rows | tap rows | words | records | model board | pixel areas
- * (page-aligned)
+ *   header | stream rows | seat rows | tap rows | words | records | model board |
+ *   playback words | playback records | pixel areas (page-aligned) | playback areas
  *
  * Numbers only and fixed widths; times are CLOCK_MONOTONIC ns unless named wall. Who writes a field
  * is said beside it; everything else only reads it. The words decide; nothing else in here does. */
@@ -25,6 +25,7 @@
 #define NAME_SIZE	 32
 #define LABELS_MAX	 32
 #define ENDPOINT_SIZE	 108 /* sun_path; ipc:// paths must fit */
+#define PLAYBACK_SLOTS	 8   /* for recorded frames; see playback.h */
 
 #define THUMB_WIDTH  32
 #define THUMB_HEIGHT 24
@@ -170,6 +171,23 @@ struct slot_record {
 	int64_t dts; /* of an access unit: its place in the order of decoding, on pts' scale */
 };
 
+/* A recorded frame in a playback slot. Its texts are its own: a run of another day had other
+ * labels. Who filled it has written all of it before the word says OWED; the asker alone reads. */
+struct playback_record {
+	alignas(64) uint64_t question; /* its id, as the asker gave it */
+	uint64_t run, seq, ordinal, source_index;
+	int64_t pts, captured, captured_wall, published, claimed, finished, stored;
+	uint64_t model_version;
+	uint32_t drops_before[N_DROP_REASONS];
+	uint32_t width, height;
+	uint32_t marks; /* enum mark */
+	uint32_t coded_bytes;
+	float motion, probability;
+	uint32_t filler; /* which incarnation filled it, so that a viewer sees a successor */
+	uint32_t reserved;
+	char stream[NAME_SIZE], label[NAME_SIZE], prediction[NAME_SIZE]; /* "" none */
+};
+
 /* The model board: two banks; `current` is the version published last, in bank version % 2. A
  * publisher fills the other bank and then stores `current`: a death half-way leaves the old model
  * in force. */
@@ -196,6 +214,7 @@ struct ledger_header {
 	uint64_t run;  /* wall-clock ms of `up`: the run's name in the recording */
 	uint64_t streams_at, seats_at, taps_at, words_at, records_at, model_at,
 		areas_at; /* byte offsets */
+	uint64_t playback_words_at, playback_records_at, playback_areas_at;
 	int32_t supervisor_pid;
 	uint32_t reserved;
 	int64_t hang_after, bypass_after; /* ns */
@@ -220,6 +239,9 @@ static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the lay
 static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
 static_assert(sizeof(struct tap_row) == 40, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
+static_assert(sizeof(struct playback_record) == 256, "playback_record is part of the layout");
+static_assert(offsetof(struct ledger_header, playback_words_at) == 96,
+	      "what is read by its offset stays where it is");
 static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
 	      "words must be lock-free");
 

@@ -32,11 +32,13 @@ static uint64_t area_stride(uint32_t image, uint32_t view, uint32_t coded)
 
 /* Offsets of everything, in the order of layout.h. */
 struct shape {
-	uint64_t streams, seats, taps, words, records, model, areas, size;
+	uint64_t streams, seats, taps, words, records, model, playback_words, playback_records,
+		areas, playback_areas, size;
 	uint32_t n_slots;
 };
 
-static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixels)
+static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixels,
+			     uint64_t playback_size)
 {
 	struct shape at = {.n_slots = n_slots};
 	at.streams = round_up(sizeof(struct ledger_header), 64);
@@ -45,14 +47,18 @@ static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixe
 	at.words = round_up(at.taps + TAPS_MAX * sizeof(struct tap_row), 64);
 	at.records = round_up(at.words + n_slots * sizeof(uint64_t), 64);
 	at.model = round_up(at.records + n_slots * sizeof(struct slot_record), 64);
-	at.areas = round_up(at.model + sizeof(struct model_board), PAGE);
-	at.size = at.areas + pixels;
+	at.playback_words = round_up(at.model + sizeof(struct model_board), 64);
+	at.playback_records = at.playback_words + PLAYBACK_SLOTS * sizeof(uint64_t);
+	at.areas = round_up(at.playback_records + PLAYBACK_SLOTS * sizeof(struct playback_record),
+			    PAGE);
+	at.playback_areas = at.areas + pixels;
+	at.size = at.playback_areas + PLAYBACK_SLOTS * playback_size;
 	return at;
 }
 
 static struct shape plan_shape(const struct ledger_plan *plan)
 {
-	uint32_t n_slots = 0;
+	uint32_t n_slots = 0, largest = 0;
 	uint64_t pixels = 0;
 	for (uint32_t i = 0; i < plan->n_streams; i++) {
 		const struct stream_plan *s = &plan->streams[i];
@@ -60,8 +66,9 @@ static struct shape plan_shape(const struct ledger_plan *plan)
 		n_slots += s->n_slots;
 		pixels +=
 			s->n_slots * area_stride(image, s->view_width * s->view_height * 3, image);
+		largest = image > largest ? image : largest;
 	}
-	return shape_of(plan->n_streams, n_slots, pixels);
+	return shape_of(plan->n_streams, n_slots, pixels, round_up(largest, PAGE));
 }
 
 uint64_t ledger_plan_size(const struct ledger_plan *plan)
@@ -104,12 +111,17 @@ static void find_parts(struct ledger *ledger, uint8_t *base)
 	ledger->records = (void *)(base + h->records_at);
 	ledger->model = (void *)(base + h->model_at);
 	ledger->areas = base + h->areas_at;
+	ledger->playback_words = (void *)(base + h->playback_words_at);
+	ledger->playback_records = (void *)(base + h->playback_records_at);
+	ledger->playback_areas = base + h->playback_areas_at;
 	uint64_t at = 0;
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		const struct stream_row *s = &ledger->streams[i];
 		ledger->area_at[i] = at;
 		ledger->area_stride[i] = area_stride(s->image_size, s->view_size, s->coded_size);
 		at += s->n_slots * ledger->area_stride[i];
+		if (s->coded_size > ledger->playback_size)
+			ledger->playback_size = round_up(s->coded_size, PAGE);
 	}
 }
 
@@ -157,6 +169,9 @@ static void fill(struct ledger *ledger, uint8_t *base, const struct ledger_plan 
 		.records_at = at.records,
 		.model_at = at.model,
 		.areas_at = at.areas,
+		.playback_words_at = at.playback_words,
+		.playback_records_at = at.playback_records,
+		.playback_areas_at = at.playback_areas,
 		.supervisor_pid = getpid(),
 		.hang_after = plan->hang_after,
 		.bypass_after = plan->bypass_after,
@@ -232,11 +247,14 @@ static bool header_fits(const struct ledger_header *h, uint64_t size)
 	if (h->size != size || h->n_streams < 1 || h->n_streams > STREAMS_MAX ||
 	    h->n_taps > TAPS_MAX || h->n_slots > STREAMS_MAX * STREAM_SLOTS_MAX)
 		return false;
-	struct shape at = shape_of(h->n_streams, h->n_slots, 0);
+	struct shape at = shape_of(h->n_streams, h->n_slots, 0, 0);
 	return at.size <= size && h->streams_at == at.streams && h->seats_at == at.seats &&
 	       h->taps_at == at.taps && h->words_at == at.words && h->records_at == at.records &&
-	       h->model_at == at.model && h->areas_at == at.areas && h->low_water_percent <= 100 &&
-	       h->last_seat < SEATS_MAX && h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
+	       h->model_at == at.model && h->playback_words_at == at.playback_words &&
+	       h->playback_records_at == at.playback_records && h->areas_at == at.areas &&
+	       h->playback_areas_at >= at.areas && h->playback_areas_at <= size &&
+	       h->low_water_percent <= 100 && h->last_seat < SEATS_MAX &&
+	       h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
 }
 
 static bool stream_fits(const struct stream_row *s)
@@ -261,7 +279,8 @@ static bool rows_fit(const struct ledger *ledger)
 	for (uint32_t t = 0; t < h->n_taps; t++)
 		if (!name_ends(ledger->taps[t].name))
 			return false;
-	return slots == h->n_slots && h->areas_at + pixels == h->size;
+	return slots == h->n_slots && h->areas_at + pixels == h->playback_areas_at &&
+	       h->playback_areas_at + PLAYBACK_SLOTS * ledger->playback_size == h->size;
 }
 
 int ledger_attach(struct ledger *ledger, int fd, bool writable)

@@ -31,6 +31,10 @@ struct ledger {
 	_Atomic uint64_t *words;
 	struct slot_record *records;
 	struct model_board *model;
+	_Atomic uint64_t *playback_words; /* PLAYBACK_SLOTS of them; see playback.h */
+	struct playback_record *playback_records;
+	uint8_t *playback_areas;
+	uint64_t playback_size; /* of one: a whole coded frame of any stream fits; page-aligned */
 	uint8_t *areas;
 	uint64_t area_at[STREAMS_MAX];	   /* of a stream's first slot, from `areas` */
 	uint64_t area_stride[STREAMS_MAX]; /* image + view + coded of one slot, page-aligned */

@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/slots/bells.h"
+#include "ipc/slots/playback.h"
 
 #include <string.h>
 
@@ -90,6 +91,7 @@ void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclai
 			FAIL_POINT(RECLAIM_HALF);
 		give_back(ledger, i, seat, fault, what);
 	}
+	what->playback = playback_reclaim(ledger, seat);
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		what->streams += atomic_load(&ledger->streams[i].owner) == seat;
 		owner_release(&ledger->streams[i].owner, seat);
@@ -131,7 +133,7 @@ bool seat_holds(const struct ledger *ledger, uint8_t seat)
 {
 	if (seat == 0)
 		return false; /* nobody */
-	if (seat_holds_slot(ledger, seat))
+	if (seat_holds_slot(ledger, seat) || playback_owed(ledger, seat, 0) != SLOT_NONE)
 		return true;
 	for (uint32_t t = 0; t < ledger->header->n_taps; t++)
 		if (atomic_load(&ledger->taps[t].owner) == seat && tap_is_owed(ledger, t))

@@ -16,6 +16,7 @@ void seat_charge(struct ledger *ledger, uint8_t seat);
 struct reclaimed {
 	uint32_t filling, held, bypassed; /* slots given back, by what they were */
 	uint32_t quarantined;		  /* of the held ones */
+	uint32_t playback;		  /* playback slots */
 	uint32_t streams, taps;		  /* owner words given up */
 };
 
@@ -26,8 +27,8 @@ void seat_reclaim(struct ledger *ledger, uint8_t seat, bool fault, struct reclai
 /* Whether a seat holds a slot. */
 bool seat_holds_slot(const struct ledger *ledger, uint8_t seat);
 
-/* Whether a seat holds a slot, an owner word under which something is owed, or a stream that flows.
- */
+/* Whether a seat holds a slot, is owed a recorded frame, or has an owner word under which something
+ * is owed. */
 bool seat_holds(const struct ledger *ledger, uint8_t seat);
 
 #endif
