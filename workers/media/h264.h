@@ -1,7 +1,8 @@
 /* H.264 in and out, by libavcodec, in a module (module.h). Pictures are tight I420, full-range
- * BT.601, as everywhere; what is encoded says so (full range, BT.601 matrix), what is decoded is
- * converted from whatever it says it is. Any bytes may be given to the decoder: they give an error
- * or a picture, never a crash. One encoder or decoder belongs to one thread.
+ * BT.601, as everywhere; what is encoded says so (full range, BT.601 matrix) unless the settings
+ * want it as players do, what is decoded is converted from whatever it says it is. Any bytes may be
+ * given to the decoder: they give an error or a picture, never a crash. One encoder or decoder
+ * belongs to one thread.
  *
  * A packet is one access unit in Annex B: start codes, and parameter sets before each key picture
  * unless the settings want them apart. */
@@ -24,6 +25,7 @@ struct h264_settings {
 		*preset;  /* of x264: "veryfast"; NULL: its own. Borrowed until `create` returns */
 	uint32_t threads; /* at least 1 */
 	bool reorder;	  /* pictures may refer to later ones: smaller, and dts differs from pts */
+	bool studio;	  /* converted to 16..235, which every player expects */
 	bool apart;	  /* parameter sets in `headers` instead of in the packets, as MP4 wants */
 };
 

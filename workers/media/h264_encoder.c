@@ -26,6 +26,8 @@ struct h264_encoder {
 	AVCodecContext *codec;
 	AVFrame *frame;
 	AVPacket *packet;
+	bool studio;
+	uint8_t levels[2][256]; /* then: what becomes of luma and chroma */
 	int64_t gop_ns;
 	bool begun;
 	int64_t first_pts, last_tick; /* of what was put */
@@ -51,15 +53,33 @@ static void choose_quality(AVCodecContext *codec, const struct h264_settings *se
 	av_opt_set_int(codec->priv_data, "forced-idr", 1, 0);
 }
 
-/* full range and BT.601 are what our images are (docs/architecture.md). */
+/* Full range and BT.601 are what our images are (docs/architecture.md), as JPEG has them, and
+ * JPEG's primaries are those of BT.709. Players that do not look take video for studio range. */
+static void describe_colours(AVCodecContext *codec, bool studio)
+{
+	codec->color_range = studio ? AVCOL_RANGE_MPEG : AVCOL_RANGE_JPEG;
+	codec->colorspace = studio ? AVCOL_SPC_SMPTE170M : AVCOL_SPC_BT470BG;
+	codec->color_primaries = studio ? AVCOL_PRI_BT709 : AVCOL_PRI_UNSPECIFIED;
+	codec->color_trc = studio ? AVCOL_TRC_BT709 : AVCOL_TRC_UNSPECIFIED;
+}
+
+static void choose_levels(struct h264_encoder *encoder, bool studio)
+{
+	encoder->studio = studio;
+	for (int value = 0; value < 256; value++) {
+		encoder->levels[0][value] = (uint8_t)(16 + (value * 219 + 127) / 255);
+		encoder->levels[1][value] =
+			(uint8_t)((128 * 255 + (value - 128) * 224 + 127) / 255);
+	}
+}
+
 static void describe(AVCodecContext *codec, const struct h264_settings *settings)
 {
 	bool known = settings->fps_num > 0 && settings->fps_den > 0;
 	codec->width = (int)settings->width;
 	codec->height = (int)settings->height;
 	codec->pix_fmt = AV_PIX_FMT_YUV420P;
-	codec->color_range = AVCOL_RANGE_JPEG;
-	codec->colorspace = AVCOL_SPC_BT470BG;
+	describe_colours(codec, settings->studio);
 	codec->time_base = (AVRational){1, TICKS_PER_S};
 	codec->framerate = (AVRational){RATE_SUPPOSED, 1};
 	if (known)
@@ -128,6 +148,7 @@ int h264_encoder_create(struct h264_encoder **encoder, const struct h264_setting
 		return explain(TROUPE_E_MEMORY, error_text(TROUPE_E_MEMORY), why, why_size);
 	av_log_set_level(AV_LOG_QUIET); /* what matters comes back as an error */
 	made->gop_ns = settings->gop_ns;
+	choose_levels(made, settings->studio);
 	made->codec = open_any(settings);
 	if (!made->codec) {
 		h264_encoder_destroy(made);
@@ -162,6 +183,16 @@ const uint8_t *h264_encoder_headers(const struct h264_encoder *encoder, size_t *
 
 /* ---- pictures in ---- */
 
+static void copy_row(const struct h264_encoder *encoder, int plane, const uint8_t *from,
+		     uint8_t *to, int width)
+{
+	const uint8_t *levels = encoder->levels[plane > 0];
+	if (!encoder->studio)
+		memcpy(to, from, (size_t)width);
+	for (int x = 0; encoder->studio && x < width; x++)
+		to[x] = levels[from[x]];
+}
+
 static int copy_in(struct h264_encoder *encoder, const uint8_t *i420)
 {
 	AVFrame *frame = encoder->frame;
@@ -171,8 +202,8 @@ static int copy_in(struct h264_encoder *encoder, const uint8_t *i420)
 		int width = plane ? frame->width / 2 : frame->width;
 		int height = plane ? frame->height / 2 : frame->height;
 		for (int y = 0; y < height; y++, i420 += width)
-			memcpy(frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane], i420,
-			       (size_t)width);
+			copy_row(encoder, plane, i420,
+				 frame->data[plane] + (ptrdiff_t)y * frame->linesize[plane], width);
 	}
 	return 0;
 }
