@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "tools/troupe/progress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,6 +83,33 @@ static void no_table_is_an_error(void **state)
 	table_destroy(NULL);
 }
 
+static void progress_fits_the_terminal(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t done, total;
+		const char *unit;
+		int64_t elapsed;
+		int columns;
+		const char *text;
+	} rows[] = {
+		{5, 10, "frames", 0, 60,
+		 "copy  [##############..............]  50 %  5 of 10 frames"},
+		{500000, 2000000, NULL, 3 * NS_PER_S, 60,
+		 "copy  [###...........]  25 %  500 kB of 2.0 MB, 9.0 s left"},
+		{12, 10, "frames", NS_PER_S, 30, "copy 100 %  10 of 10 frames"},
+		{0, 0, NULL, NS_PER_S, 12, "copy   0 % "},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char out[PROGRESS_TEXT + 64];
+		assert_string_equal(progress_text("copy", rows[i].done, rows[i].total, rows[i].unit,
+						  rows[i].elapsed, rows[i].columns, out,
+						  sizeof(out)),
+				    rows[i].text);
+		assert_true(strlen(out) < (size_t)rows[i].columns);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -89,6 +117,7 @@ int main(void)
 		cmocka_unit_test(spans_have_units),
 		cmocka_unit_test(columns_are_aligned),
 		cmocka_unit_test(no_table_is_an_error),
+		cmocka_unit_test(progress_fits_the_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
