@@ -26,7 +26,8 @@ struct call {
 	bool json, help, version;
 	const char *config, *exec, *signal, *stream, *against, *lines, *probation;
 	const char *seconds, *folder;
-	bool detach, follow, once, none, sequential, wide, force;
+	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
+	bool detach, follow, once, none, sequential, wide, force, annotate;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
 	const char *arg[CALL_ARGS_MAX];

@@ -6,6 +6,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,38 +28,68 @@ enum long_key {
 	KEY_LINES,
 	KEY_PROBATION,
 	KEY_WIDE,
+	KEY_FROM,
+	KEY_TO,
+	KEY_RUN,
+	KEY_SEQ,
+	KEY_FORMAT,
+	KEY_ANNOTATE,
+	KEY_CUT_GAPS,
+	KEY_QUALITY,
+	KEY_SPEED,
 };
 
 struct option_row {
 	char letter;
 	int key;
 	const char *name, *arg, *help;
+	size_t at; /* where its value, or that it was given, is put in struct call */
 };
+
+#define AT(member) offsetof(struct call, member)
 
 #define COMMON_LETTERS "njh"
 
 static const struct option_row rows[] = {
-	{'c', 'c', "config", "FILE", "the pipeline's config"},
-	{'d', 'd', "detach", NULL, "in the background: return when all workers are ready"},
-	{'S', KEY_SET, "set", "SECTION.KEY=VALUE", "set a row of the config (again for more)"},
-	{'s', 's', "signal", "SIG", "the signal, by name or number"},
-	{'x', KEY_EXEC, "exec", "PATH", "the other program"},
-	{'p', KEY_PROBATION, "probation", "TIME", "how long the newcomer has to prove itself (5s)"},
-	{'w', KEY_WIDE, "wide", NULL, "all there is to say, in lines as long as it takes"},
-	{'m', KEY_STREAM, "stream", "S", "of this stream only"},
-	{'0', KEY_NONE, "none", NULL, "no label"},
-	{'f', 'f', "follow", NULL, "go on as lines are written"},
-	{'l', KEY_LINES, "lines", "N", "only the last N"},
-	{'1', KEY_ONCE, "once", NULL, "print once, also on a terminal"},
-	{'q', KEY_SEQUENTIAL, "sequential", NULL, "in one process"},
-	{'t', KEY_SECONDS, "seconds", "S", "measure for so long altogether"},
-	{'F', KEY_FORCE, "force", NULL, "measure on a busy machine too"},
-	{'o', KEY_FOLDER, "folder", "DIR", "make the temporary folder there"},
-	{'a', KEY_AGAINST, "against", "DIR2", "another recording that must hold the same"},
-	{'n', 'n', "name", "NAME", "the pipeline"},
-	{'j', KEY_JSON, "json", NULL, "print JSON"},
-	{'V', 'V', "version", NULL, "print the version"},
-	{'h', 'h', "help", NULL, "print this"},
+	{'c', 'c', "config", "FILE", "the pipeline's config", AT(config)},
+	{'d', 'd', "detach", NULL, "in the background: return when all workers are ready",
+	 AT(detach)},
+	{'S', KEY_SET, "set", "SECTION.KEY=VALUE", "set a row of the config (again for more)",
+	 AT(set)},
+	{'s', 's', "signal", "SIG", "the signal, by name or number", AT(signal)},
+	{'x', KEY_EXEC, "exec", "PATH", "the other program", AT(exec)},
+	{'p', KEY_PROBATION, "probation", "TIME", "how long the newcomer has to prove itself (5s)",
+	 AT(probation)},
+	{'w', KEY_WIDE, "wide", NULL, "all there is to say, in lines as long as it takes",
+	 AT(wide)},
+	{'m', KEY_STREAM, "stream", "S", "of this stream only", AT(stream)},
+	{'0', KEY_NONE, "none", NULL, "no label", AT(none)},
+	{'f', 'f', "follow", NULL, "go on as lines are written", AT(follow)},
+	{'l', KEY_LINES, "lines", "N", "only the last N", AT(lines)},
+	{'1', KEY_ONCE, "once", NULL, "print once, also on a terminal", AT(once)},
+	{'q', KEY_SEQUENTIAL, "sequential", NULL, "in one process", AT(sequential)},
+	{'t', KEY_SECONDS, "seconds", "S", "measure for so long altogether", AT(seconds)},
+	{'F', KEY_FORCE, "force", NULL, "measure on a busy machine too", AT(force)},
+	{'o', KEY_FOLDER, "folder", "DIR", "make the temporary folder there", AT(folder)},
+	{'<', KEY_FROM, "from", "TIME", "captured at that time or later", AT(from)},
+	{'>', KEY_TO, "to", "TIME", "captured at that time or before", AT(to)},
+	{'r', KEY_RUN, "run", "RUN", "of this run only", AT(run)},
+	{'#', KEY_SEQ, "seq", "A-B", "frames by their numbers in a run (the newest)", AT(seq)},
+	{'k', KEY_SEQ, "seq", "N", "begin at this frame", AT(seq)},
+	{'y', KEY_FORMAT, "format", "F", "mp4, mjpeg, frames or csv; else as OUT ends", AT(format)},
+	{'A', KEY_ANNOTATE, "annotate", NULL, "draw what is known of each frame on it",
+	 AT(annotate)},
+	{'g', KEY_CUT_GAPS, "cut-gaps", "TIME", "let no pause between frames be longer",
+	 AT(cut_gaps)},
+	{'Q', KEY_QUALITY, "quality", "N", "of H.264: 0 best, 51 smallest (20)", AT(quality)},
+	{'W', KEY_FORCE, "force", NULL, "write over what is there", AT(force)},
+	{'X', KEY_SPEED, "speed", "X", "how fast: 0.25 to 16 times (1)", AT(speed)},
+	{'a', KEY_AGAINST, "against", "DIR2", "another recording that must hold the same",
+	 AT(against)},
+	{'n', 'n', "name", "NAME", "the pipeline", AT(name)},
+	{'j', KEY_JSON, "json", NULL, "print JSON", AT(json)},
+	{'V', 'V', "version", NULL, "print the version", AT(version)},
+	{'h', 'h', "help", NULL, "print this", AT(help)},
 };
 #define N_ROWS (sizeof rows / sizeof rows[0])
 
@@ -102,61 +133,31 @@ static void say_valid(const struct command *command, char *out, size_t size)
 	}
 }
 
-/* Where each option that takes a value puts it; NULL: not such an option. */
-static const char **value_of(struct call *call, int key)
+static const struct option_row *row_of(int key)
 {
-	switch (key) {
-	case 'c':
-		return &call->config;
-	case 'n':
-		return &call->name;
-	case 's':
-		return &call->signal;
-	case KEY_EXEC:
-		return &call->exec;
-	case KEY_STREAM:
-		return &call->stream;
-	case KEY_AGAINST:
-		return &call->against;
-	case KEY_LINES:
-		return &call->lines;
-	case KEY_SECONDS:
-		return &call->seconds;
-	case KEY_FOLDER:
-		return &call->folder;
-	case KEY_PROBATION:
-		return &call->probation;
-	default:
-		return NULL;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (rows[i].key == key)
+			return &rows[i];
 	}
+	return NULL;
 }
 
-static bool *flag_of(struct call *call, int key)
+/* Puts what was given where the option's row says: a flag, a value, or one value more. */
+static void put(struct call *call, const struct option_row *row, const char *text)
 {
-	switch (key) {
-	case 'd':
-		return &call->detach;
-	case 'f':
-		return &call->follow;
-	case 'h':
-		return &call->help;
-	case 'V':
-		return &call->version;
-	case KEY_JSON:
-		return &call->json;
-	case KEY_NONE:
-		return &call->none;
-	case KEY_FORCE:
-		return &call->force;
-	case KEY_ONCE:
-		return &call->once;
-	case KEY_WIDE:
-		return &call->wide;
-	case KEY_SEQUENTIAL:
-		return &call->sequential;
-	default:
-		return NULL;
-	}
+	void *place = (char *)call + row->at;
+	if (!row->arg)
+		*(bool *)place = true;
+	else if (row->key != KEY_SET)
+		*(const char **)place = text;
+	else if (call->n_sets < CALL_SETS_MAX)
+		call->set[call->n_sets++] = text;
+}
+
+static bool given(const struct call *call, const struct option_row *row)
+{
+	const void *place = (const char *)call + row->at;
+	return row->arg ? *(const char *const *)place != NULL : *(const bool *)place;
 }
 
 static error_t take_argument(struct call *call, char *text)
@@ -175,20 +176,14 @@ static error_t take_argument(struct call *call, char *text)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct call *call = state->input;
-	const char **value = value_of(call, key);
-	bool *flag = flag_of(call, key);
+	const struct option_row *row = row_of(key);
 	if (key == ARGP_KEY_ARG)
 		return take_argument(call, text);
 	if (key == ARGP_KEY_ERROR)
 		call->stopped_at = state->next;
-	if (value)
-		*value = text;
-	else if (flag)
-		*flag = true;
-	else if (key == KEY_SET && call->n_sets < CALL_SETS_MAX)
-		call->set[call->n_sets++] = text;
-	else
+	if (!row)
 		return ARGP_ERR_UNKNOWN;
+	put(call, row, text);
 	return 0;
 }
 
@@ -212,15 +207,13 @@ static void complain(const struct command *command, const char *word)
 }
 
 /* Whether everything the command needs was given; says what is not. */
-static bool complete(struct call *call)
+static bool complete(const struct call *call)
 {
 	const struct command *command = call->command;
 	for (size_t i = 0; i < N_ROWS; i++) {
 		if (!command->needs || !strchr(command->needs, rows[i].letter))
 			continue;
-		const char **value = value_of(call, rows[i].key);
-		bool *flag = flag_of(call, rows[i].key);
-		if ((value && !*value) || (flag && !*flag)) {
+		if (!given(call, &rows[i])) {
 			out_error("%s: --%s%s%s is missing", command->name, rows[i].name,
 				  rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
 			return false;
