@@ -27,7 +27,7 @@ struct call {
 	const char *config, *exec, *signal, *stream, *against, *lines, *probation;
 	const char *seconds, *folder;
 	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
-	bool detach, follow, once, none, sequential, wide, force, annotate;
+	bool detach, follow, once, none, sequential, wide, force, annotate, decode, dry_run;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
 	const char *arg[CALL_ARGS_MAX];
@@ -81,6 +81,8 @@ int logs_run(const struct call *call);	     /* logs.c */
 int slots_run(const struct call *call);	     /* slots.c */
 int quarantine_run(const struct call *call); /* quarantine.c */
 int verify_run(const struct call *call);     /* verify.c */
+int backup_command(const struct call *call); /* backup.c */
+int repair_command(const struct call *call); /* repair.c */
 int devices_run(const struct call *call);    /* devices.c */
 int bench_run(const struct call *call);	     /* bench.c */
 

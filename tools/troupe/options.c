@@ -37,6 +37,8 @@ enum long_key {
 	KEY_CUT_GAPS,
 	KEY_QUALITY,
 	KEY_SPEED,
+	KEY_DECODE,
+	KEY_DRY_RUN,
 };
 
 struct option_row {
@@ -84,6 +86,10 @@ static const struct option_row rows[] = {
 	{'Q', KEY_QUALITY, "quality", "N", "of H.264: 0 best, 51 smallest (20)", AT(quality)},
 	{'W', KEY_FORCE, "force", NULL, "write over what is there", AT(force)},
 	{'X', KEY_SPEED, "speed", "X", "how fast: 0.25 to 16 times (1)", AT(speed)},
+	{'B', KEY_FROM, "from", "RECORDING", "the folder of the recording, whoever writes it",
+	 AT(from)},
+	{'D', KEY_DECODE, "decode", NULL, "decode every frame, too", AT(decode)},
+	{'Z', KEY_DRY_RUN, "dry-run", NULL, "only say what would be done", AT(dry_run)},
 	{'a', KEY_AGAINST, "against", "DIR2", "another recording that must hold the same",
 	 AT(against)},
 	{'n', 'n', "name", "NAME", "the pipeline", AT(name)},
