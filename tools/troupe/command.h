@@ -81,8 +81,8 @@ int logs_run(const struct call *call);	     /* logs.c */
 int slots_run(const struct call *call);	     /* slots.c */
 int quarantine_run(const struct call *call); /* quarantine.c */
 int verify_run(const struct call *call);     /* verify.c */
-int backup_command(const struct call *call); /* backup.c */
-int repair_command(const struct call *call); /* repair.c */
+int backup_run(const struct call *call);     /* backup.c */
+int repair_run(const struct call *call);     /* repair.c */
 int devices_run(const struct call *call);    /* devices.c */
 int bench_run(const struct call *call);	     /* bench.c */
 
