@@ -4,6 +4,7 @@
 #include "schemas/control.pb-c.h"
 #include "schemas/frame.pb-c.h"
 #include "schemas/life.pb-c.h"
+#include "schemas/playback.pb-c.h"
 #include "schemas/report.pb-c.h"
 
 #include <stdbool.h>
@@ -82,6 +83,7 @@ static void fill_value(const ProtobufCFieldDescriptor *field, void *value, uint6
 		bits >>= 1 + bits % 50;
 		memcpy(value, &bits, sizeof(bits));
 		return;
+	case PROTOBUF_C_TYPE_ENUM: /* one that the schema does not know is kept as it is */
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_UINT32:
 		memcpy(value, &bits, sizeof(uint32_t));
@@ -94,7 +96,8 @@ static void fill_value(const ProtobufCFieldDescriptor *field, void *value, uint6
 
 static size_t element_size(const ProtobufCFieldDescriptor *field)
 {
-	bool small = field->type == PROTOBUF_C_TYPE_INT32 || field->type == PROTOBUF_C_TYPE_UINT32;
+	bool small = field->type == PROTOBUF_C_TYPE_INT32 ||
+		     field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_ENUM;
 	return field->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean)
 	       : small				   ? sizeof(uint32_t)
 						   : sizeof(uint64_t);

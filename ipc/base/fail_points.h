@@ -51,6 +51,10 @@
 	X(CHECKPOINT_RENAMED, "trainer", "between the rename and the sync of its folder")          \
 	X(RESPONSE_MADE, "display", "an HTTP response, before it is queued")                       \
 	X(RESPONSE_QUEUED, "display", "an HTTP response, before it is sent")                       \
+	X(PLAYBACK_TAKE, "storer", "a playback slot is about to be filled")                        \
+	X(PLAYBACK_OWE, "storer", "a playback slot is owed, before the asker's bell")              \
+	X(PLAYBACK_GIVE_BACK, "display", "a playback slot was given back")                         \
+	X(QUESTION_SENT, "display", "a question to the recording was sent")                        \
 	X(SEAT_ASSIGNED, "supervisor", "between a seat and its process")                           \
 	X(SPAWNED, "supervisor", "between a spawn and its note")                                   \
 	X(WORKERS_DRAFTED, "supervisor", "between writing the list of workers and its rename")     \

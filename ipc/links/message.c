@@ -8,6 +8,7 @@
 #include "schemas/control.pb-c.h"
 #include "schemas/frame.pb-c.h"
 #include "schemas/life.pb-c.h"
+#include "schemas/playback.pb-c.h"
 #include "schemas/report.pb-c.h"
 
 #include <stdbool.h>

@@ -31,7 +31,9 @@
 	X(DONE, 17, troupe__done, 256)                                                             \
 	X(REPORT, 24, troupe__report, 4096)                                                        \
 	X(REQUEST, 32, troupe__request, 16384)                                                     \
-	X(REPLY, 33, troupe__reply, 1048576)
+	X(REPLY, 33, troupe__reply, 1048576)                                                       \
+	X(QUESTION, 40, troupe__question, 512)                                                     \
+	X(ANSWER, 41, troupe__answer, 1048576)
 
 enum message_kind {
 #define MESSAGE_KIND_ENUM(name, number, type, limit) MESSAGE_##name = (number),

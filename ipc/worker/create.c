@@ -54,6 +54,7 @@ int worker_take_charge(struct worker *w)
 
 void worker_leave(struct worker *w)
 {
+	asking_end(w);
 	if (w->opened && w->table->close)
 		w->table->close(w, w->self);
 	w->opened = false;
@@ -100,6 +101,8 @@ int worker_turn(struct worker *w, int64_t *due)
 	int64_t now = clock_now(), next = CLOCK_NEVER;
 	int rc = worker_take_charge(w);
 	int done = rc > 0 ? role_turn(w, now, &next) : rc;
+	if (done >= 0)
+		done += asking_turn(w, now, &next);
 	if (done >= 0 && w->in_charge && w->table->tick) {
 		int64_t at = w->table->tick(w, w->self, now);
 		w->retry_tap = false;

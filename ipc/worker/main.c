@@ -379,7 +379,7 @@ static int live(struct worker *w)
 		int64_t due;
 		int done = worker_turn(w, &due);
 		bool again = answered_bell(w) || done > 0;
-		pipe_side_read(w);
+		again |= pipe_side_read(w);
 		if (done == TROUPE_E_ENDED) {
 			log_info("the source has ended");
 			pipe_side_finished(w);

@@ -7,6 +7,7 @@
 #include "schemas/report.pb-c.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -78,6 +79,13 @@ void note_done(struct worker *w, uint32_t slot, uint64_t word)
 		note.seq = parts.seq;
 		link_send(box, MESSAGE_DONE, &note.base);
 	}
+}
+
+int worker_send(struct worker *w, uint8_t seat, enum message_kind kind,
+		const ProtobufCMessage *message)
+{
+	struct link *box = seat < SEATS_MAX ? outbox_to(w, seat) : NULL;
+	return box ? link_send(box, kind, message) : TROUPE_E_NOT_FOUND;
 }
 
 void notes_close(struct worker *w)

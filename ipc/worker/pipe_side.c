@@ -189,9 +189,13 @@ static void drain_because(struct worker *w, const char *why)
 	w->draining = true;
 }
 
-static void obey(struct worker *w, enum message_kind kind, const ProtobufCMessage *message)
+/* Whether it may have given the worker something to do. */
+static bool obey(struct worker *w, enum message_kind kind, const ProtobufCMessage *message)
 {
 	switch (kind) {
+	case MESSAGE_ANNOUNCE:
+	case MESSAGE_DONE:
+		return false; /* whoever is awake looks anyway */
 	case MESSAGE_DRAIN:
 		drain_because(w, ((const Troupe__Drain *)message)->why);
 		break;
@@ -201,13 +205,21 @@ static void obey(struct worker *w, enum message_kind kind, const ProtobufCMessag
 	case MESSAGE_DUMP:
 		send_dump(w, ((const Troupe__Dump *)message)->id);
 		break;
-	default: /* ANNOUNCE, DONE: whoever is awake looks anyway */
-		break;
+	case MESSAGE_ANSWER:
+		asking_answered(w, (const Troupe__Answer *)message);
+		return true;
+	default:
+		if (!w->table->message || !w->opened)
+			return false;
+		w->table->message(w, w->self, kind, message);
+		return true;
 	}
+	return false;
 }
 
-static void read_all(struct worker *w, struct link *link)
+static bool read_all(struct worker *w, struct link *link)
 {
+	bool heard = false;
 	enum message_kind kind;
 	ProtobufCMessage *message;
 	int rc;
@@ -215,16 +227,16 @@ static void read_all(struct worker *w, struct link *link)
 		if (rc < 0)
 			continue; /* undecodable: counted and thrown away by the link */
 		keep_trace(w, message);
-		obey(w, kind, message);
+		heard |= obey(w, kind, message);
 		message_free(message);
 	}
+	return heard;
 }
 
-void pipe_side_read(struct worker *w)
+bool pipe_side_read(struct worker *w)
 {
-	if (w->pipe_ready)
-		read_all(w, w->pipe);
-	if (w->inbox_ready)
-		read_all(w, w->inbox);
+	bool heard = w->pipe_ready && read_all(w, w->pipe);
+	heard |= w->inbox_ready && read_all(w, w->inbox);
 	w->pipe_ready = w->inbox_ready = false;
+	return heard;
 }

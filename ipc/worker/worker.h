@@ -12,7 +12,9 @@
 #define TROUPE_IPC_WORKER_WORKER_H
 
 #include "ipc/base/rows.h"
+#include "ipc/links/message.h"
 #include "ipc/slots/ledger.h"
+#include "schemas/playback.pb-c.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,6 +90,11 @@ struct worker_table {
 	/* Runs after every wake-up; returns when it wants to run again (monotonic ns, CLOCK_NEVER),
 	 * or a negative error. May be NULL. */
 	int64_t (*tick)(struct worker *w, void *self, int64_t now);
+	/* Another worker has sent a message that the skeleton itself has no use for, valid until
+	 * the callback returns. It may be late, doubled, or from one that is dead by now. May be
+	 * NULL. */
+	void (*message)(struct worker *w, void *self, enum message_kind kind,
+			const ProtobufCMessage *message);
 	/* Asked to drain: settle and let go of everything. Returns 0 when done, 1 to be called
 	 * again after the next turn. May be NULL. Processors and sources are drained by the
 	 * skeleton already. */
@@ -157,6 +164,37 @@ int worker_watch(struct worker *w, int fd, short events, worker_watch_fn *ready)
 /* A notable event for the supervisor's journal ("recording: disk full"). Never blocks; may be lost.
  */
 void worker_report(struct worker *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sends a message to the inbox of whoever sits there now. Never blocks; may be lost, and
+ * TROUPE_E_NOT_FOUND says that it certainly was. */
+int worker_send(struct worker *w, uint8_t seat, enum message_kind kind,
+		const ProtobufCMessage *message);
+
+/* ---- what was recorded, asked of the worker that has the recording ---- */
+
+struct recorded_question {
+	Troupe__Which which;
+	char stream[NAME_SIZE];
+	uint64_t run, seq;
+	int64_t wall, until; /* ns since 1970 */
+};
+
+/* A frame or a timeline, or why there is none. Pointers are valid until the callback returns. */
+struct recorded_answer {
+	int code;	  /* 0, or of the list: TROUPE_E_NOT_FOUND, TROUPE_E_TIMEOUT, … */
+	const char *text; /* what went wrong, for people; "" nothing */
+	const struct playback_record *record;
+	const uint8_t *coded; /* record->coded_bytes of JPEG */
+	const Troupe__Timeline *timeline;
+};
+
+typedef void recorded_fn(void *arg, const struct recorded_answer *answer);
+
+/* Asks, and asks a successor again should the one that was asked be killed. `answer` runs exactly
+ * once, on the main thread and never within this call: with the answer, with TROUPE_E_TIMEOUT at
+ * `deadline`, or with TROUPE_E_CLOSED before `close`. TROUPE_E_FULL: too many questions are out. */
+int worker_ask_recorded(struct worker *w, const struct recorded_question *question,
+			int64_t deadline, recorded_fn *answer, void *arg);
 
 /* ---- the same callbacks in one process, one after another ---- */
 

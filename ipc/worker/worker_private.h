@@ -62,6 +62,7 @@ struct worker {
 	bool pipe_ready, inbox_ready;
 	int signal_fd;
 	struct outbox outbox[SEATS_MAX];
+	struct asking *asking; /* what it has asked of the recording; NULL: never anything */
 	struct watch watches[WATCHES_MAX];
 	char traces[TRACES_KEPT][TRACE_SIZE];
 	uint32_t n_traces;
@@ -91,7 +92,16 @@ void pipe_side_hello(struct worker *w);
 void pipe_side_prepared(struct worker *w);
 void pipe_side_ready(struct worker *w);
 void pipe_side_finished(struct worker *w);
-void pipe_side_read(struct worker *w);
+/* Whether a message was heard that may have given the worker something to do. */
+bool pipe_side_read(struct worker *w);
+
+/* asking.c: questions to the recording, and what comes back for them. */
+/* Takes what is owed, gives back what nobody expects, asks again, gives up; returns how many
+ * answers there were. */
+int asking_turn(struct worker *w, int64_t now, int64_t *due);
+void asking_answered(struct worker *w, const Troupe__Answer *answer);
+/* Answers all that are open with TROUPE_E_CLOSED and gives everything back. */
+void asking_end(struct worker *w);
 
 /* create.c */
 int worker_prepare(struct worker *w, const char *lines, char *why, size_t why_size);
