@@ -43,6 +43,17 @@ static const char *const sql[N_STATEMENTS] = {
 	[FIND] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 AND seq = ?3",
 	[NEXT] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 AND seq > ?3 "
 		 "ORDER BY seq LIMIT 1",
+	[PREVIOUS] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 "
+		     "AND seq < ?3 ORDER BY seq DESC LIMIT 1",
+	[NEXT_RUN] = "SELECT min(run) FROM runs WHERE run > ?1",
+	[FIRST_SINCE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE stream = ?1 "
+			"AND captured_wall >= ?2 ORDER BY captured_wall, run, seq LIMIT 1",
+	[LAST_UNTIL] = "SELECT " FRAME_COLUMNS " FROM frames WHERE stream = ?1 "
+		       "AND captured_wall <= ?2 ORDER BY captured_wall DESC, run DESC, seq DESC "
+		       "LIMIT 1",
+	/* The wall clock's index has all that this asks for. */
+	[SPANS] = "SELECT run, min(seq), max(seq), count(*) FROM frames WHERE stream = ?1 "
+		  "AND captured_wall BETWEEN ?2 AND ?3 GROUP BY run ORDER BY run",
 	[NEXT_PLACE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE segment = ?1 AND offset >= ?2 "
 		       "ORDER BY offset LIMIT 1",
 };

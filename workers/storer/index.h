@@ -82,6 +82,29 @@ int index_find(struct index *index, uint64_t run, const char *stream, uint64_t s
 /* The first row of (run, stream) with a seq above `after`; TROUPE_E_ENDED. */
 int index_next(struct index *index, uint64_t run, const char *stream, uint64_t after,
 	       struct index_row *row);
+/* The last row of (run, stream) with a seq below `before`; TROUPE_E_ENDED. */
+int index_previous(struct index *index, uint64_t run, const char *stream, uint64_t before,
+		   struct index_row *row);
+/* The first run behind `after`; TROUPE_E_ENDED. */
+int index_next_run(struct index *index, uint64_t after, uint64_t *run);
+
+/* Of all runs, the first frame of a stream that the clock on the wall showed `since` or later, and
+ * the last one until then; TROUPE_E_ENDED. */
+int index_first_since(struct index *index, const char *stream, int64_t since,
+		      struct index_row *row);
+int index_last_until(struct index *index, const char *stream, int64_t until, struct index_row *row);
+
+/* The frames of a run that a stretch of time takes from a stream, first and last. Where the wall
+ * clock was set back, there may be others between them. */
+struct index_span {
+	uint64_t run, first, last;
+	uint64_t frames; /* of that time */
+};
+
+/* The spans of a stream from one wall time to another, both included, run by run. Returns how many
+ * there are, of which `max` at most are put into `spans`. */
+int64_t index_spans(struct index *index, const char *stream, int64_t from, int64_t to,
+		    struct index_span *spans, size_t max);
 /* The first row of a segment at or behind `offset`, in order of place; TROUPE_E_ENDED. */
 int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row);
 

@@ -32,6 +32,11 @@ enum index_statement {
 	TALLY,
 	FIND,
 	NEXT,
+	PREVIOUS,
+	NEXT_RUN,
+	FIRST_SINCE,
+	LAST_UNTIL,
+	SPANS,
 	NEXT_PLACE,
 	N_STATEMENTS
 };

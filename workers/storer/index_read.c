@@ -213,6 +213,75 @@ int index_next(struct index *index, uint64_t run, const char *stream, uint64_t a
 	return by_key(index, NEXT, run, stream, after, row, TROUPE_E_ENDED);
 }
 
+int index_previous(struct index *index, uint64_t run, const char *stream, uint64_t before,
+		   struct index_row *row)
+{
+	return by_key(index, PREVIOUS, run, stream, before, row, TROUPE_E_ENDED);
+}
+
+int index_next_run(struct index *index, uint64_t after, uint64_t *run)
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_RUN);
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, (int64_t)after);
+	rc = step(index, statement);
+	if (rc < 0)
+		return rc;
+	*run = (uint64_t)sqlite3_column_int64(statement, 0); /* NULL, which is 0: none */
+	sqlite3_reset(statement);
+	return *run != 0 ? 0 : TROUPE_E_ENDED;
+}
+
+static int by_time(struct index *index, enum index_statement which, const char *stream,
+		   int64_t wall, struct index_row *row)
+{
+	sqlite3_stmt *statement = index_statement(index, which);
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_text(statement, 1, stream, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(statement, 2, wall);
+	return one_row(index, statement, row, TROUPE_E_ENDED);
+}
+
+int index_first_since(struct index *index, const char *stream, int64_t since, struct index_row *row)
+{
+	return by_time(index, FIRST_SINCE, stream, since, row);
+}
+
+int index_last_until(struct index *index, const char *stream, int64_t until, struct index_row *row)
+{
+	return by_time(index, LAST_UNTIL, stream, until, row);
+}
+
+int64_t index_spans(struct index *index, const char *stream, int64_t from, int64_t to,
+		    struct index_span *spans, size_t max)
+{
+	sqlite3_stmt *statement = index_statement(index, SPANS);
+	int64_t n = 0;
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_text(statement, 1, stream, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(statement, 2, from);
+	sqlite3_bind_int64(statement, 3, to);
+	while ((rc = step(index, statement)) == 1) {
+		if ((size_t)n < max)
+			spans[n] = (struct index_span){
+				.run = (uint64_t)sqlite3_column_int64(statement, 0),
+				.first = (uint64_t)sqlite3_column_int64(statement, 1),
+				.last = (uint64_t)sqlite3_column_int64(statement, 2),
+				.frames = (uint64_t)sqlite3_column_int64(statement, 3),
+			};
+		n++;
+	}
+	return rc < 0 ? rc : n;
+}
+
 int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row)
 {
 	sqlite3_stmt *statement = index_statement(index, NEXT_PLACE);

@@ -92,6 +92,35 @@ int recording_next(struct recording *recording, uint64_t run, const char *stream
 	return index_next(recording->index, run, stream, after, row);
 }
 
+int recording_previous(struct recording *recording, uint64_t run, const char *stream,
+		       uint64_t before, struct index_row *row)
+{
+	return index_previous(recording->index, run, stream, before, row);
+}
+
+int recording_next_run(struct recording *recording, uint64_t after, uint64_t *run)
+{
+	return index_next_run(recording->index, after, run);
+}
+
+int recording_first_since(struct recording *recording, const char *stream, int64_t since,
+			  struct index_row *row)
+{
+	return index_first_since(recording->index, stream, since, row);
+}
+
+int recording_last_until(struct recording *recording, const char *stream, int64_t until,
+			 struct index_row *row)
+{
+	return index_last_until(recording->index, stream, until, row);
+}
+
+int64_t recording_spans(struct recording *recording, const char *stream, int64_t from, int64_t to,
+			struct index_span *spans, size_t max)
+{
+	return index_spans(recording->index, stream, from, to, spans, max);
+}
+
 int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
 		   const uint8_t **coded)
 {

@@ -36,6 +36,24 @@ int recording_find(struct recording *recording, uint64_t run, const char *stream
 int recording_next(struct recording *recording, uint64_t run, const char *stream, uint64_t after,
 		   struct index_row *row);
 
+/* Frames in the other direction: the last with a number below `before`. TROUPE_E_ENDED. */
+int recording_previous(struct recording *recording, uint64_t run, const char *stream,
+		       uint64_t before, struct index_row *row);
+
+/* Runs in order: the first behind `after` (0 at first). TROUPE_E_ENDED. */
+int recording_next_run(struct recording *recording, uint64_t after, uint64_t *run);
+
+/* By the clock on the wall, over all runs: the first frame of a stream `since` then, or the last
+ * one `until` then. TROUPE_E_ENDED. */
+int recording_first_since(struct recording *recording, const char *stream, int64_t since,
+			  struct index_row *row);
+int recording_last_until(struct recording *recording, const char *stream, int64_t until,
+			 struct index_row *row);
+
+/* What a stretch of time takes of a stream, run by run; see index_spans(). */
+int64_t recording_spans(struct recording *recording, const char *stream, int64_t from, int64_t to,
+			struct index_span *spans, size_t max);
+
 /* The frame itself, its CRC checked; record->coded_bytes of *coded are valid until the next call.
  * TROUPE_E_NOT_FOUND: its segment is gone; TROUPE_E_CORRUPT: damaged, or not the frame of that row.
  */
