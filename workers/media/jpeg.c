@@ -4,6 +4,7 @@
 
 #include "ipc/base/errors.h"
 
+#include <libyuv.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <turbojpeg.h>
@@ -19,7 +20,7 @@ struct jpeg_encoder {
 
 struct jpeg_decoder {
 	tjhandle handle;
-	uint8_t *out; /* of jpeg_decode_reduced; it only grows */
+	uint8_t *out; /* of jpeg_decode_reduced and jpeg_decode_any; it only grows */
 	size_t capacity;
 };
 
@@ -197,25 +198,35 @@ static tjscalingfactor reduction(uint32_t width, uint32_t height, uint32_t least
 	return factor;
 }
 
-/* Warnings are let pass here: cameras send bytes too many between the marks, and the pixels are
- * whole. */
+static int make_room(struct jpeg_decoder *decoder, size_t need)
+{
+	if (need <= decoder->capacity)
+		return 0;
+	free(decoder->out);
+	decoder->capacity = 0;
+	decoder->out = malloc(need);
+	if (!decoder->out)
+		return TROUPE_E_MEMORY;
+	decoder->capacity = need;
+	return 0;
+}
+
+/* Warnings are let pass here and below: cameras send bytes too many between the marks, and the
+ * pixels are whole. */
+static int judge(const struct jpeg_decoder *decoder, int rc)
+{
+	return rc < 0 && tjGetErrorCode(decoder->handle) == TJERR_FATAL ? TROUPE_E_CORRUPT : 0;
+}
+
 static int decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
 			  int format, uint32_t width, uint32_t height)
 {
-	size_t need = (size_t)width * height * (size_t)tjPixelSize[format];
-	if (need > decoder->capacity) {
-		free(decoder->out);
-		decoder->capacity = 0;
-		decoder->out = malloc(need);
-		if (!decoder->out)
-			return TROUPE_E_MEMORY;
-		decoder->capacity = need;
-	}
-	if (tjDecompress2(decoder->handle, data, size, decoder->out, (int)width, 0, (int)height,
-			  format, TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE) < 0 &&
-	    tjGetErrorCode(decoder->handle) == TJERR_FATAL)
-		return TROUPE_E_CORRUPT;
-	return 0;
+	int rc = make_room(decoder, (size_t)width * height * (size_t)tjPixelSize[format]);
+	if (rc < 0)
+		return rc;
+	return judge(decoder,
+		     tjDecompress2(decoder->handle, data, size, decoder->out, (int)width, 0,
+				   (int)height, format, TJFLAG_FASTDCT | TJFLAG_FASTUPSAMPLE));
 }
 
 int jpeg_decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
@@ -235,5 +246,68 @@ int jpeg_decode_reduced(struct jpeg_decoder *decoder, const uint8_t *data, size_
 	rc = decode_reduced(decoder, data, size, as == JPEG_GRAY ? TJPF_GRAY : TJPF_BGRA,
 			    picture->width, picture->height);
 	picture->pixels = decoder->out;
+	return rc;
+}
+
+/* The planes of width x height in `to`, tight; those of 4:2:0 and 4:2:2 have even width. */
+static int decode_planes(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+			 uint8_t *to, uint32_t width, uint32_t height, int subsampling)
+{
+	size_t luma = (size_t)width * height;
+	size_t chroma = tjPlaneSizeYUV(1, (int)width, 0, (int)height, subsampling);
+	unsigned char *planes[3] = {to, to + luma, to + luma + chroma};
+	return judge(decoder,
+		     tjDecompressToYUVPlanes(decoder->handle, data, size, planes, (int)width, NULL,
+					     (int)height, TJFLAG_ACCURATEDCT));
+}
+
+/* Half the chroma rows are in excess: what cameras send. */
+static void halve_rows(const uint8_t *from, uint8_t *i420, uint32_t width, uint32_t height)
+{
+	size_t luma = (size_t)width * height;
+	int w = (int)width, half = w / 2;
+	I422ToI420(from, w, from + luma, half, from + luma + luma / 2, half, i420, w, i420 + luma,
+		   half, i420 + luma + luma / 4, half, w, (int)height);
+}
+
+static int decode_by_colours(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+			     uint8_t *bgra, uint8_t *i420, uint32_t width, uint32_t height)
+{
+	int rc = judge(decoder, tjDecompress2(decoder->handle, data, size, bgra, (int)width, 0,
+					      (int)height, TJPF_BGRA, TJFLAG_ACCURATEDCT));
+	int w = (int)(width & ~1U), h = (int)(height & ~1U);
+	size_t luma = (size_t)w * (size_t)h;
+	if (rc == 0)
+		ARGBToJ420(bgra, (int)width * 4, i420, w, i420 + luma, w / 2,
+			   i420 + luma + luma / 4, w / 2, w, h);
+	return rc;
+}
+
+int jpeg_decode_any(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+		    const uint8_t **i420, uint32_t *width, uint32_t *height)
+{
+	int subsampling;
+	uint32_t w, h;
+	int rc = read_header(decoder, data, size, &w, &h, &subsampling);
+	/* First the image, then room for what it is made of. */
+	size_t image = ((size_t)w * h * 3 / 2 + 63) & ~(size_t)63;
+	if (rc == 0)
+		rc = w < 2 || h < 2 ? TROUPE_E_CORRUPT
+				    : make_room(decoder, image + (size_t)w * h * 4);
+	if (rc < 0)
+		return rc;
+	bool even = w % 2 == 0 && h % 2 == 0;
+	uint8_t *rest = decoder->out + image;
+	if (even && subsampling == TJSAMP_420)
+		rc = decode_planes(decoder, data, size, decoder->out, w, h, subsampling);
+	else if (even && subsampling == TJSAMP_422)
+		rc = decode_planes(decoder, data, size, rest, w, h, subsampling);
+	else
+		rc = decode_by_colours(decoder, data, size, rest, decoder->out, w, h);
+	if (rc == 0 && even && subsampling == TJSAMP_422)
+		halve_rows(rest, decoder->out, w, h);
+	*i420 = decoder->out;
+	*width = w & ~1U;
+	*height = h & ~1U;
 	return rc;
 }

@@ -41,6 +41,12 @@ int jpeg_decode_i420(struct jpeg_decoder *decoder, const uint8_t *data, size_t s
 int jpeg_decode_gray(struct jpeg_decoder *decoder, const uint8_t *data, size_t size, uint8_t *luma,
 		     size_t capacity, uint32_t *width, uint32_t *height);
 
+/* Decodes any JPEG, of a camera too, at full size to tight I420 planes of even size: an odd row or
+ * column is cut off. *i420 is the decoder's, until its next call. TROUPE_E_CORRUPT,
+ * TROUPE_E_MEMORY. */
+int jpeg_decode_any(struct jpeg_decoder *decoder, const uint8_t *data, size_t size,
+		    const uint8_t **i420, uint32_t *width, uint32_t *height);
+
 enum jpeg_pixels { JPEG_GRAY, JPEG_BGRA };
 
 struct jpeg_picture {
