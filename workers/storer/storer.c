@@ -13,6 +13,7 @@
 #include "workers/storer/describe.h"
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
+#include "workers/storer/settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,15 +23,6 @@
 #define RETRY_AFTER    NS_PER_S
 #define LOW_PERCENT    25
 #define DRAIN_PATIENCE (10 * NS_PER_S)
-
-struct storer_config {
-	char folder[512];
-	int64_t commit_interval;
-	int64_t commit_bytes;
-	int64_t segment_bytes;
-	int64_t segment_seconds;
-	int64_t lock_wait;
-};
 
 struct storer {
 	struct recorder *recorder;
@@ -48,49 +40,6 @@ struct storer {
 	int64_t trouble_since, retry_at;
 	int64_t drain_since; /* 0: not draining */
 	uint64_t drain_to[STREAMS_MAX];
-};
-
-static const struct row rows[] = {
-	{.name = "folder",
-	 .type = ROW_TEXT,
-	 ROW_AT(struct storer_config, folder),
-	 .fallback = "recording",
-	 .help = "Folder of the recording; made when it is not there."},
-	{.name = "commit_interval",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct storer_config, commit_interval),
-	 .min = 1e6,
-	 .max = 10e9,
-	 .fallback = "150ms",
-	 .help = "Longest time a taken frame waits for its commit."},
-	{.name = "commit_bytes",
-	 .type = ROW_SIZE,
-	 ROW_AT(struct storer_config, commit_bytes),
-	 .min = 1,
-	 .max = 1e9,
-	 .fallback = "8MB",
-	 .help = "Commit earlier once so many bytes wait."},
-	{.name = "segment_bytes",
-	 .type = ROW_SIZE,
-	 ROW_AT(struct storer_config, segment_bytes),
-	 .min = 4096,
-	 .max = 1e12,
-	 .fallback = "64MB",
-	 .help = "A new segment file after so many bytes."},
-	{.name = "segment_seconds",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct storer_config, segment_seconds),
-	 .min = 1e9,
-	 .max = 86400e9,
-	 .fallback = "60s",
-	 .help = "A new segment file after so long."},
-	{.name = "lock_wait",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct storer_config, lock_wait),
-	 .min = 0,
-	 .max = 600e9,
-	 .fallback = "15s",
-	 .help = "How long to wait for another storer that still writes into the folder."},
 };
 
 /* ---- the disk refuses, the disk is back ---- */
@@ -560,8 +509,8 @@ const struct worker_table storer_table = {
 	.version = TROUPE_VERSION,
 	.summary = "keeps every frame in the recording, exactly once and in order",
 	.takes = WORKER_TAKES_TAP,
-	.rows = {.rows = rows,
-		 .count = sizeof(rows) / sizeof(rows[0]),
+	.rows = {.rows = storer_rows,
+		 .count = N_STORER_ROWS,
 		 .config_size = sizeof(struct storer_config)},
 	.open = storer_open,
 	.ready = storer_ready,
