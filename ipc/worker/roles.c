@@ -198,10 +198,10 @@ static int tap_stream(struct worker *w, uint32_t stream)
 		int rc = w->table->frame(w, w->self, &frame);
 		if (rc < 0)
 			return rc;
-		if (rc == TAP_LATER) {
+		if (rc == TAP_LATER)
 			w->retry_tap = true;
+		if (rc != TAP_TAKEN)
 			break;
-		}
 		w->seen[stream] = frame.seq;
 		count_frame(w);
 		taken++;

@@ -59,8 +59,10 @@ enum source_result {
 
 /* What `frame` of a lossless tap returns. */
 enum tap_result {
-	TAP_TAKEN = 0, /* copied; the tap calls worker_settle once it has it for good */
-	TAP_LATER = 1, /* cannot take it now (disk full): offer it again after the next tick */
+	TAP_TAKEN = 0,	/* copied; the tap calls worker_settle once it has it for good */
+	TAP_LATER = 1,	/* cannot take it now (disk full): offer it again after the next tick */
+	TAP_AWAITS = 2, /* a later frame of this stream must come first: offer it again in the next
+			   turn, and go on with the other streams */
 };
 
 struct worker_table {
