@@ -46,6 +46,7 @@ static const char *const sql[N_STATEMENTS] = {
 	[PREVIOUS] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 "
 		     "AND seq < ?3 ORDER BY seq DESC LIMIT 1",
 	[NEXT_RUN] = "SELECT min(run) FROM runs WHERE run > ?1",
+	[PREVIOUS_RUN] = "SELECT max(run) FROM runs WHERE run < ?1",
 	[FIRST_SINCE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE stream = ?1 "
 			"AND captured_wall >= ?2 ORDER BY captured_wall, run, seq LIMIT 1",
 	[LAST_UNTIL] = "SELECT " FRAME_COLUMNS " FROM frames WHERE stream = ?1 "

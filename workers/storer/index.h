@@ -87,6 +87,8 @@ int index_previous(struct index *index, uint64_t run, const char *stream, uint64
 		   struct index_row *row);
 /* The first run behind `after`; TROUPE_E_ENDED. */
 int index_next_run(struct index *index, uint64_t after, uint64_t *run);
+/* The last run before `before`. TROUPE_E_ENDED. */
+int index_previous_run(struct index *index, uint64_t before, uint64_t *run);
 
 /* Of all runs, the first frame of a stream that the clock on the wall showed `since` or later, and
  * the last one until then; TROUPE_E_ENDED. */

@@ -34,6 +34,7 @@ enum index_statement {
 	NEXT,
 	PREVIOUS,
 	NEXT_RUN,
+	PREVIOUS_RUN,
 	FIRST_SINCE,
 	LAST_UNTIL,
 	SPANS,

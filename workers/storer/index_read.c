@@ -219,20 +219,31 @@ int index_previous(struct index *index, uint64_t run, const char *stream, uint64
 	return by_key(index, PREVIOUS, run, stream, before, row, TROUPE_E_ENDED);
 }
 
-int index_next_run(struct index *index, uint64_t after, uint64_t *run)
+/* The run that is next to `from` on one side. */
+static int neighbour(struct index *index, enum index_statement side, uint64_t from, uint64_t *run)
 {
-	sqlite3_stmt *statement = index_statement(index, NEXT_RUN);
+	sqlite3_stmt *statement = index_statement(index, side);
 	int rc;
 
 	if (statement == NULL)
 		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, (int64_t)after);
+	sqlite3_bind_int64(statement, 1, (int64_t)from);
 	rc = step(index, statement);
 	if (rc < 0)
 		return rc;
 	*run = (uint64_t)sqlite3_column_int64(statement, 0); /* NULL, which is 0: none */
 	sqlite3_reset(statement);
 	return *run != 0 ? 0 : TROUPE_E_ENDED;
+}
+
+int index_next_run(struct index *index, uint64_t after, uint64_t *run)
+{
+	return neighbour(index, NEXT_RUN, after, run);
+}
+
+int index_previous_run(struct index *index, uint64_t before, uint64_t *run)
+{
+	return neighbour(index, PREVIOUS_RUN, before, run);
 }
 
 static int by_time(struct index *index, enum index_statement which, const char *stream,

@@ -103,6 +103,11 @@ int recording_next_run(struct recording *recording, uint64_t after, uint64_t *ru
 	return index_next_run(recording->index, after, run);
 }
 
+int recording_previous_run(struct recording *recording, uint64_t before, uint64_t *run)
+{
+	return index_previous_run(recording->index, before, run);
+}
+
 int recording_first_since(struct recording *recording, const char *stream, int64_t since,
 			  struct index_row *row)
 {

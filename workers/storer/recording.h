@@ -40,8 +40,10 @@ int recording_next(struct recording *recording, uint64_t run, const char *stream
 int recording_previous(struct recording *recording, uint64_t run, const char *stream,
 		       uint64_t before, struct index_row *row);
 
-/* Runs in order: the first behind `after` (0 at first). TROUPE_E_ENDED. */
+/* Runs in order: the first behind `after` (0 at first), the last before `before`. TROUPE_E_ENDED.
+ */
 int recording_next_run(struct recording *recording, uint64_t after, uint64_t *run);
+int recording_previous_run(struct recording *recording, uint64_t before, uint64_t *run);
 
 /* By the clock on the wall, over all runs: the first frame of a stream `since` then, or the last
  * one `until` then. TROUPE_E_ENDED. */
