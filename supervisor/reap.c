@@ -282,6 +282,8 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	const struct exit_note *note = note_exit(part, &end, words);
 	if (end.fault)
 		quarantine_accuse(part, note);
+	if (note->turn && !end.lost && (end.fault || !end.clean))
+		happened_death(part, end.cause, words);
 	fail_early(m, info, &end, words);
 	bool excused = excuse(part, &end);
 	uint8_t seat = part->process.seat;

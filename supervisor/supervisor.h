@@ -10,6 +10,7 @@
 #include "ipc/slots/ledger.h"
 #include "supervisor/config.h"
 #include "supervisor/devices.h"
+#include "supervisor/happenings.h"
 #include "supervisor/journal.h"
 #include "supervisor/life.h"
 #include "supervisor/limits.h"
@@ -45,6 +46,7 @@ struct process {
 	int64_t started;
 	struct words words;
 	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
+	uint64_t told;		/* happenings it was told; see happenings.h */
 	bool asked;		/* it was told to end (drain, term) */
 	bool standby;		/* it was not yet told to take charge */
 	struct dying *dying;	/* tells of the end of its main thread; NULL: nobody does */
@@ -163,6 +165,7 @@ struct supervisor {
 	uint64_t expected[STREAMS_MAX];		    /* frames a source has in all */
 	char device[STREAMS_MAX][DEVICE_PATH_SIZE]; /* what a source reads from, "" none */
 	struct device_watch devices;
+	struct happenings happenings;
 	struct limits limits;
 	char url[96];
 	char recording[PROGRAM_SIZE];

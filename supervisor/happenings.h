@@ -1,0 +1,41 @@
+/* What a recording should say and the supervisor alone knows: that the source of a stream was lost,
+ * since when and until when, and that a worker died. It is told to whoever plays a tap, on its
+ * pipe, and told again to each incarnation, which knows by kind, stream and beginning what it has
+ * already. So one that is killed loses nothing, and a message that does is no harm: the journal has
+ * it, too. */
+#ifndef TROUPE_SUPERVISOR_HAPPENINGS_H
+#define TROUPE_SUPERVISOR_HAPPENINGS_H
+
+#include "ipc/slots/layout.h"
+
+#include <stdint.h>
+
+/* How many are kept for those to come; the oldest go first. */
+#define HAPPENINGS_KEPT 128
+#define HAPPENING_CAUSE 160
+
+struct supervisor;
+struct part;
+
+struct happening {
+	const char *kind; /* "lost" or "died" */
+	char worker[NAME_SIZE], stream[NAME_SIZE];
+	char cause[HAPPENING_CAUSE];
+	int64_t begun, begun_wall;
+	int64_t ended, ended_wall; /* 0: it lasts */
+};
+
+struct happenings {
+	struct happening kept[HAPPENINGS_KEPT]; /* number n at n % HAPPENINGS_KEPT */
+	uint64_t count;				/* numbers are given from 0 */
+	struct happening lost[STREAMS_MAX];	/* whose source is lost now; begun 0: it is not */
+};
+
+/* The process of a part that played has ended, unasked or not as it should. */
+void happened_death(struct part *part, const char *cause, const char *words);
+
+/* Looks which sources are lost and which are back, and tells what is new. Called after everything
+ * that happens. */
+void happenings_advance(struct supervisor *s, int64_t now);
+
+#endif
