@@ -34,6 +34,14 @@ static const struct row rows[] = {
 	 .choices = "real|max",
 	 .help = "real: frames come at the times they were recorded; max: as fast as they are "
 		 "taken."},
+	{.name = "store",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct capture_config, store),
+	 .fallback = "jpeg",
+	 .choices = "jpeg|passthrough",
+	 .help = "How a file or stream is stored: jpeg: each frame as a JPEG of its own; "
+		 "passthrough: "
+		 "H.264 as it comes, without coding it again, in a tenth of the space."},
 	{.name = "loop",
 	 .type = ROW_BOOL,
 	 ROW_AT(struct capture_config, loop),
@@ -129,6 +137,7 @@ struct capture {
 	struct stream_row *stream;
 	struct source_held held;
 	bool paced;
+	bool passes; /* H.264 is to be stored as it comes */
 	int watched; /* the descriptor that the loop watches for the source; -1: none */
 	bool peeked; /* `next` is valid, and to be taken */
 	struct source_item next;
@@ -205,6 +214,7 @@ static int capture_open(struct worker *w, void **self)
 		free(c);
 		return TROUPE_E_CONFIG;
 	}
+	c->passes = capture_passes_through(c->config);
 	c->paced = info->live || strcmp(c->config->pace, "real") == 0;
 	*self = c;
 	return 0;
@@ -359,13 +369,50 @@ static void fill_record(struct worker *w, struct capture *c, struct slot_record 
 	memcpy(c->thumb, record->thumb, THUMB_SIZE);
 }
 
+/* The recording is tap 0. */
+#define RECORDING 1U
+
+/* Whether an access unit may go along with its frame. To show the frame takes all units back to the
+ * key unit, so the frame before it, which needed all of those before it, must be stored with its
+ * own: it was published with it, was owed to the recording, and nothing was lost in between. A
+ * frame that goes without breaks the chain for those behind it, up to the next key unit.
+ *
+ * What is published after us cannot be known: that the frames which a unit lacks follow is the
+ * storer's to see (workers/storer/chain.h), and so is, once more, all of the above. Here it saves
+ * the processors' JPEG; there it keeps the promise. */
+static bool unit_fits(struct worker *w, const struct capture *c, const struct source_unit *unit)
+{
+	const struct slot_record *last = worker_last_record(w);
+	if (unit->size > c->stream->coded_size || unit->lacks > c->stream->n_slots / 4 ||
+	    !(atomic_load(&c->stream->taps_on) & RECORDING))
+		return false;
+	return unit->key || (last && coded_is_unit(last->coded_at_source) &&
+			     last->owed & RECORDING && last->source_index + 1 == c->next.index);
+}
+
+static void fill_unit(struct worker *w, struct capture *c, struct frame *frame)
+{
+	struct slot_record *record = frame->record;
+	struct source_unit unit;
+	if (!c->passes || !c->source->table->unit(c->source, &unit) || !unit_fits(w, c, &unit))
+		return;
+	memcpy(frame->coded, unit.bytes, unit.size);
+	record->coded_bytes = (uint32_t)unit.size;
+	record->coded_at_source = unit.key ? CODED_KEY_UNIT : CODED_UNIT;
+	record->lacks = unit.lacks;
+	record->dts = unit.dts;
+}
+
 /* The picture and what is made of it. */
-static int fill_areas(struct capture *c, struct frame *frame)
+static int fill_areas(struct worker *w, struct capture *c, struct frame *frame)
 {
 	struct slot_record *record = frame->record;
 	record->coded_bytes = 0;
-	record->coded_at_source = c->source->info.coded;
-	if (!record->coded_at_source) {
+	record->coded_at_source = c->source->info.coded ? CODED_PICTURE : CODED_NOT;
+	record->lacks = 0;
+	record->dts = 0;
+	if (!c->source->info.coded) {
+		fill_unit(w, c, frame);
 		int rc = take(c, frame->image);
 		scale_luma_to_thumb(frame->image, c->stream->width, c->stream->width,
 				    c->stream->height, record->thumb);
@@ -393,7 +440,7 @@ static int capture_frame(struct worker *w, void *self, struct frame *frame)
 	if (c->next.kind == SOURCE_IS_AWAITED)
 		return SOURCE_NOTHING;
 	int64_t now = clock_now();
-	rc = fill_areas(c, frame);
+	rc = fill_areas(w, c, frame);
 	if (rc == TROUPE_E_CORRUPT) {
 		worker_drop(w, DROP_DAMAGED, 1);
 		return SOURCE_NOTHING;

@@ -5,9 +5,12 @@
 
 #include "ipc/worker/worker.h"
 
+#include <string.h>
+
 struct capture_config {
 	char source[512];
 	char pace[8];
+	char store[16]; /* "jpeg", "passthrough" */
 	bool loop;
 	bool live;
 	char pattern_size[16];
@@ -20,6 +23,12 @@ struct capture_config {
 	double fps;
 	int64_t buffers;
 };
+
+/* Whether H.264 is to be stored as it comes. */
+static inline bool capture_passes_through(const struct capture_config *config)
+{
+	return strcmp(config->store, "passthrough") == 0;
+}
 
 extern const struct worker_table capture_table;
 

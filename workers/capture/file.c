@@ -21,6 +21,7 @@ struct file {
 	struct source source;
 	char path[512];
 	bool loop;
+	bool units; /* of pictures are wanted */
 	struct reader *reader;
 	const AVFrame *frame; /* the reader's, what `item` says */
 	struct source_item item;
@@ -37,12 +38,25 @@ static struct file *file_of(struct source *source)
 	return (struct file *)source;
 }
 
+static int open_reader(struct file *f, char *why, size_t why_size)
+{
+	reader_close(f->reader);
+	f->reader = NULL;
+	int rc = reader_open(&f->reader, f->path, &f->source.host, why, why_size);
+	if (rc < 0 || !f->units)
+		return rc;
+	rc = reader_keep_units(f->reader);
+	if (rc == TROUPE_E_UNSUPPORTED)
+		return source_explain_codec(f->path, reader_info(f->reader)->codec, why, why_size);
+	if (rc < 0)
+		snprintf(why, why_size, "%s: %s", f->path, error_text(rc));
+	return rc;
+}
+
 static int reopen(struct file *f)
 {
 	char why[640];
-	reader_close(f->reader);
-	f->reader = NULL;
-	int rc = reader_open(&f->reader, f->path, &f->source.host, why, sizeof(why));
+	int rc = open_reader(f, why, sizeof(why));
 	if (rc < 0)
 		log_error("capture: %s", why);
 	return rc;
@@ -131,6 +145,22 @@ static int file_take(struct source *source, uint8_t *i420)
 	f->last_pts = f->item.pts;
 	return i420 ? convert_to_i420(f->frame, f->source.info.width, f->source.info.height, i420)
 		    : 0;
+}
+
+static bool file_unit(struct source *source, struct source_unit *unit)
+{
+	const struct file *f = file_of(source);
+	const struct unit *from = f->item.kind == SOURCE_IS_FRAME ? reader_unit(f->reader) : NULL;
+	if (!from)
+		return false;
+	*unit = (struct source_unit){
+		.bytes = from->packet->data,
+		.size = (size_t)from->packet->size,
+		.dts = from->dts + f->loop_begins,
+		.lacks = from->lacks,
+		.key = from->key,
+	};
+	return true;
 }
 
 /* Whether the frame at hand is the one whose thumbnail that is. */
@@ -241,6 +271,7 @@ static void file_close(struct source *source)
 static const struct source_table file_table = {
 	.peek = file_peek,
 	.take = file_take,
+	.unit = file_unit,
 	.resume = file_resume,
 	.close = file_close,
 };
@@ -286,17 +317,15 @@ int file_open(struct source **source, const char *rest, const struct capture_con
 	f->source.table = &file_table;
 	f->source.host = host;
 	f->loop = config->loop;
+	f->units = capture_passes_through(config);
 	snprintf(f->path, sizeof(f->path), "%s", rest);
-	int rc = reader_open(&f->reader, f->path, &f->source.host, why, why_size);
+	int rc = open_reader(f, why, why_size);
 	if (rc == 0)
 		rc = read_geometry(f, why, why_size);
 	/* From the top again: what was lost before the first frame has to be counted, but not here.
 	 */
-	if (rc == 0) {
-		reader_close(f->reader);
-		f->reader = NULL;
-		rc = reader_open(&f->reader, f->path, &f->source.host, why, why_size);
-	}
+	if (rc == 0)
+		rc = open_reader(f, why, why_size);
 	if (rc < 0) {
 		file_close(&f->source);
 		return rc;

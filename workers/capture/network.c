@@ -7,6 +7,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
+#include "workers/capture/reader.h"
 #include "workers/capture/receiver.h"
 #include "workers/media/convert.h"
 #include "workers/media/scale.h"
@@ -64,6 +65,10 @@ struct network {
 	int64_t origin; /* monotonic time of pts 0 */
 	int64_t after;	/* frames that were due up to then were the predecessor's */
 	struct meeting meeting;
+	bool units;	       /* of pictures are wanted */
+	struct unit last_unit; /* of the picture taken last, without its packet; group 0: none */
+	uint32_t last_connection;
+	int64_t dts_origin, last_dts; /* of the group; of the unit taken last */
 	int64_t last_pts;
 	int64_t overdue; /* what the thread is overdue with, and how often that was seen */
 	uint32_t overdue_looks;
@@ -138,12 +143,22 @@ static void say_size(struct network *n)
 	n->size_quiet = clock_now() + NS_PER_S;
 }
 
+/* A camera that was set to another codec meanwhile is recorded all the same. */
+static void say_codec(struct network *n)
+{
+	const struct receiver_state *now = &n->state, *said = &n->said;
+	if (n->units && now->codec && !now->units && (!said->codec || said->units))
+		say(n, false, "%s sends %s now, not H.264: it is stored as JPEG", n->name,
+		    now->codec);
+}
+
 /* Looks at the thread. TROUPE_E_TIMEOUT: it does not come back from where it is. */
 static int look(struct network *n)
 {
 	receiver_look(n->receiver, &n->state);
 	say_connection(n);
 	say_size(n);
+	say_codec(n);
 	n->said = n->state;
 	int64_t overdue = receiver_overdue(n->receiver);
 	n->overdue_looks = overdue && overdue == n->overdue ? n->overdue_looks + 1 : 0;
@@ -183,6 +198,12 @@ static void describe(struct network *n)
 	n->peeked = true;
 }
 
+static void release_received(struct network *n)
+{
+	av_frame_free(&n->received.frame);
+	av_packet_free(&n->received.unit.packet);
+}
+
 static void end_meeting(struct meeting *meeting)
 {
 	free(meeting->picture);
@@ -219,12 +240,59 @@ static int network_peek(struct source *source, struct source_item *item)
 			return look(n);
 		}
 		if (!n->received.lost && was_had(n, &n->received))
-			av_frame_free(&n->received.frame);
+			release_received(n);
 		else
 			describe(n);
 	}
 	*item = n->item;
 	return 0;
+}
+
+/* All of a group have the same distance from the stream's own scale: within it, what is decoded
+ * later has the higher time, however pts follows the arrivals. */
+static int64_t dts_of(const struct network *n, const struct unit *unit)
+{
+	const struct received *r = &n->received;
+	if (!unit->key)
+		return n->dts_origin + unit->dts;
+	int64_t origin = n->item.pts - (r->stamp == READER_NO_PTS ? unit->dts : r->stamp);
+	return origin + unit->dts > n->last_dts ? origin + unit->dts : n->last_dts + 1;
+}
+
+/* Pictures that were lost on the way from the receiver are counted, but not always where they were:
+ * so a unit is only handed out right behind the one before it. */
+static bool network_unit(struct source *source, struct source_unit *unit)
+{
+	const struct network *n = network_of(source);
+	const struct unit *from = &n->received.unit, *last = &n->last_unit;
+	if (n->item.kind != SOURCE_IS_FRAME || !from->packet)
+		return false;
+	if (!from->key && (from->group != last->group || from->position != last->position + 1 ||
+			   n->received.connection != n->last_connection))
+		return false;
+	*unit = (struct source_unit){
+		.bytes = from->packet->data,
+		.size = (size_t)from->packet->size,
+		.dts = dts_of(n, from),
+		.lacks = from->lacks,
+		.key = from->key,
+	};
+	return true;
+}
+
+/* The picture at hand is taken. */
+static void note_unit(struct network *n)
+{
+	struct source_unit unit;
+	bool chained = network_unit(&n->source, &unit);
+	const struct unit *from = &n->received.unit;
+	if (chained) {
+		n->dts_origin = unit.dts - from->dts;
+		n->last_dts = unit.dts;
+	}
+	n->last_unit = chained ? *from : (struct unit){0};
+	n->last_unit.packet = NULL;
+	n->last_connection = n->received.connection;
 }
 
 static int network_take(struct source *source, uint8_t *i420)
@@ -239,7 +307,8 @@ static int network_take(struct source *source, uint8_t *i420)
 	n->last_pts = n->item.pts;
 	if (i420)
 		rc = convert_to_i420(n->received.frame, info->width, info->height, i420);
-	av_frame_free(&n->received.frame);
+	note_unit(n);
+	release_received(n);
 	return rc;
 }
 
@@ -286,7 +355,7 @@ static void network_close(struct source *source)
 {
 	struct network *n = network_of(source);
 	receiver_destroy(n->receiver);
-	av_frame_free(&n->received.frame);
+	release_received(n);
 	end_meeting(&n->meeting);
 	free(n);
 }
@@ -304,6 +373,7 @@ static void network_dump(struct source *source, FILE *out)
 static const struct source_table network_table = {
 	.peek = network_peek,
 	.take = network_take,
+	.unit = network_unit,
 	.resume = network_resume,
 	.awaits = network_awaits,
 	.close = network_close,
@@ -333,6 +403,8 @@ static int learn(struct network *n, char *why, size_t why_size)
 		.fps_den = s->connected ? s->fps_den : 1,
 		.live = true,
 	};
+	if (n->units && s->codec && !s->units && !n->source.host.width)
+		return source_explain_codec(n->name, s->codec, why, why_size);
 	if (s->width && s->height)
 		return 0;
 	snprintf(why, why_size, "%s%s", s->failed ? s->why : n->name,
@@ -352,6 +424,7 @@ int network_open(struct source **source, const char *rest, const struct capture_
 	n->source.host = host;
 	snprintf(n->url, sizeof(n->url), "%s", rest);
 	redact(rest, n->name, sizeof(n->name));
+	n->units = capture_passes_through(config);
 	struct receiver_options options = {
 		.url = n->url,
 		.rtsp_transport = config->rtsp_transport,
@@ -359,6 +432,7 @@ int network_open(struct source **source, const char *rest, const struct capture_
 		.read_timeout = config->read_timeout,
 		.width = host.width,
 		.height = host.height,
+		.units = n->units,
 	};
 	int rc = receiver_create(&n->receiver, &options, why, why_size);
 	if (rc == 0) {

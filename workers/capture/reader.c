@@ -32,6 +32,7 @@ void reader_close(struct reader *reader)
 	av_frame_free(&reader->frame);
 	av_packet_free(&reader->packet);
 	avcodec_free_context(&reader->codec);
+	units_destroy(reader->units);
 	avformat_close_input(&reader->format);
 	free(reader);
 }
@@ -145,16 +146,44 @@ int reader_skip_all(struct reader *reader)
 	return rc == TROUPE_E_ENDED ? 0 : rc;
 }
 
-/* Gives the decoder one more packet, or the news that there is none. */
+/* Gives the decoder one more packet, or the news that there is none. With one thread it decodes a
+ * packet before it takes the next, so the mark that is set now is that of the packet's picture. */
 static int feed(struct reader *reader)
 {
 	int rc = read_packet(reader);
 	if (rc < 0 && rc != TROUPE_E_ENDED)
 		return rc;
+	if (rc == 0 && reader->units)
+		reader->codec->reordered_opaque = units_put(reader->units, reader->packet,
+							    to_ns(reader, reader->packet->dts));
 	int sent = avcodec_send_packet(reader->codec, rc == 0 ? reader->packet : NULL);
+	if (sent < 0 && rc == 0 && reader->units)
+		units_refused(reader->units);
 	if (sent == AVERROR(ENOMEM))
 		return TROUPE_E_MEMORY;
 	return sent < 0 && rc == 0 ? TROUPE_E_CORRUPT : 0;
+}
+
+int reader_keep_units(struct reader *reader)
+{
+	if (reader->codec->codec_id != AV_CODEC_ID_H264)
+		return TROUPE_E_UNSUPPORTED;
+	return units_create(&reader->units, reader->stream->codecpar, reader_step(reader));
+}
+
+const struct unit *reader_unit(const struct reader *reader)
+{
+	return reader->unit;
+}
+
+/* Every picture that comes out passes here, wanted or not: their units are counted. */
+static void find_unit(struct reader *reader)
+{
+	const AVFrame *frame = reader->frame;
+	bool damaged = frame->flags & AV_FRAME_FLAG_CORRUPT || frame->decode_error_flags;
+	if (reader->units)
+		reader->unit = units_take(reader->units, frame->reordered_opaque, damaged,
+					  reader->codec->has_b_frames);
 }
 
 int reader_next(struct reader *reader, const AVFrame **frame)
@@ -162,6 +191,7 @@ int reader_next(struct reader *reader, const AVFrame **frame)
 	for (;;) {
 		int rc = avcodec_receive_frame(reader->codec, reader->frame);
 		if (rc == 0) {
+			find_unit(reader);
 			*frame = reader->frame;
 			return 0;
 		}
@@ -187,5 +217,7 @@ int reader_seek(struct reader *reader, int64_t pts)
 			  AVSEEK_FLAG_BACKWARD) < 0)
 		return TROUPE_E_UNSUPPORTED;
 	avcodec_flush_buffers(reader->codec);
+	if (reader->units)
+		units_flush(reader->units);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #define TROUPE_WORKERS_CAPTURE_READER_H
 
 #include "workers/capture/source.h"
+#include "workers/capture/units.h"
 
 #include <libavutil/frame.h>
 #include <stdatomic.h>
@@ -17,7 +18,8 @@ struct reader;
 struct reader_info {
 	uint32_t width, height; /* as the file says, not made even; 0: unknown */
 	uint32_t fps_num, fps_den;
-	uint64_t frames; /* as the file says; 0: unknown */
+	uint64_t frames;   /* as the file says; 0: unknown */
+	const char *codec; /* its name */
 };
 
 /* Opens the best video stream of a regular file. `path` and *host are borrowed. An error is
@@ -50,6 +52,14 @@ const struct reader_info *reader_info(const struct reader *reader);
  * may; TROUPE_E_IO, TROUPE_E_TIMEOUT, TROUPE_E_MEMORY, TROUPE_E_MALFORMED (of a stream: only
  * garbage for read_timeout). */
 int reader_next(struct reader *reader, const AVFrame **frame);
+
+/* From now on the access units of pictures are kept. Before the first reader_next.
+ * TROUPE_E_UNSUPPORTED: the video is no H.264. */
+int reader_keep_units(struct reader *reader);
+
+/* That of the frame of the last reader_next, valid as long; NULL: it has none that can be relied
+ * on, see units.h. */
+const struct unit *reader_unit(const struct reader *reader);
 
 /* When the frame is to be shown, ns from the file's first, or READER_NO_PTS. */
 int64_t reader_pts(const struct reader *reader, const AVFrame *frame);

@@ -163,6 +163,7 @@ static void read_info(struct reader *reader)
 		.height = parameters->height > 0 ? (uint32_t)parameters->height : 0,
 		.fps_num = (uint32_t)fps.num,
 		.fps_den = (uint32_t)fps.den,
+		.codec = avcodec_get_name(parameters->codec_id),
 		.frames = reader->stream->nb_frames > 0 ? (uint64_t)reader->stream->nb_frames : 0,
 	};
 }

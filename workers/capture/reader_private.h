@@ -21,6 +21,8 @@ struct reader {
 	AVStream *stream;
 	AVPacket *packet;
 	AVFrame *frame;
+	struct units *units;	 /* NULL: not wanted */
+	const struct unit *unit; /* of `frame` */
 	struct reader_info info;
 	int64_t last_pts;
 	uint64_t garbage;

@@ -46,6 +46,7 @@
 /* One in the ring. */
 struct kept {
 	AVFrame *frame;
+	struct unit unit; /* without a packet: none */
 	int64_t stamp, arrived;
 	uint32_t connection;
 };
@@ -70,6 +71,7 @@ struct receiver {
 
 	/* the thread's alone */
 	struct reader *reader;
+	bool units;	   /* of its pictures are kept */
 	uint32_t failures; /* in a row */
 };
 
@@ -124,6 +126,16 @@ static bool fits(struct receiver *r, const AVFrame *frame)
 	return fit;
 }
 
+/* Takes the oldest away from the ring. */
+static void ring_drop(struct receiver *r)
+{
+	struct kept *oldest = &r->ring[r->head];
+	av_frame_free(&oldest->frame);
+	av_packet_free(&oldest->unit.packet);
+	r->head = (r->head + 1) % RING_SIZE;
+	r->count--;
+}
+
 /* With the lock held. A burst waits for its turn, as the network can keep the rest of it for a
  * while; but then the oldest makes room: what is shown should be what is. */
 static struct kept *ring_push(struct receiver *r)
@@ -134,9 +146,7 @@ static struct kept *ring_push(struct receiver *r)
 	       pthread_cond_timedwait(&r->changed, &r->lock, &until) != ETIMEDOUT)
 		continue;
 	if (r->count == RING_SIZE) {
-		av_frame_free(&r->ring[r->head].frame);
-		r->head = (r->head + 1) % RING_SIZE;
-		r->count--;
+		ring_drop(r);
 		r->lost[DROP_DEVICE] += r->taking;
 	}
 	return &r->ring[(r->head + r->count++) % RING_SIZE];
@@ -162,11 +172,24 @@ static int64_t when_due(const struct receiver *r, const struct kept *kept)
 	return due < kept->arrived ? due : kept->arrived;
 }
 
+/* The access unit of the picture at hand; without memory for it there is none. */
+static struct unit own_unit(const struct receiver *r)
+{
+	const struct unit *from = reader_unit(r->reader);
+	struct unit own = {0};
+	if (from) {
+		own = *from;
+		own.packet = av_packet_clone(from->packet);
+	}
+	return own;
+}
+
 static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
 {
 	const struct reader_info *info = reader_info(r->reader);
 	int64_t now = clock_now();
 	AVFrame *own = av_frame_clone(frame);
+	struct unit unit = own_unit(r);
 	pthread_mutex_lock(&r->lock);
 	struct receiver_state *s = &r->state;
 	if (first) {
@@ -176,6 +199,8 @@ static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
 		s->back_since = now;
 		s->fps_num = info->fps_num;
 		s->fps_den = info->fps_den;
+		s->codec = info->codec;
+		s->units = r->units;
 	}
 	if (!fits(r, frame)) {
 		r->lost[DROP_SIZE]++;
@@ -184,6 +209,7 @@ static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
 	} else {
 		struct kept kept = {
 			.frame = own,
+			.unit = unit,
 			.stamp = reader_pts(r->reader, frame),
 			.arrived = now,
 			.connection = s->connections,
@@ -191,10 +217,12 @@ static void accept_picture(struct receiver *r, const AVFrame *frame, bool first)
 		note_delay(r, &kept);
 		*ring_push(r) = kept;
 		own = NULL;
+		unit.packet = NULL;
 	}
 	tell(r);
 	pthread_mutex_unlock(&r->lock);
 	av_frame_free(&own);
+	av_packet_free(&unit.packet);
 }
 
 /* Decodes until the connection ends; why it did is the error returned. What cannot be decoded
@@ -278,6 +306,7 @@ static void connect_once(struct receiver *r)
 	int rc = reader_open_url(&r->reader, &address, why, sizeof(why));
 	if (rc == 0) {
 		int64_t begun = clock_now();
+		r->units = o->units && reader_keep_units(r->reader) == 0;
 		rc = receive_pictures(r);
 		if (clock_now() - begun > HEALTHY_AFTER)
 			r->failures = 1;
@@ -330,10 +359,8 @@ static void *receive(void *arg)
 
 static void release(struct receiver *r)
 {
-	for (; r->count; r->count--) {
-		av_frame_free(&r->ring[r->head].frame);
-		r->head = (r->head + 1) % RING_SIZE;
-	}
+	while (r->count)
+		ring_drop(r);
 	pthread_cond_destroy(&r->changed);
 	pthread_mutex_destroy(&r->lock);
 	if (r->event >= 0)
@@ -412,6 +439,8 @@ int receiver_take(struct receiver *r, struct received *received)
 	if (rc < 0 && r->count) {
 		const struct kept *kept = &r->ring[r->head];
 		received->frame = kept->frame;
+		received->unit = kept->unit;
+		received->stamp = kept->stamp;
 		received->arrived = kept->arrived;
 		received->due = when_due(r, kept);
 		received->connection = kept->connection;

@@ -9,6 +9,7 @@
 #define TROUPE_WORKERS_CAPTURE_RECEIVER_H
 
 #include "ipc/slots/layout.h"
+#include "workers/capture/units.h"
 
 #include <libavutil/frame.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@ struct receiver_options {
 	const char *url, *rtsp_transport;   /* borrowed as long as the receiver lives */
 	int64_t open_timeout, read_timeout; /* ns */
 	uint32_t width, height;		    /* that pictures must have; 0: the first one's */
+	bool units;			    /* access units come with the pictures of H.264 */
 };
 
 /* How the connection stands. */
@@ -36,6 +38,8 @@ struct receiver_state {
 	uint32_t width, height;		    /* pictures have; 0: there was none yet */
 	uint32_t wrong_width, wrong_height; /* of the last picture, where it did not fit; else 0 */
 	uint32_t fps_num, fps_den;
+	const char *codec; /* name of the video's; NULL: not known yet */
+	bool units;	   /* it is H.264, and they are wanted */
 };
 
 /* What was received: those that were lost first, then the pictures, oldest first. */
@@ -43,9 +47,11 @@ struct received {
 	bool lost;
 	enum drop_reason reason; /* lost only; the following are not set then */
 	AVFrame *frame;		 /* the caller's: av_frame_free() */
-	int64_t arrived;	 /* monotonic ns */
-	int64_t due;		 /* when it would have come without any delay, see receiver.c */
-	uint32_t connection;	 /* which one, from 1 */
+	struct unit unit;    /* its packet is the caller's: av_packet_free(); NULL: it has none */
+	int64_t stamp;	     /* when the stream says that it is to be shown, or READER_NO_PTS */
+	int64_t arrived;     /* monotonic ns */
+	int64_t due;	     /* when it would have come without any delay, see receiver.c */
+	uint32_t connection; /* which one, from 1 */
 };
 
 /* Begins. Errors are said in `why`. */

@@ -35,8 +35,14 @@ int source_open(struct source **source, const struct capture_config *config,
 	size_t kind = 0;
 	while (!is_kind(kind, name))
 		kind++;
-	return kinds[kind].open(source, name + strlen(kinds[kind].prefix), config, host, why,
-				why_size);
+	int rc = kinds[kind].open(source, name + strlen(kinds[kind].prefix), config, host, why,
+				  why_size);
+	if (rc < 0 || !capture_passes_through(config) || (*source)->table->unit)
+		return rc;
+	rc = source_explain_codec(name, (*source)->info.coded ? "JPEG" : "not coded", why,
+				  why_size);
+	source_close(*source);
+	return rc;
 }
 
 void source_close(struct source *source)

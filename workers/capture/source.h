@@ -5,6 +5,7 @@
 #ifndef TROUPE_WORKERS_CAPTURE_SOURCE_H
 #define TROUPE_WORKERS_CAPTURE_SOURCE_H
 
+#include "ipc/base/errors.h"
 #include "ipc/slots/layout.h"
 #include "workers/capture/capture.h"
 
@@ -50,6 +51,16 @@ struct source_mark {
 	uint64_t next;	      /* index of the first frame that nobody has accounted for */
 };
 
+/* The H.264 access unit that gives a picture. It needs those of the frames before it, back to a key
+ * unit, and `lacks` more; see units.h. */
+struct source_unit {
+	const uint8_t *bytes; /* Annex B; the source's, until the picture is taken */
+	size_t size;
+	int64_t dts; /* on the scale of pts, growing by the order of decoding since the key unit */
+	uint16_t lacks; /* as in slot_record */
+	bool key;
+};
+
 /* Where a frame goes that is coded at its source. */
 struct source_coded {
 	uint8_t *jpeg;
@@ -68,6 +79,11 @@ struct source_table {
 	int (*take)(struct source *source, uint8_t *i420);
 	/* The same for a picture where info.coded says so; else NULL. */
 	int (*take_coded)(struct source *source, struct source_coded *to);
+	/* The access unit of the picture that peek has described; false: it has none. One that is
+	 * no key unit is of the same coding as that of index - 1: whoever decodes a file gets the
+	 * same units, who is connected to a camera anew may get others. NULL: this kind of source
+	 * has none. */
+	bool (*unit)(struct source *source, struct source_unit *unit);
 	/* Goes on behind `mark`; called at most once, first of all. Lost frames before mark->next
 	 * may be offered again. A source that outlives its worker is begun here. */
 	int (*resume)(struct source *source, const struct source_mark *mark);
@@ -111,6 +127,17 @@ struct source {
 int source_open(struct source **source, const struct capture_config *config,
 		struct source_host host, char *why, size_t why_size);
 void source_close(struct source *source); /* NULL is fine */
+
+/* Says that a source's video is no H.264, which alone can be stored as it comes. */
+static inline int source_explain_codec(const char *name, const char *codec, char *why,
+				       size_t why_size)
+{
+	snprintf(why, why_size,
+		 "%s cannot be stored as it comes: its video is %s, and store = \"passthrough\" is "
+		 "for H.264; set store = \"jpeg\"",
+		 name, codec);
+	return TROUPE_E_CONFIG;
+}
 
 /* The kinds. `rest` is what follows the prefix. */
 typedef int source_open_fn(struct source **source, const char *rest,

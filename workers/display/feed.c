@@ -25,7 +25,7 @@ struct feed_stream {
 struct feed {
 	const struct ledger *ledger;
 	struct overlay *overlay;
-	struct jpeg_encoder *encoder; /* for bypassed frames */
+	struct jpeg_encoder *encoder; /* for frames that have no JPEG */
 	struct jpeg_decoder *decoder; /* for those that came as JPEG; made for the first */
 	struct scaler *scaler;
 	struct feed_stream streams[STREAMS_MAX];
@@ -113,8 +113,16 @@ static int copy_coded(struct feed *feed, const struct frame *frame, struct shot 
 	return 0;
 }
 
-/* Nobody made view and JPEG of a bypassed frame: both are made here from its image. */
-static int copy_bypassed(struct feed *feed, const struct frame *frame, struct shot **out)
+static int make_view(struct feed *feed, const struct frame *frame, uint8_t *view)
+{
+	const struct stream_row *stream = frame->stream;
+	return scale_i420_to_rgb(feed->scaler, frame->image, stream->width, stream->height, view,
+				 stream->view_width, stream->view_height);
+}
+
+/* What nobody has made is made here from the image: the JPEG of a frame that is stored as it came,
+ * and that and the view of a bypassed one. */
+static int copy_image(struct feed *feed, const struct frame *frame, struct shot **out)
 {
 	const struct stream_row *stream = frame->stream;
 	const uint8_t *jpeg;
@@ -127,8 +135,10 @@ static int copy_bypassed(struct feed *feed, const struct frame *frame, struct sh
 	if (!shot)
 		return TROUPE_E_MEMORY;
 	memcpy(shot_bytes(shot), jpeg, size);
-	rc = scale_i420_to_rgb(feed->scaler, frame->image, stream->width, stream->height,
-			       shot_bytes(shot) + size, stream->view_width, stream->view_height);
+	if (frame->bypassed)
+		rc = make_view(feed, frame, shot_bytes(shot) + size);
+	else
+		memcpy(shot_bytes(shot) + size, frame->view, shot->view_size);
 	if (rc < 0) {
 		shot_release(shot);
 		return rc;
@@ -139,10 +149,10 @@ static int copy_bypassed(struct feed *feed, const struct frame *frame, struct sh
 
 int feed_copy(struct feed *feed, const struct frame *frame, struct shot **shot)
 {
-	if (!frame->bypassed)
-		return copy_processed(frame, shot);
-	return frame->record->coded_at_source ? copy_coded(feed, frame, shot)
-					      : copy_bypassed(feed, frame, shot);
+	uint32_t coded = frame->record->coded_at_source;
+	if (coded_is_unit(coded) || (frame->bypassed && coded != CODED_PICTURE))
+		return copy_image(feed, frame, shot);
+	return frame->bypassed ? copy_coded(feed, frame, shot) : copy_processed(frame, shot);
 }
 
 int feed_peek(struct feed *feed, const struct worker *w, const struct frame *frame,

@@ -51,10 +51,9 @@ struct feed;
 struct feed *feed_create(const struct ledger *ledger);
 void feed_destroy(struct feed *feed); /* NULL is fine; references that are out stay good */
 
-/* Copies a frame that is being peeked at; a bypassed one has neither coded area
- * nor view, both are made from its image.
- * The caller then makes sure that the slot still shows that frame, and publishes the shot or lets
- * go. */
+/* Copies a frame that is being peeked at. A bypassed one has neither JPEG nor view, one that is
+ * stored as it came no JPEG: what is missing is made from its image. The caller then makes sure
+ * that the slot still shows that frame, and publishes the shot or lets go. */
 int feed_copy(struct feed *feed, const struct frame *frame, struct shot **shot);
 /* Makes it the stream's newest; takes the reference over. */
 void feed_publish(struct feed *feed, struct shot *shot);

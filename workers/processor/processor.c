@@ -273,7 +273,7 @@ static int make_view_of_coded(struct processor *p, struct frame *frame)
 static int make_view(struct processor *p, struct frame *frame)
 {
 	const struct stream_row *stream = frame->stream;
-	if (frame->record->coded_at_source)
+	if (frame->record->coded_at_source == CODED_PICTURE)
 		return make_view_of_coded(p, frame);
 	return scale_i420_to_rgb(p->scaler, frame->image, stream->width, stream->height,
 				 frame->view, stream->view_width, stream->view_height);
@@ -295,7 +295,7 @@ int processor_frame(struct worker *w, void *self, struct frame *frame)
 	record->motion = thumb_motion(record->thumb, record->thumb_before);
 	predict_frame(w, p, frame);
 	FAIL_POINT(VIEW_DONE);
-	return record->coded_at_source ? 0 : encode(p, frame);
+	return record->coded_at_source == CODED_NOT ? encode(p, frame) : 0;
 }
 
 void processor_dump(struct worker *w, void *self, FILE *out)

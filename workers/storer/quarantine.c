@@ -87,7 +87,7 @@ static void describe(FILE *out, const struct worker *w, const struct frame *fram
 		worker_pipeline(w), worker_ledger(w)->header->run, stream->name, frame->seq);
 	fprintf(out, "source_index: %" PRIu64 "\npts_ns: %" PRId64 "\ncaptured: %s\n",
 		frame->record->source_index, frame->record->pts, captured);
-	if (frame->record->coded_at_source) {
+	if (frame->record->coded_at_source == CODED_PICTURE) {
 		fprintf(out, "format: JPEG, as it came from its source\nfile: " CODED "\n");
 		return;
 	}
@@ -111,7 +111,7 @@ static int write_about(int folder, const struct worker *w, const struct frame *f
 static int write_pixels(int folder, const struct frame *frame)
 {
 	size_t pixels = (size_t)frame->stream->width * frame->stream->height * 3 / 2;
-	if (frame->record->coded_at_source &&
+	if (frame->record->coded_at_source == CODED_PICTURE &&
 	    frame->record->coded_bytes <= frame->stream->coded_size)
 		return write_file(folder, CODED, frame->coded, frame->record->coded_bytes);
 	return write_file(folder, PIXELS, frame->image, pixels);

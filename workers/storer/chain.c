@@ -1,0 +1,63 @@
+/* Looks along the row of access units that a frame belongs to. */
+#include "workers/storer/chain.h"
+
+static bool follows(const struct slot_record *record)
+{
+	for (int i = 0; i < N_DROP_REASONS; i++)
+		if (record->drops_before[i])
+			return false;
+	return record->coded_at_source == CODED_UNIT;
+}
+
+/* The record of a frame that is owed to the tap; NULL: it is not there. */
+static const struct slot_record *find_owed(const struct ledger *ledger, uint32_t stream,
+					   uint32_t tap, uint64_t seq)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.seq == seq && w.owed >> tap & 1)
+			return &ledger->records[i];
+	}
+	return NULL;
+}
+
+static bool may_still_come(const struct frame *frame, bool ending)
+{
+	const struct stream_row *s = frame->stream;
+	int64_t step = NS_PER_S * s->fps_den / s->fps_num;
+	int64_t patience = CHAIN_PATIENCE + 2 * step * (frame->record->lacks + 1);
+	if (atomic_load(&s->ended) || (ending && !atomic_load(&s->owner)))
+		return false;
+	return clock_now() - frame->record->published < patience;
+}
+
+/* Whether all that follows up to where the row closes is there. A frame that was published before
+ * we looked and is not owed to us now never will be: see docs/slots.md, "Why the scan is exact". */
+static enum chain_answer look_ahead(const struct ledger *ledger, uint32_t tap,
+				    const struct frame *frame, bool ending)
+{
+	bool coming = may_still_come(frame, ending);
+	uint64_t newest = ledger_last_seq(ledger, frame->stream_number, NULL);
+	const struct slot_record *record = frame->record;
+	for (uint64_t seq = frame->seq + 1; record->lacks; seq++) {
+		record = find_owed(ledger, frame->stream_number, tap, seq);
+		if (!record)
+			return coming && seq > newest ? CHAIN_WAIT : CHAIN_BROKEN;
+		if (!follows(record))
+			return CHAIN_BROKEN;
+	}
+	return CHAIN_STORE;
+}
+
+enum chain_answer chain_ask(const struct ledger *ledger, uint32_t tap, const struct frame *frame,
+			    bool linked, bool ending)
+{
+	const struct slot_record *record = frame->record;
+	if (!coded_is_unit(record->coded_at_source) || record->coded_bytes == 0 ||
+	    record->coded_bytes > frame->stream->coded_size)
+		return CHAIN_BROKEN;
+	if (record->coded_at_source != CODED_KEY_UNIT && !(linked && follows(record)))
+		return CHAIN_BROKEN;
+	return look_ahead(ledger, tap, frame, ending);
+}
