@@ -57,6 +57,29 @@ static const char *const sql[N_STATEMENTS] = {
 		  "AND captured_wall BETWEEN ?2 AND ?3 GROUP BY run ORDER BY run",
 	[NEXT_PLACE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE segment = ?1 AND offset >= ?2 "
 		       "ORDER BY offset LIMIT 1",
+	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") "
+		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SET_EVENT] = "REPLACE INTO events (" EVENT_COLUMNS ") "
+		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[CLOSE_EVENTS] = "UPDATE events SET open = 0 WHERE open AND run <> ?1",
+	[STRETCH_LOST] = "UPDATE events SET ended = ?1, ended_wall = ?2 "
+			 "WHERE open AND kind = 'lost'",
+	[DROP_EVENTS] = "DELETE FROM events WHERE kind NOT IN ('lost', 'died') "
+			"AND (?1 = 0 OR (run = ?1 AND stream = ?2))",
+	[OPEN_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE open",
+	/* The longest event bounds how far back to look (index_events.c): so what is read of the
+	 * index is what is found, and an hour. */
+	[EVENTS_OF] = "SELECT " EVENT_COLUMNS " FROM events WHERE stream = ?1 AND kind = ?2 "
+		      "AND begun_wall BETWEEN ?3 AND ?4 AND ended_wall >= ?5 AND best >= ?6 "
+		      "AND (?7 = 0 OR run = ?7) AND what = ?8 ORDER BY begun_wall",
+	[EVENTS_OF_KIND] = "SELECT " EVENT_COLUMNS " FROM events WHERE stream = ?1 AND kind = ?2 "
+			   "AND begun_wall BETWEEN ?3 AND ?4 AND ended_wall >= ?5 AND best >= ?6 "
+			   "AND (?7 = 0 OR run = ?7) ORDER BY begun_wall",
+	[SAME_EVENT] = "SELECT " EVENT_COLUMNS " FROM events WHERE stream = ?1 AND kind = ?2 "
+		       "AND what = ?3 AND run = ?4 AND begun = ?5",
+	[NEXT_EVENT_STREAM] = "SELECT min(stream) FROM events WHERE stream > ?1",
+	[NEXT_EVENT_WHAT] = "SELECT min(what) FROM events WHERE stream = ?1 AND kind = ?2 "
+			    "AND what > ?3",
 };
 
 static int error_from_sqlite(int code)

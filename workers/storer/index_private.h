@@ -13,6 +13,11 @@
 	"prediction, probability, model_version, motion, drops_no_slot, drops_device, "            \
 	"drops_damaged, drops_size, bypassed, quarantined"
 
+/* And those of an event. */
+#define EVENT_COLUMNS                                                                              \
+	"event, run, stream, kind, what, first_seq, last_seq, begun, ended, begun_wall, "          \
+	"ended_wall, frames, best, open"
+
 enum index_statement {
 	BEGIN_WRITE,
 	BEGIN_READ,
@@ -39,6 +44,17 @@ enum index_statement {
 	LAST_UNTIL,
 	SPANS,
 	NEXT_PLACE,
+	ADD_EVENT,
+	SET_EVENT,
+	CLOSE_EVENTS,
+	STRETCH_LOST,
+	DROP_EVENTS,
+	OPEN_EVENTS,
+	EVENTS_OF,
+	EVENTS_OF_KIND,
+	SAME_EVENT,
+	NEXT_EVENT_STREAM,
+	NEXT_EVENT_WHAT,
 	N_STATEMENTS
 };
 
