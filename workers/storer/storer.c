@@ -256,7 +256,8 @@ static int coded_frame(struct storer *storer, const struct frame *frame, struct 
 {
 	const struct stream_row *stream = frame->stream;
 	/* A bypassed holder may still be writing there, but not to what was coded at the source. */
-	bool coded_by_now = !frame->bypassed || frame->record->coded_at_source;
+	bool coded_by_now = !coded_is_unit(frame->record->coded_at_source) &&
+			    (!frame->bypassed || frame->record->coded_at_source == CODED_PICTURE);
 	uint32_t bytes = coded_by_now ? frame->record->coded_bytes : 0;
 	size_t size;
 	int rc;
