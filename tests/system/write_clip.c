@@ -1,5 +1,5 @@
 /* A video file for tests whose pictures show their numbers: `write-clip PATH CODEC WIDTH HEIGHT FPS
- * FRAMES [SHRINK_AT [DAMAGE_AT]]`; see tests/unit/clip.h. */
+ * FRAMES [SHRINK_AT [DAMAGE_AT [B_FRAMES]]]`; see tests/unit/clip.h. */
 #include "tests/unit/clip.h"
 
 #include <stdlib.h>
@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 		.gop = 12,
 		.shrink_at = number(argc, argv, 7),
 		.damage_at = number(argc, argv, 8),
+		.b_frames = (int)number(argc, argv, 9),
 	};
 	return clip_write(argv[1], &clip) < 0 ? 1 : 0;
 }

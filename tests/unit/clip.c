@@ -6,6 +6,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/opt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ static int open_codec(struct writer *w, uint32_t width, uint32_t height)
 	w->codec->bit_rate = 4000000;
 	w->codec->flags |= AV_CODEC_FLAG_BITEXACT;
 	w->codec->thread_count = 1;
+	av_opt_set_int(w->codec->priv_data, "sc_threshold", 0, 0); /* key frames by `gop` alone */
 	if (w->format->oformat->flags & AVFMT_GLOBALHEADER)
 		w->codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
 	return avcodec_open2(w->codec, encoder, NULL);
