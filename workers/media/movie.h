@@ -17,6 +17,7 @@ struct movie_settings {
 	enum movie_container container;
 	enum movie_codec codec;
 	uint32_t width, height; /* pixels */
+	bool studio;		/* H.264 is as h264_settings.studio makes it; else it says itself */
 	int64_t created_wall;	/* when the first frame was captured, ns since 1970 */
 	const char *title;	/* borrowed until `create` returns */
 	/* Asked again and again while something takes long; true ends that with an error. */

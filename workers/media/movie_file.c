@@ -84,6 +84,12 @@ static int add_stream(struct movie *movie)
 	coded->codec_id = settings->codec == MOVIE_H264 ? AV_CODEC_ID_H264 : AV_CODEC_ID_MJPEG;
 	coded->width = (int)settings->width;
 	coded->height = (int)settings->height;
+	if (settings->studio) {
+		coded->color_range = AVCOL_RANGE_MPEG;
+		coded->color_space = AVCOL_SPC_SMPTE170M;
+		coded->color_primaries = AVCOL_PRI_BT709;
+		coded->color_trc = AVCOL_TRC_BT709;
+	}
 	movie->stream->time_base = (AVRational){1, TICKS_PER_S};
 	return 0;
 }
