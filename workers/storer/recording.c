@@ -126,6 +126,40 @@ int64_t recording_spans(struct recording *recording, const char *stream, int64_t
 	return index_spans(recording->index, stream, from, to, spans, max);
 }
 
+int recording_begin(struct recording *recording)
+{
+	return index_begin_read(recording->index);
+}
+
+void recording_end(struct recording *recording)
+{
+	index_rollback(recording->index);
+}
+
+int recording_find_events(struct recording *recording, const struct event_query *query,
+			  index_event_fn *each, void *arg)
+{
+	return index_find_events(recording->index, query, each, arg);
+}
+
+int recording_explain_events(struct recording *recording, const struct event_query *query,
+			     index_line_fn *line, void *arg)
+{
+	return index_explain_events(recording->index, query, line, arg);
+}
+
+int recording_next_event_stream(struct recording *recording, const char *after,
+				char name[NAME_SIZE])
+{
+	return index_next_event_stream(recording->index, after, name);
+}
+
+int recording_next_event_what(struct recording *recording, const char *stream, enum event_kind kind,
+			      const char *after, char what[EVENT_WHAT_SIZE])
+{
+	return index_next_event_what(recording->index, stream, kind, after, what);
+}
+
 int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
 		   const uint8_t **coded)
 {

@@ -5,6 +5,7 @@
 #define TROUPE_WORKERS_STORER_RECORDING_H
 
 #include "workers/storer/index.h"
+#include "workers/storer/index_events.h"
 #include "workers/storer/record.h"
 
 #include <stddef.h>
@@ -55,6 +56,20 @@ int recording_last_until(struct recording *recording, const char *stream, int64_
 /* What a stretch of time takes of a stream, run by run; see index_spans(). */
 int64_t recording_spans(struct recording *recording, const char *stream, int64_t from, int64_t to,
 			struct index_span *spans, size_t max);
+
+/* One state of the recording for several questions: from begin to end all see the same. */
+int recording_begin(struct recording *recording);
+void recording_end(struct recording *recording);
+
+/* What happened; see index_events.h. */
+int recording_find_events(struct recording *recording, const struct event_query *query,
+			  index_event_fn *each, void *arg);
+int recording_explain_events(struct recording *recording, const struct event_query *query,
+			     index_line_fn *line, void *arg);
+int recording_next_event_stream(struct recording *recording, const char *after,
+				char name[NAME_SIZE]);
+int recording_next_event_what(struct recording *recording, const char *stream, enum event_kind kind,
+			      const char *after, char what[EVENT_WHAT_SIZE]);
 
 /* The frame itself, its CRC checked; record->coded_bytes of *coded are valid until the next call.
  * TROUPE_E_NOT_FOUND: its segment is gone; TROUPE_E_CORRUPT: damaged, or not the frame of that row.
