@@ -10,5 +10,6 @@ troupe_unit_test(test_storer_recorder SOURCES test_storer_recorder.c LINK record
 troupe_unit_test(test_storer_faults SOURCES test_storer_faults.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
 troupe_unit_test(test_storer_verify SOURCES test_storer_verify.c LINK recording_rig)
+troupe_unit_test(test_storer_chain SOURCES test_storer_chain.c small_ledger.c LINK worker_storer)
 troupe_unit_test(test_storer_worker SOURCES test_storer_worker.c disk_faults.c LINK worker_storer recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
