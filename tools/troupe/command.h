@@ -28,6 +28,8 @@ struct call {
 	const char *seconds, *folder;
 	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
 	bool detach, follow, once, none, sequential, wide, force, annotate, decode, dry_run;
+	const char *label, *prediction, *min_prob, *kind, *limit;
+	bool motion, explain;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
 	const char *arg[CALL_ARGS_MAX];
@@ -80,6 +82,7 @@ int sequential_run(const struct call *call);
 int logs_run(const struct call *call);	     /* logs.c */
 int slots_run(const struct call *call);	     /* slots.c */
 int quarantine_run(const struct call *call); /* quarantine.c */
+int find_run(const struct call *call);	     /* find.c */
 int verify_run(const struct call *call);     /* verify.c */
 int backup_run(const struct call *call);     /* backup.c */
 int repair_run(const struct call *call);     /* repair.c */

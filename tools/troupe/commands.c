@@ -1,6 +1,8 @@
 /* The sub-commands, one row each. */
 #include "tools/troupe/command.h"
 
+#include "tools/troupe/when.h"
+
 #include <string.h>
 
 #define NEEDS_PIPELINE                                                                             \
@@ -149,6 +151,15 @@ const struct command commands[] = {
 	 .options = "qcS",
 	 .needs = "qc",
 	 .run = sequential_run},
+	{.name = "find",
+	 .args = "[DIR]",
+	 .help = "list what a recording has: when it was recorded, what moved, labels, losses",
+	 .more = "Without DIR: the recording of a pipeline. Several conditions: spans that meet "
+		 "all "
+		 "of them. A span counts as sure as its surest frame. " WHEN_FORMS,
+	 .options = "<>mLPMUKrIE",
+	 .max_args = 1,
+	 .run = find_run},
 	{.name = "verify",
 	 .args = "DIR",
 	 .help = "check a recording; with --against compare two",
