@@ -37,6 +37,7 @@
 	X(FINISHED, "processor", "between finishing a frame and telling who is owed it")           \
 	X(RECORD_HALF, "storer", "half-way through writing a record")                              \
 	X(APPENDED, "storer", "after a record was written")                                        \
+	X(ONE_SYNCED, "storer", "after the sync of a segment, before that of the next")            \
 	X(SYNCED, "storer", "between fdatasync and the commit")                                    \
 	X(COMMITTED, "storer", "between the commit and settling")                                  \
 	X(SETTLE_HALF, "storer", "half-way through settling several frames")                       \

@@ -29,7 +29,7 @@ static void take_record(const uint8_t *bytes, size_t size)
 		REQUIRE(rc == TROUPE_E_TRUNCATED || rc == TROUPE_E_CORRUPT);
 		return;
 	}
-	length = record_length(record.coded_bytes);
+	length = record_length(record.coding, record.coded_bytes);
 	REQUIRE(length > 0 && length <= size);
 	again = malloc(length);
 	REQUIRE(again != NULL);
@@ -89,14 +89,14 @@ static void walk(struct segment_reader *reader, size_t size)
 
 static void take_segment(const uint8_t *bytes, size_t size)
 {
-	struct segment_reader reader = {.fd = memfd_create("segment", MFD_CLOEXEC), .number = 1};
-	uint32_t number;
-	int64_t wall;
+	struct segment_reader reader = {.fd = memfd_create("segment", MFD_CLOEXEC),
+					.header = {.number = 1}};
+	struct segment_header header;
 
 	REQUIRE(reader.fd >= 0);
 	REQUIRE(write(reader.fd, bytes, size) == (ssize_t)size);
 	if (size >= SEGMENT_HEADER)
-		(void)segment_decode_header(bytes, &number, &wall);
+		(void)segment_decode_header(bytes, &header);
 	walk(&reader, size);
 	segment_close(&reader);
 }
@@ -116,9 +116,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 uint8_t *fuzz_seed(size_t i, size_t *size)
 {
 	const uint32_t coded_bytes = (uint32_t)(i / 5 * 13);
-	const uint32_t length = record_length(coded_bytes);
+	const uint32_t length = record_length(CODING_JPEG, coded_bytes);
 	const size_t records = i % 5;
 	const size_t start = records > 0 ? SEGMENT_HEADER : 0;
+	const struct segment_header header = {.number = 1, .stream = "cam1", .created_wall = 17};
 	struct record record = {.run = 1, .width = 64, .height = 48, .coded_bytes = coded_bytes};
 	uint8_t coded[64];
 	uint8_t *bytes;
@@ -132,7 +133,7 @@ uint8_t *fuzz_seed(size_t i, size_t *size)
 	snprintf(record.stream, sizeof(record.stream), "cam1");
 	snprintf(record.label, sizeof(record.label), "circle");
 	if (records > 0)
-		segment_encode_header(1, 17, bytes);
+		segment_encode_header(&header, bytes);
 	for (size_t at = start; at < *size; at += length) {
 		record.seq = ++record.ordinal;
 		record_encode(&record, coded, bytes + at);

@@ -53,11 +53,11 @@ static bool same_frame(const struct record *a, const uint8_t *coded_a, const str
 {
 	static uint8_t bytes_a[RECORD_HEADER + CODED_MAX + 16], bytes_b[sizeof(bytes_a)];
 
-	if (a->coded_bytes != b->coded_bytes)
+	if (a->coded_bytes != b->coded_bytes || a->coding != b->coding)
 		return false;
 	record_encode(a, coded_a, bytes_a);
 	record_encode(b, coded_b, bytes_b);
-	return memcmp(bytes_a, bytes_b, record_length(a->coded_bytes)) == 0;
+	return memcmp(bytes_a, bytes_b, record_length(a->coding, a->coded_bytes)) == 0;
 }
 
 /* Frames 1 … n of one stream, all as they were made; -1: not. */

@@ -22,6 +22,10 @@ void rig_copy(const char *from, const char *to);
 /* Frame `seq`: fills record and coded bytes (room for RIG_CODED_MAX). */
 void rig_frame(uint64_t seq, struct record *record, uint8_t *coded);
 
+/* Asserts that two frames are the same bytes in a segment. */
+void rig_same(const struct record *a, const uint8_t *coded_a, const struct record *b,
+	      const uint8_t *coded_b);
+
 /* Opens a recorder with one stream (number 0); asserts that it works. */
 struct recorder *rig_open(const char *folder, uint64_t run, int64_t segment_bytes);
 /* Appends frames first … last; asserts. */

@@ -125,7 +125,7 @@ static void cuts_half_a_record(void **state)
 	five = rig_size(path);
 	for (uint64_t size = four; size < five; size++) {
 		for (int row = 0; row < 2; row++) {
-			char sql[128], cut[RIG_PATH];
+			char sql[256], cut[RIG_PATH];
 			struct recorder *recorder;
 			struct index_tally tally;
 
@@ -133,7 +133,9 @@ static void cuts_half_a_record(void **state)
 			rig_copy(*state, scratch);
 			assert_int_equal(truncate(rig_segment(scratch, 1, cut), (off_t)size), 0);
 			snprintf(sql, sizeof(sql),
-				 "DELETE FROM frames WHERE seq = 5; UPDATE segments SET bytes = %d",
+				 "DELETE FROM frames WHERE seq = 5; UPDATE segments SET bytes = "
+				 "%d, frames = 4; UPDATE streams SET frames = 4, last_seq = 4, "
+				 "last_ordinal = 4",
 				 (int)four);
 			if (row == 0)
 				rig_sql(scratch, sql);

@@ -146,7 +146,8 @@ static void store_again(const char *folder, uint32_t segment, uint64_t seq)
 
 	rig_frame(seq, &record, coded);
 	record_encode(&record, coded, bytes);
-	append_bytes(rig_segment(folder, segment, path), bytes, record_length(record.coded_bytes));
+	append_bytes(rig_segment(folder, segment, path), bytes,
+		     record_length(record.coding, record.coded_bytes));
 }
 
 static void frame_stored_twice(void **state)
@@ -221,7 +222,8 @@ static void row_orphaned(void **state)
 	const struct twins *twins = *state;
 
 	rig_sql(twins->one,
-		"INSERT INTO frames SELECT run, stream, 41, 41, 77, offset, length, coded_bytes, "
+		"INSERT INTO frames SELECT run, stream, 41, 41, 77, offset, length, coding, "
+		"coded_at, coded_bytes, "
 		"width, "
 		"height, pts, captured, captured_wall, published, claimed, finished, stored, "
 		"source_index, label, prediction, probability, model_version, motion, "

@@ -1,9 +1,9 @@
-/* Opening and writing the index. */
+/* Opening the index, its transactions, and the table of its statements. */
 #include "workers/storer/index_private.h"
 
 #include "generated/recording_sql.h"
 #include "ipc/base/errors.h"
-#include "ipc/slots/word.h"
+#include "workers/storer/migrate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,25 +21,84 @@ static const char *const sql[N_STATEMENTS] = {
 	[BEGIN_READ] = "BEGIN",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[ADD_RUN] = "INSERT INTO runs VALUES (?1, ?2) ON CONFLICT DO UPDATE SET pipeline = ?2 "
-		    "WHERE pipeline = ''",
-	[ADD_STREAM] = "INSERT INTO streams VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+	[ADD_RUN] = "INSERT INTO runs (run, pipeline, boot) VALUES (?1, ?2, ?3) "
+		    "ON CONFLICT DO UPDATE SET pipeline = ?2, boot = ?3 WHERE pipeline = ''",
+	[ADD_STREAM] = "INSERT INTO streams (run, stream, width, height, fps_num, fps_den) "
+		       "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+	[SET_TALLY] = "UPDATE streams SET frames = ?3, bypassed = ?4, quarantined = ?5, "
+		      "last_seq = ?6, last_ordinal = ?7 WHERE run = ?1 AND stream = ?2",
+	[ADD_CLOCK] = "INSERT INTO clock (run, since, wall_offset) VALUES (?1, ?2, ?3) "
+		      "ON CONFLICT DO UPDATE SET wall_offset = ?3",
 	[ADD_FRAME] =
 		"INSERT INTO frames (" FRAME_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[SET_SEGMENT] = "INSERT INTO segments VALUES (?1, ?2, ?3) "
-			"ON CONFLICT DO UPDATE SET created_wall = ?2, bytes = ?3",
+		"?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[MOVE_FRAME] =
+		"UPDATE frames SET segment = ?4, offset = ?5, length = ?6, coding = ?7, "
+		"coded_at = ?8, coded_bytes = ?9 WHERE run = ?1 AND stream = ?2 AND seq = ?3",
+	[SET_SEGMENT] = "INSERT OR REPLACE INTO segments (" SEGMENT_COLUMNS ") "
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SET_STATE] = "UPDATE segments SET state = ?2 WHERE segment = ?1",
+	[COUNT_BACK] = "UPDATE streams SET frames = frames - gone.n, "
+		       "bypassed = streams.bypassed - gone.b, "
+		       "quarantined = streams.quarantined - gone.q FROM (SELECT run AS r, "
+		       "stream AS s, count(*) AS n, sum(bypassed) AS b, sum(quarantined) AS q "
+		       "FROM frames WHERE segment = ?1 AND offset + length > ?2 "
+		       "GROUP BY run, stream) AS gone WHERE run = gone.r AND stream = gone.s",
+	[LAST_BACK] = "UPDATE streams SET (last_seq, last_ordinal) = "
+		      "(SELECT coalesce(max(seq), 0), coalesce(max(ordinal), 0) FROM "
+		      "(SELECT * FROM (SELECT seq, ordinal FROM frames AS f WHERE f.run = "
+		      "streams.run AND f.stream = streams.stream AND NOT (f.segment = ?1 AND "
+		      "f.offset + f.length > ?2) ORDER BY f.seq DESC LIMIT 1) UNION ALL "
+		      "SELECT max(last_seq), max(last_ordinal) FROM forgotten AS g WHERE g.run = "
+		      "streams.run AND g.stream = streams.stream)) WHERE (run, stream) IN "
+		      "(SELECT run, stream FROM frames WHERE segment = ?1 AND "
+		      "offset + length > ?2)",
 	[CUT_SEGMENT] = "DELETE FROM frames WHERE segment = ?1 AND offset + length > ?2",
-	[FORGET_SEGMENT] = "DELETE FROM segments WHERE segment = ?1",
-	[GET_SEGMENT] = "SELECT bytes FROM segments WHERE segment = ?1",
-	[NEXT_SEGMENT] = "SELECT segment FROM segments WHERE segment > ?1 ORDER BY segment LIMIT 1",
+	[REMOVE_SEGMENT] = "DELETE FROM segments WHERE segment = ?1",
+	[RANGES_OF_SEGMENT] =
+		"SELECT run, stream, min(seq), max(seq), min(ordinal), max(ordinal), ?2, ?3 FROM "
+		"(SELECT run, stream, seq, ordinal, ordinal - row_number() OVER "
+		"(PARTITION BY run, stream ORDER BY ordinal) AS island FROM frames "
+		"WHERE segment = ?1) GROUP BY run, stream, island",
+	[ADD_RANGE] = "INSERT OR REPLACE INTO forgotten (" RANGE_COLUMNS ") "
+		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[REMOVE_RANGE] = "DELETE FROM forgotten WHERE run = ?1 AND stream = ?2 AND first_seq = ?3",
+	[RANGE_BEFORE] = "SELECT " RANGE_COLUMNS " FROM forgotten WHERE run = ?1 AND stream = ?2 "
+			 "AND first_seq < ?3 ORDER BY first_seq DESC LIMIT 1",
+	[NEXT_RANGE] = "SELECT " RANGE_COLUMNS " FROM forgotten WHERE run = ?1 AND stream = ?2 "
+		       "AND first_seq > ?3 ORDER BY first_seq LIMIT 1",
+	[ADD_GAPS] =
+		"INSERT OR IGNORE INTO forgotten (" RANGE_COLUMNS ") SELECT run, stream, "
+		"before + 1, seq - 1, before_ordinal + 1, ordinal - 1, 'gone', ?1 FROM "
+		"(SELECT run, stream, seq, ordinal, segment, "
+		"lag(seq, 1, 0) OVER w AS before, lag(ordinal, 1, 0) OVER w AS before_ordinal, "
+		"lag(segment, 1, 0) OVER w AS before_segment FROM frames "
+		"WINDOW w AS (PARTITION BY run, stream ORDER BY seq)) "
+		"WHERE ordinal > before_ordinal + 1 AND segment <> before_segment",
+	[GET_SEGMENT] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment = ?1",
+	[NEXT_SEGMENT] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment > ?1 "
+			 "ORDER BY segment LIMIT 1",
+	[NEXT_UNFINISHED] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment > ?1 AND "
+			    "state <> 'closed' ORDER BY segment LIMIT 1",
+	[OPEN_SEGMENT] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE state <> 'closed' AND "
+			 "state = 'open' AND stream = ?1 ORDER BY segment DESC LIMIT 1",
+	[SUM_SEGMENT] = "SELECT count(*), coalesce(min(captured_wall), 0), "
+			"coalesce(max(captured_wall), 0), coalesce((SELECT coding > 0 FROM frames "
+			"WHERE segment = ?1 ORDER BY offset LIMIT 1), 0) FROM frames "
+			"WHERE segment = ?1",
+	[HIGHEST_SEGMENT] = "SELECT max(segment) FROM segments",
+	[NUMBERS_USED] = "PRAGMA user_version",
+	[CLOCK_AT] = "SELECT since, wall_offset FROM clock WHERE run = ?1 AND since <= ?2 "
+		     "ORDER BY since DESC LIMIT 1",
+	[FIRST_CLOCK] = "SELECT since, wall_offset FROM clock WHERE run = ?1 AND since > ?2 "
+			"ORDER BY since LIMIT 1",
 	[NEWEST_RUN] = "SELECT max(run) FROM runs",
 	[NEXT_STREAM] = "SELECT stream FROM streams WHERE run = ?1 AND stream > ?2 "
 			"ORDER BY stream LIMIT 1",
 	[NEXT_KEY] = "SELECT run, stream FROM frames WHERE (run, stream) > (?1, ?2) "
 		     "ORDER BY run, stream LIMIT 1",
-	[TALLY] = "SELECT count(*), coalesce(sum(bypassed), 0), coalesce(sum(quarantined), 0), "
-		  "coalesce(max(seq), 0) FROM frames WHERE run = ?1 AND stream = ?2",
+	[TALLY] = "SELECT frames, bypassed, quarantined, last_seq, last_ordinal FROM streams "
+		  "WHERE run = ?1 AND stream = ?2",
 	[FIND] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 AND seq = ?3",
 	[NEXT] = "SELECT " FRAME_COLUMNS " FROM frames WHERE run = ?1 AND stream = ?2 AND seq > ?3 "
 		 "ORDER BY seq LIMIT 1",
@@ -57,6 +116,8 @@ static const char *const sql[N_STATEMENTS] = {
 		  "AND captured_wall BETWEEN ?2 AND ?3 GROUP BY run ORDER BY run",
 	[NEXT_PLACE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE segment = ?1 AND offset >= ?2 "
 		       "ORDER BY offset LIMIT 1",
+	[PREVIOUS_PLACE] = "SELECT " FRAME_COLUMNS " FROM frames WHERE segment = ?1 AND "
+			   "offset < ?2 ORDER BY offset DESC LIMIT 1",
 	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") "
 		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SET_EVENT] = "REPLACE INTO events (" EVENT_COLUMNS ") "
@@ -135,8 +196,7 @@ sqlite3_stmt *index_statement(struct index *index, enum index_statement which)
 	return *statement;
 }
 
-/* Runs a statement that returns no rows, and lets go of its locks. */
-static int run(struct index *index, sqlite3_stmt *statement)
+int index_run(struct index *index, sqlite3_stmt *statement)
 {
 	int rc;
 
@@ -145,6 +205,28 @@ static int run(struct index *index, sqlite3_stmt *statement)
 	rc = sqlite3_step(statement) == SQLITE_DONE ? 0 : index_fail(index);
 	sqlite3_reset(statement);
 	return rc;
+}
+
+int index_step(struct index *index, sqlite3_stmt *statement)
+{
+	int rc;
+
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		rc = 0;
+		break;
+	default:
+		rc = index_fail(index);
+	}
+	sqlite3_reset(statement);
+	return rc;
+}
+
+void index_bind_text(sqlite3_stmt *statement, int column, const char *text)
+{
+	sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
 }
 
 static int execute(struct index *index, const char *text)
@@ -182,32 +264,61 @@ static int make_schema(struct index *index)
 	return rc;
 }
 
-static int check_schema(struct index *index, bool writable, bool *made)
+/* The version of the schema there is; 0: the file is empty. */
+static int read_version(struct index *index, int64_t *version)
 {
 	int64_t value = 0;
-	int rc = select_number(index, "SELECT count(*) FROM sqlite_schema", &value);
+	int rc = select_number(index, "SELECT count(*) FROM sqlite_schema", version);
 
-	*made = rc == 0 && value == 0 && writable;
-	if (*made)
-		return make_schema(index);
-	if (rc == 0) {
-		rc = select_number(
-			index, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'",
-			&value);
-	}
+	if (rc < 0 || *version == 0)
+		return rc;
+	rc = select_number(
+		index, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_version'", &value);
 	if (rc == 0 && value == 0) {
 		snprintf(index->text, sizeof(index->text), "not the index of a recording");
 		return TROUPE_E_CORRUPT;
 	}
-	if (rc == 0)
-		rc = select_number(index, "SELECT version FROM schema_version", &value);
-	if (rc == 0 && value != INDEX_VERSION) {
-		snprintf(index->text, sizeof(index->text),
-			 "schema version %lld, this program knows %d", (long long)value,
-			 INDEX_VERSION);
-		rc = TROUPE_E_SCHEMA;
-	}
-	return rc;
+	return rc < 0 ? rc : select_number(index, "SELECT version FROM schema_version", version);
+}
+
+static int too_new(struct index *index, int64_t version)
+{
+	snprintf(index->text, sizeof(index->text),
+		 "schema version %lld, this program knows %d: use a newer troupe",
+		 (long long)version, INDEX_VERSION);
+	return TROUPE_E_SCHEMA;
+}
+
+static int check_readable(struct index *index)
+{
+	int64_t version;
+	int rc = read_version(index, &version);
+
+	if (rc < 0 || version == INDEX_VERSION)
+		return rc;
+	if (version > INDEX_VERSION)
+		return too_new(index, version);
+	snprintf(index->text, sizeof(index->text),
+		 "schema version %lld, this program reads %d: `troupe repair` or the next "
+		 "`troupe up` with this recording brings it up to date",
+		 (long long)version, INDEX_VERSION);
+	return TROUPE_E_SCHEMA;
+}
+
+static int check_writable(struct index *index, bool *made, folder_waiting_fn *waiting, void *arg)
+{
+	int64_t version;
+	int rc = read_version(index, &version);
+
+	*made = rc == 0 && version == 0;
+	if (rc < 0 || version == INDEX_VERSION)
+		return rc;
+	if (*made)
+		return make_schema(index);
+	if (version > INDEX_VERSION)
+		return too_new(index, version);
+	rc = migrate(index->db, version, waiting, arg);
+	return rc < 0 ? index_fail(index) : 0;
 }
 
 static int open_database(struct index *index, const char *name, int flags)
@@ -224,7 +335,7 @@ static int open_database(struct index *index, const char *name, int flags)
 	return 0;
 }
 
-static int open_writable(struct index *index, const char *path, bool *made)
+static int open_writable(struct index *index, const char *path)
 {
 	int rc = open_database(index, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 
@@ -232,7 +343,7 @@ static int open_writable(struct index *index, const char *path, bool *made)
 		rc = execute(index, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
 	if (rc == 0 && sqlite3_wal_autocheckpoint(index->db, LOG_PAGES) != SQLITE_OK)
 		rc = index_fail(index);
-	return rc < 0 ? rc : check_schema(index, true, made);
+	return rc;
 }
 
 /* A reader of a database in WAL mode wants the shared-memory file beside it. Where it may not make
@@ -242,14 +353,13 @@ static int open_readable(struct index *index, const char *path)
 {
 	char name[4096 + 64];
 	struct stat st;
-	bool made;
 	int rc;
 
 	if (stat(path, &st) < 0)
 		return TROUPE_E_NOT_FOUND;
 	rc = open_database(index, path, SQLITE_OPEN_READONLY);
 	if (rc == 0)
-		rc = check_schema(index, false, &made);
+		rc = check_readable(index);
 	if (rc != TROUPE_E_DENIED)
 		return rc;
 	snprintf(name, sizeof(name), "%s-wal", path);
@@ -259,30 +369,65 @@ static int open_readable(struct index *index, const char *path)
 	index->db = NULL;
 	snprintf(name, sizeof(name), "file:%s?immutable=1", path);
 	rc = open_database(index, name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
-	return rc < 0 ? rc : check_schema(index, false, &made);
+	return rc < 0 ? rc : check_readable(index);
 }
 
-int index_open(struct index **index, const char *folder, bool writable, bool *made)
+/* Ends an opening: hands the index out, or says why not. */
+static int opened(struct index *index, int rc, struct index **out, char *why, size_t why_size)
 {
-	struct index *opened = calloc(1, sizeof(*opened));
+	*out = rc < 0 ? NULL : index;
+	if (rc == 0)
+		return 0;
+	snprintf(why, why_size, "%s%s%s", error_text(rc), index->text[0] != 0 ? ", " : "",
+		 index->text);
+	index_close(index);
+	return rc;
+}
+
+static struct index *allocate(char path[4096], const char *folder, int *rc)
+{
+	struct index *index = calloc(1, sizeof(*index));
+
+	*rc = index != NULL ? 0 : TROUPE_E_MEMORY;
+	if (snprintf(path, 4096, "%s/%s", folder, INDEX_FILE) >= 4096)
+		*rc = TROUPE_E_OVERSIZED;
+	return index;
+}
+
+int index_open(struct index **index, const char *folder, char *why, size_t why_size)
+{
+	char path[4096];
+	int rc;
+	struct index *opening = allocate(path, folder, &rc);
+
+	*index = NULL;
+	if (opening == NULL) {
+		snprintf(why, why_size, "%s", error_text(rc));
+		return rc;
+	}
+	if (rc == 0)
+		rc = open_readable(opening, path);
+	return opened(opening, rc, index, why, why_size);
+}
+
+int index_open_writer(struct index **index, const char *folder, bool *made,
+		      folder_waiting_fn *waiting, void *arg, char *why, size_t why_size)
+{
 	bool unused;
 	char path[4096];
 	int rc;
+	struct index *opening = allocate(path, folder, &rc);
 
 	*index = NULL;
-	if (opened == NULL)
-		return TROUPE_E_MEMORY;
-	if (snprintf(path, sizeof(path), "%s/%s", folder, INDEX_FILE) >= (int)sizeof(path))
-		rc = TROUPE_E_OVERSIZED;
-	else if (writable)
-		rc = open_writable(opened, path, made != NULL ? made : &unused);
-	else
-		rc = open_readable(opened, path);
-	if (rc < 0)
-		index_close(opened);
-	else
-		*index = opened;
-	return rc;
+	if (opening == NULL) {
+		snprintf(why, why_size, "%s", error_text(rc));
+		return rc;
+	}
+	if (rc == 0)
+		rc = open_writable(opening, path);
+	if (rc == 0)
+		rc = check_writable(opening, made != NULL ? made : &unused, waiting, arg);
+	return opened(opening, rc, index, why, why_size);
 }
 
 void index_close(struct index *index)
@@ -297,21 +442,23 @@ void index_close(struct index *index)
 
 int index_begin(struct index *index)
 {
-	return run(index, index_statement(index, BEGIN_WRITE));
+	return index_run(index, index_statement(index, BEGIN_WRITE));
 }
 
 /* SQLite takes the snapshot at the first question, so ask one. */
 int index_begin_read(struct index *index)
 {
-	int rc = run(index, index_statement(index, BEGIN_READ));
-	int64_t first = rc == 0 ? index_next_segment(index, 0) : rc;
+	struct index_segment first;
+	int rc = index_run(index, index_statement(index, BEGIN_READ));
 
-	return first < 0 && first != TROUPE_E_ENDED ? (int)first : 0;
+	if (rc == 0)
+		rc = index_next_segment(index, 0, &first);
+	return rc == TROUPE_E_ENDED ? 0 : rc;
 }
 
 int index_commit(struct index *index)
 {
-	int rc = run(index, index_statement(index, COMMIT));
+	int rc = index_run(index, index_statement(index, COMMIT));
 
 	if (rc < 0)
 		index_rollback(index);
@@ -328,123 +475,4 @@ void index_rollback(struct index *index)
 			sqlite3_step(statement);
 		sqlite3_reset(statement);
 	}
-}
-
-static void bind_text(sqlite3_stmt *statement, int column, const char *text)
-{
-	sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
-}
-
-static void bind_optional(sqlite3_stmt *statement, int column, const char *text)
-{
-	if (text[0] != 0)
-		bind_text(statement, column, text);
-	else
-		sqlite3_bind_null(statement, column);
-}
-
-int index_add_run(struct index *index, uint64_t run_, const char *pipeline)
-{
-	sqlite3_stmt *statement = index_statement(index, ADD_RUN);
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, (int64_t)run_);
-	bind_text(statement, 2, pipeline);
-	return run(index, statement);
-}
-
-int index_add_stream(struct index *index, uint64_t run_, const char *stream, uint32_t width,
-		     uint32_t height, uint32_t fps_num, uint32_t fps_den)
-{
-	sqlite3_stmt *statement = index_statement(index, ADD_STREAM);
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, (int64_t)run_);
-	bind_text(statement, 2, stream);
-	sqlite3_bind_int64(statement, 3, width);
-	sqlite3_bind_int64(statement, 4, height);
-	sqlite3_bind_int64(statement, 5, fps_num);
-	sqlite3_bind_int64(statement, 6, fps_den);
-	return run(index, statement);
-}
-
-int index_add_frame(struct index *index, const struct index_row *row)
-{
-	const struct record *record = &row->record;
-	sqlite3_stmt *statement = index_statement(index, ADD_FRAME);
-	int n = 0;
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, ++n, (int64_t)record->run);
-	bind_text(statement, ++n, record->stream);
-	sqlite3_bind_int64(statement, ++n, (int64_t)record->seq);
-	sqlite3_bind_int64(statement, ++n, (int64_t)record->ordinal);
-	sqlite3_bind_int64(statement, ++n, row->segment);
-	sqlite3_bind_int64(statement, ++n, (int64_t)row->offset);
-	sqlite3_bind_int64(statement, ++n, row->length);
-	sqlite3_bind_int64(statement, ++n, record->coded_bytes);
-	sqlite3_bind_int64(statement, ++n, record->width);
-	sqlite3_bind_int64(statement, ++n, record->height);
-	sqlite3_bind_int64(statement, ++n, record->pts);
-	sqlite3_bind_int64(statement, ++n, record->captured);
-	sqlite3_bind_int64(statement, ++n, record->captured_wall);
-	sqlite3_bind_int64(statement, ++n, record->published);
-	sqlite3_bind_int64(statement, ++n, record->claimed);
-	sqlite3_bind_int64(statement, ++n, record->finished);
-	sqlite3_bind_int64(statement, ++n, row->stored);
-	sqlite3_bind_int64(statement, ++n, (int64_t)record->source_index);
-	bind_optional(statement, ++n, record->label);
-	bind_optional(statement, ++n, record->prediction);
-	sqlite3_bind_double(statement, ++n, (double)record->probability);
-	sqlite3_bind_int64(statement, ++n, (int64_t)record->model_version);
-	sqlite3_bind_double(statement, ++n, (double)record->motion);
-	for (size_t i = 0; i < N_DROP_REASONS; i++)
-		sqlite3_bind_int64(statement, ++n, record->drops_before[i]);
-	sqlite3_bind_int64(statement, ++n, (record->marks & MARK_BYPASSED) != 0);
-	sqlite3_bind_int64(statement, ++n, (record->marks & MARK_QUARANTINED) != 0);
-	return run(index, statement);
-}
-
-int index_set_segment(struct index *index, uint32_t segment, int64_t created_wall, uint64_t bytes)
-{
-	sqlite3_stmt *statement = index_statement(index, SET_SEGMENT);
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, segment);
-	sqlite3_bind_int64(statement, 2, created_wall);
-	sqlite3_bind_int64(statement, 3, (int64_t)bytes);
-	return run(index, statement);
-}
-
-int index_cut_segment(struct index *index, uint32_t segment, uint64_t bytes)
-{
-	sqlite3_stmt *statement = index_statement(index, CUT_SEGMENT);
-	int rc;
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, segment);
-	sqlite3_bind_int64(statement, 2, (int64_t)bytes);
-	rc = run(index, statement);
-	return rc < 0 ? rc : sqlite3_changes(index->db);
-}
-
-int index_forget_segment(struct index *index, uint32_t segment)
-{
-	int frames = index_cut_segment(index, segment, 0);
-	sqlite3_stmt *statement;
-	int rc;
-
-	if (frames < 0)
-		return frames;
-	statement = index_statement(index, FORGET_SEGMENT);
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, segment);
-	rc = run(index, statement);
-	return rc < 0 ? rc : frames;
 }

@@ -5,6 +5,7 @@
 #ifndef TROUPE_WORKERS_STORER_INDEX_H
 #define TROUPE_WORKERS_STORER_INDEX_H
 
+#include "workers/storer/folder.h"
 #include "workers/storer/record.h"
 
 #include <stdbool.h>
@@ -12,29 +13,68 @@
 #include <stdint.h>
 
 #define INDEX_FILE    "recording.sqlite"
-#define INDEX_VERSION 1
+#define INDEX_VERSION 2
 
 struct index;
 
-/* A record and where it lies. */
+/* A record and where it lies. record.dts is only in the record itself. */
 struct index_row {
 	struct record record;
 	uint32_t segment;
-	uint64_t offset;
+	uint64_t offset;   /* of the record in the segment */
+	uint64_t coded_at; /* of its coded bytes in the segment */
 	uint32_t length;
 	int64_t stored; /* monotonic ns: when the disk had it */
 };
 
-/* What the index holds of one stream of one run. */
-struct index_tally {
-	uint64_t frames, bypassed, quarantined;
-	uint64_t last; /* the highest seq, 0: none */
+/* Only an open segment may end with records that the index does not vouch for. A doomed one is
+ * about to be removed; no frame lies in it any more. */
+enum segment_state { SEGMENT_OPEN, SEGMENT_CLOSED, SEGMENT_DOOMED, N_SEGMENT_STATES };
+
+/* What the index knows of a segment. */
+struct index_segment {
+	uint32_t number;
+	char stream[NAME_SIZE]; /* "": of several streams (made by version 1) */
+	enum segment_state state;
+	uint32_t coding;   /* CODING_JPEG or CODING_H264, of its first frame */
+	uint32_t replaces; /* the segment it was re-coded from; 0: none */
+	int64_t created_wall;
+	uint64_t bytes; /* that the index vouches for */
+	uint64_t frames;
+	int64_t first_wall, last_wall; /* earliest and latest capture; 0: no frame */
 };
 
-/* Opens FOLDER/recording.sqlite; with `writable` makes it when it is not there (*made says so; may
- * be NULL). TROUPE_E_NOT_FOUND, TROUPE_E_SCHEMA: another version of the schema; TROUPE_E_CORRUPT:
- * not a database, or a damaged one; TROUPE_E_DENIED, TROUPE_E_IO, TROUPE_E_NO_SPACE. */
-int index_open(struct index **index, const char *folder, bool writable, bool *made);
+/* What was ever stored of one stream of one run, forgotten frames included. */
+struct index_tally {
+	uint64_t frames, bypassed, quarantined;
+	uint64_t last;	       /* the highest seq, 0: none */
+	uint64_t last_ordinal; /* and its ordinal */
+};
+
+/* Frames of a stream that were stored and are not there any more. */
+struct index_range {
+	uint64_t run;
+	char stream[NAME_SIZE];
+	uint64_t first_seq, last_seq;
+	uint64_t first_ordinal, last_ordinal;
+	char why[16]; /* "keep", "space", "damaged", "gone" */
+	int64_t at_wall;
+};
+
+/* Counts one more frame in a segment, in a tally. */
+void index_segment_grow(struct index_segment *segment, const struct index_row *row);
+void index_tally_grow(struct index_tally *tally, const struct record *record);
+
+/* Opens FOLDER/recording.sqlite to read it. TROUPE_E_NOT_FOUND, TROUPE_E_SCHEMA: another version of
+ * the schema; TROUPE_E_CORRUPT: not a database, or a damaged one; TROUPE_E_DENIED, TROUPE_E_IO. On
+ * an error `why` says more. */
+int index_open(struct index **index, const char *folder, char *why, size_t why_size);
+
+/* Opens it to write: makes it when it is not there (*made says so; may be NULL), and brings an
+ * older version up to date, which may take a while: `waiting` (may be NULL) is called meanwhile.
+ * Also TROUPE_E_NO_SPACE. */
+int index_open_writer(struct index **index, const char *folder, bool *made,
+		      folder_waiting_fn *waiting, void *arg, char *why, size_t why_size);
 void index_close(struct index *index);
 
 /* The last error in SQLite's words. Never NULL. */
@@ -46,16 +86,37 @@ int index_begin(struct index *index);
 int index_commit(struct index *index); /* on an error nothing of the transaction happened */
 void index_rollback(struct index *index);
 
-int index_add_run(struct index *index, uint64_t run, const char *pipeline);
+/* `boot`: the machine's boot id; "" not known. */
+int index_add_run(struct index *index, uint64_t run, const char *pipeline, const char *boot);
 int index_add_stream(struct index *index, uint64_t run, const char *stream, uint32_t width,
 		     uint32_t height, uint32_t fps_num, uint32_t fps_den);
+/* What was ever stored of a stream, which is known, in all. */
+int index_set_tally(struct index *index, uint64_t run, const char *stream,
+		    const struct index_tally *tally);
+/* From `since` on (monotonic ns) wall = monotonic + wall_offset in this run. */
+int index_add_clock(struct index *index, uint64_t run, int64_t since, int64_t wall_offset);
+
 /* TROUPE_E_EXISTS: a row with this (run, stream, seq) or at this place is there already. */
 int index_add_frame(struct index *index, const struct index_row *row);
-int index_set_segment(struct index *index, uint32_t segment, int64_t created_wall, uint64_t bytes);
-/* Removes the rows of frames that end behind `bytes` of a segment; returns how many. */
+/* The frame lies elsewhere, coded anew: segment, offset, length, coding, coded_at and coded_bytes
+ * change. TROUPE_E_NOT_FOUND: no such frame. */
+int index_move_frame(struct index *index, const struct index_row *row);
+
+/* Enters a segment, or all that is known of it anew. */
+int index_set_segment(struct index *index, const struct index_segment *segment);
+int index_set_state(struct index *index, uint32_t segment, enum segment_state state);
+/* Removes the rows of frames that end behind `bytes` of a segment, and counts them back; returns
+ * how many. As if they had never been stored. */
 int index_cut_segment(struct index *index, uint32_t segment, uint64_t bytes);
-/* Forgets a segment and its frames; returns how many frames. */
-int index_forget_segment(struct index *index, uint32_t segment);
+/* Its frames become a range of `forgotten`, the segment doomed. Returns how many frames. */
+int index_doom_segment(struct index *index, uint32_t segment, const char *why);
+/* The same, and the segment is not known any more: its file is gone for good. */
+int index_forget_segment(struct index *index, uint32_t segment, const char *why);
+/* Ranges that adjoin and say the same `why` become one. */
+int index_add_forgotten(struct index *index, const struct index_range *range);
+/* In a catalogue that was made anew: frames that are missing between segments (or before the first)
+ * become ranges of `forgotten`: "gone". */
+int index_forget_gaps(struct index *index, int64_t at_wall);
 
 /* ---- reading ---- */
 
@@ -63,9 +124,26 @@ int index_forget_segment(struct index *index, uint32_t segment);
 int index_begin_read(struct index *index);
 
 /* TROUPE_E_NOT_FOUND: the index does not know this segment. */
-int index_segment(struct index *index, uint32_t segment, uint64_t *bytes);
-/* The first segment the index knows behind `after`: its number, or TROUPE_E_ENDED. */
-int64_t index_next_segment(struct index *index, uint32_t after);
+int index_segment(struct index *index, uint32_t number, struct index_segment *segment);
+/* The first segment the index knows behind the number `after`; TROUPE_E_ENDED. */
+int index_next_segment(struct index *index, uint32_t after, struct index_segment *segment);
+/* The same of those that are not closed. */
+int index_next_unfinished(struct index *index, uint32_t after, struct index_segment *segment);
+/* Counts the frames of a segment anew: frames, coding, first_wall and last_wall change. */
+int index_sum_segment(struct index *index, struct index_segment *segment);
+/* The newest open segment of a stream; TROUPE_E_NOT_FOUND. */
+int index_open_segment(struct index *index, const char *stream, struct index_segment *segment);
+/* The highest number a segment has or ever had; 0: none. */
+int64_t index_highest_segment(struct index *index);
+
+/* The first range of (run, stream) with a first_seq above `after`; TROUPE_E_ENDED. */
+int index_next_forgotten(struct index *index, uint64_t run, const char *stream, uint64_t after,
+			 struct index_range *range);
+/* How the clocks went together at a time of a run (before its first row: as in that one);
+ * TROUPE_E_NOT_FOUND: the run has none. */
+int index_clock(struct index *index, uint64_t run, int64_t at, int64_t *since,
+		int64_t *wall_offset);
+
 /* The newest run there is; TROUPE_E_NOT_FOUND: none. */
 int index_newest_run(struct index *index, uint64_t *run);
 /* The name of the first stream of `run` behind `after` in the order of names ("" at first);
@@ -107,7 +185,10 @@ struct index_span {
  * there are, of which `max` at most are put into `spans`. */
 int64_t index_spans(struct index *index, const char *stream, int64_t from, int64_t to,
 		    struct index_span *spans, size_t max);
-/* The first row of a segment at or behind `offset`, in order of place; TROUPE_E_ENDED. */
+/* The first row of a segment at or behind `offset`, in order of place; the last one before it.
+ * TROUPE_E_ENDED. */
 int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row);
+int index_previous_place(struct index *index, uint32_t segment, uint64_t offset,
+			 struct index_row *row);
 
 #endif

@@ -6,29 +6,11 @@
 
 #include <stdio.h>
 
-/* One step: 1 a row, 0 none, or an error. Whoever took the row resets the statement. */
-static int step(struct index *index, sqlite3_stmt *statement)
-{
-	int rc;
-
-	switch (sqlite3_step(statement)) {
-	case SQLITE_ROW:
-		return 1;
-	case SQLITE_DONE:
-		rc = 0;
-		break;
-	default:
-		rc = index_fail(index);
-	}
-	sqlite3_reset(statement);
-	return rc;
-}
-
-static void column_text(sqlite3_stmt *statement, int column, char out[NAME_SIZE])
+void index_column_text(sqlite3_stmt *statement, int column, char *out, size_t size)
 {
 	const unsigned char *text = sqlite3_column_text(statement, column);
 
-	snprintf(out, NAME_SIZE, "%s", text != NULL ? (const char *)text : "");
+	snprintf(out, size, "%s", text != NULL ? (const char *)text : "");
 }
 
 static uint32_t column_u32(sqlite3_stmt *statement, int column)
@@ -36,20 +18,21 @@ static uint32_t column_u32(sqlite3_stmt *statement, int column)
 	return (uint32_t)sqlite3_column_int64(statement, column);
 }
 
-/* In the order of FRAME_COLUMNS. */
-static void read_row(sqlite3_stmt *statement, struct index_row *row)
+void index_read_row(sqlite3_stmt *statement, struct index_row *row)
 {
 	struct record *record = &row->record;
 	int n = 0;
 
 	*row = (struct index_row){0};
 	record->run = (uint64_t)sqlite3_column_int64(statement, n++);
-	column_text(statement, n++, record->stream);
+	index_column_text(statement, n++, record->stream, NAME_SIZE);
 	record->seq = (uint64_t)sqlite3_column_int64(statement, n++);
 	record->ordinal = (uint64_t)sqlite3_column_int64(statement, n++);
 	row->segment = column_u32(statement, n++);
 	row->offset = (uint64_t)sqlite3_column_int64(statement, n++);
 	row->length = column_u32(statement, n++);
+	record->coding = column_u32(statement, n++);
+	row->coded_at = (uint64_t)sqlite3_column_int64(statement, n++);
 	record->coded_bytes = column_u32(statement, n++);
 	record->width = column_u32(statement, n++);
 	record->height = column_u32(statement, n++);
@@ -61,8 +44,8 @@ static void read_row(sqlite3_stmt *statement, struct index_row *row)
 	record->finished = sqlite3_column_int64(statement, n++);
 	row->stored = sqlite3_column_int64(statement, n++);
 	record->source_index = (uint64_t)sqlite3_column_int64(statement, n++);
-	column_text(statement, n++, record->label);
-	column_text(statement, n++, record->prediction);
+	index_column_text(statement, n++, record->label, NAME_SIZE);
+	index_column_text(statement, n++, record->prediction, NAME_SIZE);
 	record->probability = (float)sqlite3_column_double(statement, n++);
 	record->model_version = (uint64_t)sqlite3_column_int64(statement, n++);
 	record->motion = (float)sqlite3_column_double(statement, n++);
@@ -75,46 +58,38 @@ static void read_row(sqlite3_stmt *statement, struct index_row *row)
 /* The row a prepared and bound statement finds, `none` when it finds nothing. */
 static int one_row(struct index *index, sqlite3_stmt *statement, struct index_row *row, int none)
 {
-	int rc = step(index, statement);
+	int rc = index_step(index, statement);
 
 	if (rc <= 0)
 		return rc < 0 ? rc : none;
-	read_row(statement, row);
+	index_read_row(statement, row);
 	sqlite3_reset(statement);
 	return 0;
 }
 
-int index_segment(struct index *index, uint32_t segment, uint64_t *bytes)
+int index_clock(struct index *index, uint64_t run, int64_t at, int64_t *since, int64_t *wall_offset)
 {
-	sqlite3_stmt *statement = index_statement(index, GET_SEGMENT);
-	int rc;
+	static const enum index_statement tries[] = {CLOCK_AT, FIRST_CLOCK};
 
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, segment);
-	rc = step(index, statement);
-	if (rc <= 0)
-		return rc < 0 ? rc : TROUPE_E_NOT_FOUND;
-	*bytes = (uint64_t)sqlite3_column_int64(statement, 0);
-	sqlite3_reset(statement);
-	return 0;
-}
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		sqlite3_stmt *statement = index_statement(index, tries[i]);
+		int rc;
 
-int64_t index_next_segment(struct index *index, uint32_t after)
-{
-	sqlite3_stmt *statement = index_statement(index, NEXT_SEGMENT);
-	int64_t found;
-	int rc;
-
-	if (statement == NULL)
-		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, after);
-	rc = step(index, statement);
-	if (rc <= 0)
-		return rc < 0 ? rc : TROUPE_E_ENDED;
-	found = sqlite3_column_int64(statement, 0);
-	sqlite3_reset(statement);
-	return found;
+		if (statement == NULL)
+			return index_fail(index);
+		sqlite3_bind_int64(statement, 1, (int64_t)run);
+		sqlite3_bind_int64(statement, 2, at);
+		rc = index_step(index, statement);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			continue;
+		*since = sqlite3_column_int64(statement, 0);
+		*wall_offset = sqlite3_column_int64(statement, 1);
+		sqlite3_reset(statement);
+		return 0;
+	}
+	return TROUPE_E_NOT_FOUND;
 }
 
 int index_newest_run(struct index *index, uint64_t *run)
@@ -124,7 +99,7 @@ int index_newest_run(struct index *index, uint64_t *run)
 
 	if (statement == NULL)
 		return index_fail(index);
-	rc = step(index, statement);
+	rc = index_step(index, statement);
 	if (rc < 0)
 		return rc;
 	*run = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -141,10 +116,10 @@ int index_next_stream(struct index *index, uint64_t run, const char *after, char
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, (int64_t)run);
 	sqlite3_bind_text(statement, 2, after, -1, SQLITE_TRANSIENT);
-	rc = step(index, statement);
+	rc = index_step(index, statement);
 	if (rc <= 0)
 		return rc < 0 ? rc : TROUPE_E_ENDED;
-	column_text(statement, 0, name);
+	index_column_text(statement, 0, name, NAME_SIZE);
 	sqlite3_reset(statement);
 	return 0;
 }
@@ -158,11 +133,11 @@ int index_next_key(struct index *index, uint64_t *run, char stream[NAME_SIZE])
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, (int64_t)*run);
 	sqlite3_bind_text(statement, 2, stream, -1, SQLITE_TRANSIENT);
-	rc = step(index, statement);
+	rc = index_step(index, statement);
 	if (rc <= 0)
 		return rc < 0 ? rc : TROUPE_E_ENDED;
 	*run = (uint64_t)sqlite3_column_int64(statement, 0);
-	column_text(statement, 1, stream);
+	index_column_text(statement, 1, stream, NAME_SIZE);
 	sqlite3_reset(statement);
 	return 0;
 }
@@ -177,13 +152,14 @@ int index_tally(struct index *index, uint64_t run, const char *stream, struct in
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, (int64_t)run);
 	sqlite3_bind_text(statement, 2, stream, -1, SQLITE_STATIC);
-	rc = step(index, statement);
+	rc = index_step(index, statement);
 	if (rc <= 0)
 		return rc;
 	tally->frames = (uint64_t)sqlite3_column_int64(statement, 0);
 	tally->bypassed = (uint64_t)sqlite3_column_int64(statement, 1);
 	tally->quarantined = (uint64_t)sqlite3_column_int64(statement, 2);
 	tally->last = (uint64_t)sqlite3_column_int64(statement, 3);
+	tally->last_ordinal = (uint64_t)sqlite3_column_int64(statement, 4);
 	sqlite3_reset(statement);
 	return 0;
 }
@@ -228,7 +204,7 @@ static int neighbour(struct index *index, enum index_statement side, uint64_t fr
 	if (statement == NULL)
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, (int64_t)from);
-	rc = step(index, statement);
+	rc = index_step(index, statement);
 	if (rc < 0)
 		return rc;
 	*run = (uint64_t)sqlite3_column_int64(statement, 0); /* NULL, which is 0: none */
@@ -280,7 +256,7 @@ int64_t index_spans(struct index *index, const char *stream, int64_t from, int64
 	sqlite3_bind_text(statement, 1, stream, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_int64(statement, 2, from);
 	sqlite3_bind_int64(statement, 3, to);
-	while ((rc = step(index, statement)) == 1) {
+	while ((rc = index_step(index, statement)) == 1) {
 		if ((size_t)n < max)
 			spans[n] = (struct index_span){
 				.run = (uint64_t)sqlite3_column_int64(statement, 0),
@@ -293,13 +269,25 @@ int64_t index_spans(struct index *index, const char *stream, int64_t from, int64
 	return rc < 0 ? rc : n;
 }
 
-int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row)
+static int by_place(struct index *index, enum index_statement which, uint32_t segment,
+		    uint64_t offset, struct index_row *row)
 {
-	sqlite3_stmt *statement = index_statement(index, NEXT_PLACE);
+	sqlite3_stmt *statement = index_statement(index, which);
 
 	if (statement == NULL)
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, segment);
 	sqlite3_bind_int64(statement, 2, (int64_t)offset);
 	return one_row(index, statement, row, TROUPE_E_ENDED);
+}
+
+int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row)
+{
+	return by_place(index, NEXT_PLACE, segment, offset, row);
+}
+
+int index_previous_place(struct index *index, uint32_t segment, uint64_t offset,
+			 struct index_row *row)
+{
+	return by_place(index, PREVIOUS_PLACE, segment, offset, row);
 }

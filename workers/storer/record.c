@@ -11,7 +11,8 @@
 #define RECORD_MAGIC 0x43455254u /* "TREC" */
 #define CRC_SIZE     4u
 #define ALIGNMENT    8u
-#define RESERVED_AT  220u
+#define DTS_AT	     240u
+#define RESERVED_AT  248u
 
 enum field_kind { FIELD_U32, FIELD_U64, FIELD_TEXT };
 
@@ -50,6 +51,7 @@ static const struct field fields[] = {
 	FIELD(208, FIELD_U32, drops_before[DROP_DAMAGED]),
 	FIELD(212, FIELD_U32, drops_before[DROP_SIZE]),
 	FIELD(216, FIELD_U32, marks),
+	FIELD(220, FIELD_U32, coding),
 	FIELD(224, FIELD_U64, source_index),
 	FIELD(232, FIELD_U64, claimed),
 };
@@ -134,50 +136,74 @@ static int get_field(const struct field *field, struct record *record, const uin
 	return 0;
 }
 
-uint32_t record_length(uint32_t coded_bytes)
+uint32_t record_header(uint32_t coding)
 {
-	uint64_t length = (uint64_t)RECORD_HEADER + coded_bytes + CRC_SIZE;
+	return coding == CODING_JPEG ? RECORD_HEADER : RECORD_HEADER_MAX;
+}
+
+uint32_t record_length(uint32_t coding, uint32_t coded_bytes)
+{
+	uint64_t length = (uint64_t)record_header(coding) + coded_bytes + CRC_SIZE;
 
 	length = (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	return length <= RECORD_MAX ? (uint32_t)length : 0;
 }
 
+static void put_dts(uint8_t *at, int64_t dts)
+{
+	uint64_t bits = htole64((uint64_t)dts);
+
+	memcpy(at, &bits, sizeof(bits));
+}
+
+static int64_t get_dts(const uint8_t *at)
+{
+	uint64_t bits;
+
+	memcpy(&bits, at, sizeof(bits));
+	return (int64_t)le64toh(bits);
+}
+
 void record_encode(const struct record *record, const uint8_t *coded, uint8_t *out)
 {
-	uint32_t length = record_length(record->coded_bytes);
-	uint32_t crc_at = RECORD_HEADER + record->coded_bytes;
+	uint32_t header = record_header(record->coding);
+	uint32_t length = record_length(record->coding, record->coded_bytes);
+	uint32_t crc_at = header + record->coded_bytes;
 
-	memset(out, 0, RECORD_HEADER);
+	memset(out, 0, header);
 	put_u32(out, RECORD_MAGIC);
-	put_u32(out + 4, RECORD_HEADER);
+	put_u32(out + 4, header);
 	put_u32(out + 8, length);
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&fields[i], record, out);
+	if (header > RECORD_HEADER)
+		put_dts(out + DTS_AT, record->dts);
 	if (record->coded_bytes > 0)
-		memcpy(out + RECORD_HEADER, coded, record->coded_bytes);
+		memcpy(out + header, coded, record->coded_bytes);
 	put_u32(out + crc_at, crc32c(0, out, crc_at));
 	memset(out + crc_at + CRC_SIZE, 0, length - crc_at - CRC_SIZE);
 }
 
 int record_decode_header(const uint8_t *data, struct record *record, uint32_t *length)
 {
-	if (get_u32(data) != RECORD_MAGIC || get_u32(data + 4) != RECORD_HEADER)
+	if (get_u32(data) != RECORD_MAGIC)
 		return TROUPE_E_CORRUPT;
+	record->dts = 0;
 	for (size_t i = 0; i < n_fields; i++)
 		if (get_field(&fields[i], record, data) < 0)
 			return TROUPE_E_CORRUPT;
 	if ((record->marks & ~(uint32_t)(MARK_BYPASSED | MARK_QUARANTINED)) != 0 ||
-	    !is_zero(data, RESERVED_AT, RESERVED_AT + 4))
+	    record->coding >= N_CODINGS || get_u32(data + 4) != record_header(record->coding))
 		return TROUPE_E_CORRUPT;
 	*length = get_u32(data + 8);
-	if (*length == 0 || *length != record_length(record->coded_bytes))
+	if (*length == 0 || *length != record_length(record->coding, record->coded_bytes))
 		return TROUPE_E_CORRUPT;
 	return 0;
 }
 
 int record_decode(const uint8_t *data, size_t size, struct record *record, const uint8_t **coded)
 {
-	uint32_t length, crc_at;
+	uint32_t length, header, crc_at;
 
 	if (size < RECORD_HEADER)
 		return TROUPE_E_TRUNCATED;
@@ -185,11 +211,17 @@ int record_decode(const uint8_t *data, size_t size, struct record *record, const
 		return TROUPE_E_CORRUPT;
 	if (size < length)
 		return TROUPE_E_TRUNCATED;
-	crc_at = RECORD_HEADER + record->coded_bytes;
+	header = record_header(record->coding);
+	crc_at = header + record->coded_bytes;
 	if (crc32c(0, data, crc_at) != get_u32(data + crc_at) ||
 	    !is_zero(data, crc_at + CRC_SIZE, length))
 		return TROUPE_E_CORRUPT;
+	if (header > RECORD_HEADER) {
+		record->dts = get_dts(data + DTS_AT);
+		if (!is_zero(data, RESERVED_AT, header))
+			return TROUPE_E_CORRUPT;
+	}
 	if (coded != NULL)
-		*coded = data + RECORD_HEADER;
+		*coded = data + header;
 	return 0;
 }

@@ -3,7 +3,7 @@
  *
  *   at    bytes  what
  *     0      4   magic "TREC"
- *     4      4   header length: 240
+ *     4      4   header length: 240 (JPEG) or 256 (H.264)
  *     8      4   total length: header, coded bytes, CRC and padding; a multiple of 8
  *    12      4   coded bytes (n)
  *    16      8   run: wall-clock ms of `up`
@@ -24,12 +24,14 @@
  *   196      4   motion, IEEE 754 single
  *   200     16   frames dropped just before this one, by reason: no slot, device, damaged, size
  *   216      4   marks: 1 bypassed, 2 quarantined
- *   220      4   reserved, 0
+ *   220      4   coding: 0 JPEG, 1 H.264, 2 H.264 that needs no frame before it
  *   224      8   number of the frame in its source, from 0
  *   232      8   claimed by a processor, monotonic ns; 0: bypassed
- *   240      n   the coded frame (JPEG)
- *   240+n    4   CRC-32C of everything before it
- *   244+n    …   zeros up to the total length
+ *   240      8   H.264 only: decode time, ns, on the scale of pts
+ *   248      8   H.264 only: 0
+ *     h      n   behind the header: the coded frame, a JPEG or one access unit (Annex B)
+ *   h+n      4   CRC-32C of everything before it
+ *   h+4+n    …   zeros up to the total length
  *
  * Pure functions; any thread. */
 #ifndef TROUPE_WORKERS_STORER_RECORD_H
@@ -40,8 +42,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_HEADER 240
-#define RECORD_MAX    (256u << 20) /* total length; anything longer is damage */
+#define RECORD_HEADER	  240 /* what every record begins with */
+#define RECORD_HEADER_MAX 256
+#define RECORD_MAX	  (256u << 20) /* total length; anything longer is damage */
+
+/* How a frame is coded. A keyframe (CODING_H264_KEY) carries its SPS and PPS; a CODING_H264 needs
+ * the frames since the keyframe before it. Numbers are part of the format. */
+enum record_coding { CODING_JPEG = 0, CODING_H264 = 1, CODING_H264_KEY = 2, N_CODINGS };
 
 /* A record's header, decoded. Texts end with a zero. */
 struct record {
@@ -60,17 +67,22 @@ struct record {
 	uint32_t drops_before[N_DROP_REASONS];
 	uint32_t marks; /* enum mark */
 	uint32_t coded_bytes;
+	uint32_t coding; /* enum record_coding */
+	int64_t dts;	 /* H.264: decode time, ns; 0 for JPEG */
 };
 
+/* Bytes of a record's header: where its coded bytes begin. */
+uint32_t record_header(uint32_t coding);
+
 /* Total length of a record with so many coded bytes; 0 when it would exceed RECORD_MAX. */
-uint32_t record_length(uint32_t coded_bytes);
+uint32_t record_length(uint32_t coding, uint32_t coded_bytes);
 
 /* Writes record->coded_bytes of `coded` and the record around them to `out`, which has room for
- * record_length(record->coded_bytes) bytes. */
+ * record_length(record->coding, record->coded_bytes) bytes. */
 void record_encode(const struct record *record, const uint8_t *coded, uint8_t *out);
 
-/* Reads a header of RECORD_HEADER bytes and its total length. Every field is checked; the CRC is
- * not. TROUPE_E_CORRUPT. */
+/* Reads the first RECORD_HEADER bytes of a header, and its total length. Every field is checked;
+ * the CRC is not, and what lies behind (dts) is not there yet. TROUPE_E_CORRUPT. */
 int record_decode_header(const uint8_t *data, struct record *record, uint32_t *length);
 
 /* Reads a whole record. *coded (may be NULL) points into `data`. TROUPE_E_TRUNCATED: `size` bytes

@@ -1,11 +1,10 @@
-/* Taking frames and committing them in groups. */
-#include "workers/storer/recorder.h"
+/* Opening a recording for writing, and taking frames. */
+#include "workers/storer/recorder_private.h"
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
-#include "ipc/slots/word.h"
 #include "workers/storer/rewrite.h"
 
 #include <inttypes.h>
@@ -13,48 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One stream of this run. */
-struct recorder_stream {
-	char name[NAME_SIZE];
-	struct index_tally tally; /* committed */
-	uint64_t appended;	  /* the highest seq in the segments, committed or not */
-};
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
-struct recorder {
-	struct recorder_options options;
-	struct folder folder;
-	struct index *index;
-	struct segment_writer writer;
-	struct recorder_stream streams[STREAMS_MAX];
-	int n_streams;
-	struct index_row *pending;
-	uint32_t n_pending, room;
-	uint64_t pending_bytes;
-	struct recorder_state state;
-	char error[320];
-};
-
-static int fail(struct recorder *recorder, int code, const char *what, const char *detail)
+int recorder_fail(struct recorder *recorder, int code, const char *what, const char *detail)
 {
 	snprintf(recorder->error, sizeof(recorder->error), "%s: %s%s%s", what, error_text(code),
 		 detail[0] != 0 ? ", " : "", detail);
 	return code;
 }
 
-/* ---- opening ---- */
-
-/* A batch never spans two segments, so that only the newest one can hold what nobody vouches for.
- */
-static void next_segment(struct recorder *recorder)
+static int fail_index(struct recorder *recorder, int code)
 {
-	const struct segment_writer *writer = &recorder->writer;
-
-	if (writer->started && !writer->torn && writer->at > SEGMENT_HEADER &&
-	    writer->at == writer->synced &&
-	    (writer->at >= (uint64_t)recorder->options.segment_bytes ||
-	     clock_now() - writer->created >= recorder->options.segment_ns))
-		segment_writer_next(&recorder->writer);
+	return recorder_fail(recorder, code, INDEX_FILE, index_error(recorder->index));
 }
+
+/* ---- opening ---- */
 
 /* A damaged index is kept beside the new one, which the segments then fill. */
 static void set_aside(const char *folder)
@@ -73,24 +45,27 @@ static void set_aside(const char *folder)
 static int open_index(struct recorder *recorder)
 {
 	const struct recorder_options *options = &recorder->options;
+	char why[256] = "";
 	bool made = false;
 	/* SQLite believes what its log shows; a dead writer may have left it clean and not synced.
 	 */
 	int rc = rewrite_file(recorder->folder.folder, INDEX_FILE "-wal");
 
-	if (rc == 0)
-		rc = index_open(&recorder->index, options->folder, true, &made);
-	if (rc == 0) {
-		rc = recovery_run(recorder->index, made, recorder->folder.segments,
-				  &recorder->writer, &recorder->state.recovery, options->waiting,
-				  options->arg);
-	}
+	if (rc < 0)
+		return recorder_fail(recorder, rc, INDEX_FILE "-wal", "");
+	rc = index_open_writer(&recorder->index, options->folder, &made, options->waiting,
+			       options->arg, why, sizeof(why));
 	if (rc < 0) {
-		fail(recorder, rc, INDEX_FILE,
-		     recorder->index != NULL ? index_error(recorder->index) : "");
-		index_close(recorder->index);
-		recorder->index = NULL;
+		snprintf(recorder->error, sizeof(recorder->error), "%s: %s", INDEX_FILE, why);
+		return rc;
 	}
+	rc = recovery_run(recorder->index, made, recorder->folder.segments, &recorder->numbers,
+			  &recorder->state.recovery, options->waiting, options->arg);
+	if (rc == 0)
+		return 0;
+	fail_index(recorder, rc);
+	index_close(recorder->index);
+	recorder->index = NULL;
 	return rc;
 }
 
@@ -98,13 +73,49 @@ static void tell_recovery(const struct recorder *recorder)
 {
 	const struct recovery *done = &recorder->state.recovery;
 
-	if (done->rows_added + done->rows_removed + done->bytes_cut + done->damaged > 0) {
+	if (done->rows_added + done->rows_removed + done->bytes_cut + done->damaged +
+		    done->removed >
+	    0) {
 		log_info("recovered '%s': %" PRIu64 " frames entered into the index, %" PRIu64
 			 " rows removed, %" PRIu64 " bytes of half a record cut off, %" PRIu32
-			 " damaged places left",
+			 " segments removed, %" PRIu32 " damaged places left",
 			 recorder->options.folder, done->rows_added, done->rows_removed,
-			 done->bytes_cut, done->damaged);
+			 done->bytes_cut, done->removed, done->damaged);
 	}
+}
+
+/* Which boot of the machine this is; "": not known. */
+static void read_boot(char boot[64])
+{
+	FILE *file = fopen(BOOT_ID, "re");
+
+	boot[0] = 0;
+	if (file == NULL)
+		return;
+	if (fgets(boot, 64, file) != NULL)
+		boot[strcspn(boot, "\n")] = 0;
+	fclose(file);
+}
+
+/* The run, and how its clocks go together; one that goes on has said both before. */
+static int enter_run(struct recorder *recorder)
+{
+	const struct recorder_options *options = &recorder->options;
+	struct recorder_clock *clock = &recorder->clock;
+	char boot[64];
+	int rc;
+
+	read_boot(boot);
+	rc = index_add_run(recorder->index, options->run, options->pipeline, boot);
+	if (rc < 0)
+		return rc;
+	rc = index_clock(recorder->index, options->run, INT64_MAX, &clock->since,
+			 &clock->wall_offset);
+	if (rc != TROUPE_E_NOT_FOUND)
+		return rc;
+	clock->since = clock_now();
+	clock->wall_offset = clock_wall() - clock->since;
+	return index_add_clock(recorder->index, options->run, clock->since, clock->wall_offset);
 }
 
 static int open_all(struct recorder *recorder)
@@ -130,13 +141,12 @@ static int open_all(struct recorder *recorder)
 	if (rc < 0)
 		return rc;
 	tell_recovery(recorder);
-	next_segment(recorder);
 	rc = index_begin(recorder->index);
 	if (rc == 0)
-		rc = index_add_run(recorder->index, options->run, options->pipeline);
+		rc = enter_run(recorder);
 	if (rc == 0)
 		rc = index_commit(recorder->index);
-	return rc < 0 ? fail(recorder, rc, INDEX_FILE, index_error(recorder->index)) : 0;
+	return rc < 0 ? fail_index(recorder, rc) : 0;
 }
 
 int recorder_open(struct recorder **recorder, const struct recorder_options *options, char *why,
@@ -152,7 +162,6 @@ int recorder_open(struct recorder **recorder, const struct recorder_options *opt
 	}
 	opened->options = *options;
 	opened->folder = (struct folder){.folder = -1, .segments = -1, .lock = -1};
-	segment_writer_init(&opened->writer, -1, 0);
 	rc = open_all(opened);
 	if (rc < 0) {
 		snprintf(why, why_size, "%s", opened->error);
@@ -167,41 +176,93 @@ void recorder_close(struct recorder *recorder)
 {
 	if (recorder == NULL)
 		return;
-	segment_writer_finish(&recorder->writer);
+	for (int i = 0; i < recorder->n_streams; i++)
+		segment_writer_finish(&recorder->streams[i].writer);
 	index_close(recorder->index);
 	folder_close(&recorder->folder);
 	free(recorder->pending);
 	free(recorder);
 }
 
+/* ---- streams ---- */
+
+/* The stream's last segment is gone on with. */
+static int resume_segment(struct recorder *recorder, struct recorder_stream *stream)
+{
+	struct index_segment *segment = &stream->segment;
+	int rc = index_open_segment(recorder->index, stream->name, segment);
+
+	if (rc < 0) {
+		*segment = (struct index_segment){0};
+		return rc == TROUPE_E_NOT_FOUND ? 0 : rc;
+	}
+	stream->coding = segment->coding;
+	return segment_writer_resume(&stream->writer, segment->number, segment->bytes,
+				     segment->created_wall);
+}
+
 int recorder_add_stream(struct recorder *recorder, const char *name, uint32_t width,
 			uint32_t height, uint32_t fps_num, uint32_t fps_den)
 {
 	struct recorder_stream *stream = &recorder->streams[recorder->n_streams];
+	uint64_t run = recorder->options.run;
 	int rc;
 
 	if (recorder->n_streams == STREAMS_MAX)
-		return fail(recorder, TROUPE_E_FULL, "streams", "");
+		return recorder_fail(recorder, TROUPE_E_FULL, "streams", "");
 	*stream = (struct recorder_stream){0};
 	snprintf(stream->name, sizeof(stream->name), "%s", name);
+	segment_writer_init(&stream->writer, recorder->folder.segments, stream->name,
+			    &recorder->numbers);
 	rc = index_begin(recorder->index);
 	if (rc == 0)
-		rc = index_add_stream(recorder->index, recorder->options.run, stream->name, width,
-				      height, fps_num, fps_den);
+		rc = index_add_stream(recorder->index, run, stream->name, width, height, fps_num,
+				      fps_den);
 	if (rc == 0)
-		rc = index_tally(recorder->index, recorder->options.run, stream->name,
-				 &stream->tally);
+		rc = index_tally(recorder->index, run, stream->name, &stream->tally);
 	if (rc == 0)
 		rc = index_commit(recorder->index);
+	if (rc == 0)
+		rc = resume_segment(recorder, stream);
 	if (rc < 0) {
 		index_rollback(recorder->index);
-		return fail(recorder, rc, INDEX_FILE, index_error(recorder->index));
+		segment_writer_finish(&stream->writer);
+		return fail_index(recorder, rc);
 	}
 	stream->appended = stream->tally.last;
 	return recorder->n_streams++;
 }
 
 /* ---- taking ---- */
+
+bool recorder_is_due(const struct recorder *recorder, const struct recorder_stream *stream)
+{
+	const struct segment_writer *writer = &stream->writer;
+
+	return writer->started && !writer->torn && writer->at > SEGMENT_HEADER &&
+	       (writer->at >= (uint64_t)recorder->options.segment_bytes ||
+		clock_now() - writer->created >= recorder->options.segment_ns);
+}
+
+void recorder_leave_segment(struct recorder_stream *stream)
+{
+	segment_writer_next(&stream->writer);
+	stream->segment = (struct index_segment){0};
+}
+
+/* A segment begins only after a commit, so that only the last of a stream can hold what nobody
+ * vouches for, and only with a frame that needs none before it. */
+static int next_segment(struct recorder *recorder, struct recorder_stream *stream,
+			const struct record *record)
+{
+	if (record->coding == CODING_H264 || !recorder_is_due(recorder, stream))
+		return 0;
+	if (stream->n_pending > 0)
+		return record->coding == CODING_H264_KEY ? TROUPE_E_BUSY : 0;
+	stream->left = stream->segment.number;
+	recorder_leave_segment(stream);
+	return 0;
+}
 
 static int make_room(struct recorder *recorder)
 {
@@ -226,21 +287,27 @@ int recorder_append(struct recorder *recorder, int stream, struct record *record
 	int rc;
 
 	if (record->seq <= into->appended)
-		return fail(recorder, TROUPE_E_EXISTS, into->name, "");
+		return recorder_fail(recorder, TROUPE_E_EXISTS, into->name, "");
 	rc = make_room(recorder);
+	if (rc == 0)
+		rc = next_segment(recorder, into, record);
 	if (rc < 0)
-		return fail(recorder, rc, into->name, "");
+		return recorder_fail(recorder, rc, into->name, "");
 	record->run = recorder->options.run;
 	memcpy(record->stream, into->name, NAME_SIZE);
 	row = &recorder->pending[recorder->n_pending];
 	*row = (struct index_row){.record = *record};
-	rc = segment_writer_append(&recorder->writer, record, coded, &row->offset, &row->length);
+	rc = segment_writer_append(&into->writer, record, coded, &row->offset, &row->length);
 	if (rc < 0)
-		return fail(recorder, rc, "writing the segment", "");
-	row->segment = recorder->writer.number;
+		return recorder_fail(recorder, rc, "writing the segment", "");
+	row->segment = into->writer.header.number;
+	row->coded_at = row->offset + record_header(record->coding);
+	row->record.dts = 0; /* as the index has it */
 	recorder->n_pending++;
 	recorder->pending_bytes += row->length;
+	into->n_pending++;
 	into->appended = record->seq;
+	into->coding = record->coding;
 	FAIL_POINT(APPENDED);
 	return 0;
 }
@@ -252,106 +319,7 @@ uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes)
 	return recorder->n_pending;
 }
 
-/* ---- committing ---- */
-
-static int enter_batch(struct recorder *recorder, int64_t stored)
-{
-	const struct segment_writer *writer = &recorder->writer;
-	int rc = index_begin(recorder->index);
-
-	for (uint32_t i = 0; rc == 0 && i < recorder->n_pending; i++) {
-		recorder->pending[i].stored = stored;
-		rc = index_add_frame(recorder->index, &recorder->pending[i]);
-	}
-	if (rc == 0)
-		rc = index_set_segment(recorder->index, writer->number, writer->created_wall,
-				       writer->synced);
-	if (rc == 0)
-		rc = index_commit(recorder->index);
-	if (rc < 0)
-		index_rollback(recorder->index);
-	return rc;
-}
-
-static void forget_pending(struct recorder *recorder)
-{
-	recorder->n_pending = 0;
-	recorder->pending_bytes = 0;
-}
-
-static struct recorder_stream *stream_of(struct recorder *recorder, const char *name)
-{
-	for (int i = 0; i < recorder->n_streams; i++)
-		if (strcmp(recorder->streams[i].name, name) == 0)
-			return &recorder->streams[i];
-	return NULL;
-}
-
-/* The segment went back to its last synced end, and so do we. What lies before that end goes on
- * waiting: an earlier commit of it failed in the index, and nobody knows how far that one got. If
- * we are killed, SQLite's log may show it as done after all, so those records stay where they are.
- */
-static void step_back(struct recorder *recorder)
-{
-	uint32_t kept = 0;
-
-	for (int i = 0; i < recorder->n_streams; i++)
-		recorder->streams[i].appended = recorder->streams[i].tally.last;
-	recorder->pending_bytes = 0;
-	for (; kept < recorder->n_pending; kept++) {
-		const struct index_row *row = &recorder->pending[kept];
-
-		if (row->offset >= recorder->writer.synced)
-			break;
-		stream_of(recorder, row->record.stream)->appended = row->record.seq;
-		recorder->pending_bytes += row->length;
-	}
-	recorder->n_pending = kept;
-}
-
-static void count_batch(struct recorder *recorder)
-{
-	for (uint32_t i = 0; i < recorder->n_pending; i++) {
-		const struct record *record = &recorder->pending[i].record;
-		struct index_tally *tally = &stream_of(recorder, record->stream)->tally;
-
-		tally->frames++;
-		tally->bypassed += (record->marks & MARK_BYPASSED) != 0;
-		tally->quarantined += (record->marks & MARK_QUARANTINED) != 0;
-		tally->last = record->seq;
-	}
-}
-
-int recorder_commit(struct recorder *recorder)
-{
-	struct recorder_state *state = &recorder->state;
-	int64_t begun = clock_now(), stored;
-	int rc;
-
-	if (recorder->n_pending == 0)
-		return 0;
-	rc = segment_writer_sync(&recorder->writer);
-	if (rc < 0) {
-		step_back(recorder);
-		return fail(recorder, rc, "syncing the segment", "");
-	}
-	FAIL_POINT(SYNCED);
-	stored = clock_now();
-	rc = enter_batch(recorder, stored);
-	if (rc < 0)
-		return fail(recorder, rc, INDEX_FILE, index_error(recorder->index));
-	FAIL_POINT(COMMITTED);
-	count_batch(recorder);
-	state->commits++;
-	state->committed += recorder->n_pending;
-	state->last_frames = recorder->n_pending;
-	state->last_bytes = recorder->pending_bytes;
-	state->last_commit = clock_now();
-	state->last_duration = state->last_commit - begun;
-	forget_pending(recorder);
-	next_segment(recorder);
-	return 0;
-}
+/* ---- what it says about itself ---- */
 
 void recorder_tally(const struct recorder *recorder, int stream, struct index_tally *tally)
 {
@@ -363,11 +331,35 @@ uint64_t recorder_taken(const struct recorder *recorder, int stream)
 	return recorder->streams[stream].appended;
 }
 
+struct index *recorder_index(struct recorder *recorder)
+{
+	return recorder->index;
+}
+
+int recorder_segments(const struct recorder *recorder)
+{
+	return recorder->folder.segments;
+}
+
+uint32_t recorder_new_number(struct recorder *recorder)
+{
+	return ++recorder->numbers;
+}
+
 void recorder_state(const struct recorder *recorder, struct recorder_state *state)
 {
 	*state = recorder->state;
-	state->segment = recorder->writer.number;
-	state->offset = recorder->writer.started ? recorder->writer.at : 0;
+	for (int i = 0; i < recorder->n_streams; i++) {
+		const struct segment_writer *writer = &recorder->streams[i].writer;
+
+		if (!writer->started)
+			continue;
+		state->open++;
+		if (writer->header.number > state->segment) {
+			state->segment = writer->header.number;
+			state->offset = writer->at;
+		}
+	}
 }
 
 const char *recorder_error(const struct recorder *recorder)

@@ -1,8 +1,9 @@
-/* The writer of a recording: takes frames into the newest segment and commits them in groups. Knows
- * nothing of slots and workers, so that tests and tools can write a recording too. One thread.
+/* The writer of a recording: takes frames, each stream's into a segment of its own, and commits
+ * them in groups. Knows nothing of slots and workers, so that tests and tools can write a recording
+ * too. One thread.
  *
- * A commit syncs the segment, then enters the whole batch into the index in one transaction. Only
- * what was committed is in the recording for good. */
+ * A commit syncs all segments that have grown, then enters the whole batch into the index in one
+ * transaction. Only what was committed is in the recording for good. */
 #ifndef TROUPE_WORKERS_STORER_RECORDER_H
 #define TROUPE_WORKERS_STORER_RECORDER_H
 
@@ -29,8 +30,9 @@ struct recorder_options {
 
 /* What a recorder says about itself. */
 struct recorder_state {
-	uint32_t segment;     /* being written, or the last one */
+	uint32_t segment;     /* the newest one that is written */
 	uint64_t offset;      /* where its next record goes */
+	uint32_t open;	      /* segments that are written */
 	uint64_t commits;     /* batches since recorder_open */
 	uint64_t committed;   /* frames in them */
 	uint32_t last_frames; /* of the last commit */
@@ -56,7 +58,8 @@ int recorder_add_stream(struct recorder *recorder, const char *name, uint32_t wi
 void recorder_tally(const struct recorder *recorder, int stream, struct index_tally *tally);
 
 /* Takes one frame. run and stream of the record are filled in. Errors leave nothing behind and may
- * be tried again, but TROUPE_E_EXISTS: the stream has this number or a higher one already. */
+ * be tried again, but TROUPE_E_EXISTS: the stream has this number or a higher one already.
+ * TROUPE_E_BUSY: a segment is to begin with this frame, a keyframe; commit, and append it again. */
 int recorder_append(struct recorder *recorder, int stream, struct record *record,
 		    const uint8_t *coded);
 
@@ -67,9 +70,17 @@ uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes);
 uint64_t recorder_taken(const struct recorder *recorder, int stream);
 
 /* Commits what is pending. On an error nothing of it is for good. What still is pending then will
- * be tried again by the next call; what is not (the disk refused the segment, see
+ * be tried again by the next call; what is not (the disk refused a stream's segment, see
  * segment_writer_sync) has to be appended again, behind recorder_taken. */
 int recorder_commit(struct recorder *recorder);
+
+/* The index, for those who enter something of their own between two commits, or within one. It
+ * stays the recorder's. */
+struct index *recorder_index(struct recorder *recorder);
+/* The folder of the segments (a descriptor). */
+int recorder_segments(const struct recorder *recorder);
+/* A number for a segment that somebody else makes; never used again. */
+uint32_t recorder_new_number(struct recorder *recorder);
 
 void recorder_state(const struct recorder *recorder, struct recorder_state *state);
 

@@ -32,6 +32,7 @@ static int open_segments(const char *folder)
 int recording_open(struct recording **recording, const char *folder, char *why, size_t why_size)
 {
 	struct recording *opened = calloc(1, sizeof(*opened));
+	char detail[256];
 	int rc;
 
 	*recording = NULL;
@@ -42,9 +43,11 @@ int recording_open(struct recording **recording, const char *folder, char *why, 
 	opened->reader.fd = -1;
 	opened->segments = open_segments(folder);
 	rc = opened->segments < 0 ? opened->segments
-				  : index_open(&opened->index, folder, false, NULL);
+				  : index_open(&opened->index, folder, detail, sizeof(detail));
 	if (rc < 0) {
-		snprintf(why, why_size, "no recording in '%s': %s", folder, error_text(rc));
+		if (opened->segments < 0)
+			snprintf(detail, sizeof(detail), "%s", error_text(rc));
+		snprintf(why, why_size, "no recording in '%s': %s", folder, detail);
 		recording_close(opened);
 		return rc;
 	}
@@ -160,6 +163,12 @@ int recording_next_event_what(struct recording *recording, const char *stream, e
 	return index_next_event_what(recording->index, stream, kind, after, what);
 }
 
+int recording_next_segment(struct recording *recording, uint32_t after,
+			   struct index_segment *segment)
+{
+	return index_next_segment(recording->index, after, segment);
+}
+
 int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
 		   const uint8_t **coded)
 {
@@ -167,7 +176,7 @@ int recording_read(struct recording *recording, const struct index_row *row, str
 	uint32_t length;
 	int rc;
 
-	if (reader->fd >= 0 && reader->number != row->segment)
+	if (reader->fd >= 0 && reader->header.number != row->segment)
 		segment_close(reader);
 	if (reader->fd < 0) {
 		rc = segment_open(reader, recording->segments, row->segment);

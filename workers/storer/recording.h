@@ -71,8 +71,13 @@ int recording_next_event_stream(struct recording *recording, const char *after,
 int recording_next_event_what(struct recording *recording, const char *stream, enum event_kind kind,
 			      const char *after, char what[EVENT_WHAT_SIZE]);
 
-/* The frame itself, its CRC checked; record->coded_bytes of *coded are valid until the next call.
- * TROUPE_E_NOT_FOUND: its segment is gone; TROUPE_E_CORRUPT: damaged, or not the frame of that row.
+/* The first segment with a number above `after` (0 at first). TROUPE_E_ENDED. */
+int recording_next_segment(struct recording *recording, uint32_t after,
+			   struct index_segment *segment);
+
+/* The frame itself, however it is coded, its CRC checked; record->coded_bytes of *coded are valid
+ * until the next call. TROUPE_E_NOT_FOUND: its segment is gone; TROUPE_E_CORRUPT: damaged, or not
+ * the frame of that row.
  */
 int recording_read(struct recording *recording, const struct index_row *row, struct record *record,
 		   const uint8_t **coded);

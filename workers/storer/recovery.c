@@ -1,269 +1,408 @@
 /* Making segments and index agree again. */
-#include "workers/storer/recovery.h"
+#include "workers/storer/recovery_private.h"
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
+#include "ipc/slots/word.h"
 #include "workers/storer/rewrite.h"
+#include "workers/storer/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-/* One run of recovery. */
-struct rescue {
-	struct index *index;
-	bool made;
-	int segments;
-	struct recovery *done;
+/* A segment that is read, and the stream whose frames are being entered. */
+struct treatment {
+	struct rescue *rescue;
+	struct patient *patient;
+	struct segment_reader reader;
+	bool fresh;   /* it may end with what nobody vouched for */
+	uint64_t end; /* behind the last whole record */
+	uint64_t run; /* 0: no stream yet */
+	char stream[NAME_SIZE];
+	struct index_tally tally;
 };
 
-/* One segment that is looked at. */
-struct patient {
-	struct segment_reader reader;
-	uint32_t number;
-	bool newest;	/* the one that was written last: the only one that is changed */
-	bool known;	/* the index has a row for it */
-	uint64_t bytes; /* what the index vouches for */
-	uint64_t size;
-	uint64_t end; /* behind the last whole record */
-};
+/* ---- the file ---- */
 
 /* Where the records from `from` on end. Damage ends a segment, except where the index is made anew
  * or the segment was finished long ago: then what lies behind is as good as what lies before. */
-static int find_end(struct rescue *rescue, struct patient *patient, uint64_t from)
+static int find_end(struct treatment *t, uint64_t from)
 {
-	bool step_over = rescue->made || !patient->newest;
+	bool step_over = t->rescue->made || !t->fresh;
 	uint64_t at = from;
 
-	patient->end = from;
+	t->end = from;
 	for (;;) {
 		struct record record;
 		uint32_t length;
-		int rc = segment_read(&patient->reader, at, &record, NULL, &length);
+		int rc = segment_read(&t->reader, at, &record, NULL, &length);
 		int64_t next;
 
 		if (rc == 0) {
 			at += length;
-			patient->end = at;
+			t->end = at;
 			continue;
 		}
 		if (rc == TROUPE_E_ENDED)
 			return 0;
 		if (rc != TROUPE_E_TRUNCATED && rc != TROUPE_E_CORRUPT)
 			return rc;
-		next = step_over ? segment_resync(&patient->reader, at) : TROUPE_E_ENDED;
+		next = step_over ? segment_resync(&t->reader, at) : TROUPE_E_ENDED;
 		if (next == TROUPE_E_ENDED)
 			return 0;
 		if (next < 0)
 			return (int)next;
-		rescue->done->damaged++;
+		t->rescue->done->damaged++;
 		at = (uint64_t)next;
 	}
 }
 
-/* After this the disk has the segment up to its end, and the newest one nothing behind it. */
-static int make_durable(struct rescue *rescue, const struct patient *patient, uint64_t from)
+/* After this the disk has the segment up to its end, and a fresh one nothing behind it. */
+static int make_durable(struct treatment *t, uint64_t from)
 {
+	struct patient *patient = t->patient;
 	char name[SEGMENT_NAME_SIZE];
-	int fd = openat(rescue->segments, segment_name(patient->number, name), O_RDWR | O_CLOEXEC);
+	int fd = openat(t->rescue->segments, segment_name(patient->segment.number, name),
+			O_RDWR | O_CLOEXEC);
 	int rc = 0;
 
 	if (fd < 0)
 		return error_from_errno(errno);
-	if (patient->newest) {
+	if (t->fresh) {
 		/* The header too when nothing in the segment was vouched for. */
-		rc = rewrite_bytes(fd, from > SEGMENT_HEADER ? from : 0, patient->end);
-		if (rc == 0 && patient->size > patient->end) {
-			if (ftruncate(fd, (off_t)patient->end) < 0)
+		rc = rewrite_bytes(fd, from > SEGMENT_HEADER ? from : 0, t->end);
+		if (rc == 0 && patient->size > t->end) {
+			if (ftruncate(fd, (off_t)t->end) < 0)
 				rc = error_from_errno(errno);
 			else
-				rescue->done->bytes_cut += patient->size - patient->end;
+				t->rescue->done->bytes_cut += patient->size - t->end;
 			FAIL_POINT(RECOVERY_CUT);
 		}
 	}
-	if (rc == 0 && (fdatasync(fd) < 0 || fsync(rescue->segments) < 0))
+	if (rc == 0 && fdatasync(fd) < 0)
 		rc = error_from_errno(errno);
 	close(fd);
 	FAIL_POINT(RECOVERY_SYNCED);
 	return rc;
 }
 
-static int add_row(struct rescue *rescue, const struct index_row *row)
-{
-	const struct record *record = &row->record;
-	int rc = index_add_frame(rescue->index, row);
+/* ---- the rows ---- */
 
-	if (rc == TROUPE_E_EXISTS)
-		return 0; /* by an earlier scan; a frame that is there twice is for verify to find
-			   */
+/* Tells the index what it has of the stream whose frames were entered. */
+static int finish_stream(struct treatment *t)
+{
+	return t->run == 0 ? 0 : index_set_tally(t->rescue->index, t->run, t->stream, &t->tally);
+}
+
+static int begin_stream(struct treatment *t, const struct record *record)
+{
+	struct index *index = t->rescue->index;
+	int rc;
+
+	if (t->run == record->run && strcmp(t->stream, record->stream) == 0)
+		return 0;
+	rc = finish_stream(t);
 	if (rc == 0)
-		rc = index_add_run(rescue->index, record->run, "");
+		rc = index_add_run(index, record->run, "", "");
 	if (rc == 0)
-		rc = index_add_stream(rescue->index, record->run, record->stream, record->width,
+		rc = index_add_stream(index, record->run, record->stream, record->width,
 				      record->height, 0, 0);
-	rescue->done->rows_added += rc == 0;
+	if (rc == 0)
+		rc = index_tally(index, record->run, record->stream, &t->tally);
+	t->run = record->run;
+	memcpy(t->stream, record->stream, NAME_SIZE);
 	return rc;
 }
 
+/* The frame has a row. By an earlier scan; or it is there twice, which is for verify to find; or it
+ * was re-coded and the index still shows where it was. */
+static int take_over(struct treatment *t, const struct index_row *row)
+{
+	const struct record *record = &row->record;
+	struct index_row other;
+	int rc;
+
+	if (t->patient->segment.replaces == 0)
+		return 0;
+	rc = index_find(t->rescue->index, record->run, record->stream, record->seq, &other);
+	if (rc == 0 && other.segment == t->patient->segment.replaces) {
+		rc = index_move_frame(t->rescue->index, row);
+		index_segment_grow(&t->patient->segment, row);
+	}
+	return rc == TROUPE_E_NOT_FOUND ? 0 : rc;
+}
+
+static int add_row(struct treatment *t, const struct index_row *row)
+{
+	int rc = begin_stream(t, &row->record);
+
+	if (rc == 0)
+		rc = index_add_frame(t->rescue->index, row);
+	if (rc == TROUPE_E_EXISTS)
+		return take_over(t, row);
+	if (rc < 0)
+		return rc;
+	index_segment_grow(&t->patient->segment, row);
+	index_tally_grow(&t->tally, &row->record);
+	t->rescue->done->rows_added++;
+	return 0;
+}
+
 /* Rows for all whole records of [from, end). */
-static int add_rows(struct rescue *rescue, struct patient *patient, uint64_t from)
+static int add_rows(struct treatment *t, uint64_t from)
 {
 	int64_t now = clock_now();
 	uint64_t at = from;
 	int rc = 0;
 
-	while (rc == 0 && at < patient->end) {
-		struct index_row row = {.segment = patient->number, .offset = at, .stored = now};
+	while (rc == 0 && at < t->end) {
+		struct index_row row = {
+			.segment = t->patient->segment.number, .offset = at, .stored = now};
 
-		rc = segment_read(&patient->reader, at, &row.record, NULL, &row.length);
+		rc = segment_read(&t->reader, at, &row.record, NULL, &row.length);
 		if (rc == 0) {
-			rc = add_row(rescue, &row);
+			row.coded_at = at + record_header(row.record.coding);
+			rc = add_row(t, &row);
 			at += row.length;
 		} else if (rc == TROUPE_E_CORRUPT || rc == TROUPE_E_TRUNCATED) {
-			int64_t next = segment_resync(&patient->reader, at);
+			int64_t next = segment_resync(&t->reader, at);
 
 			rc = next < 0 ? (int)next : 0;
 			at = (uint64_t)next;
 		}
 	}
-	return rc;
+	return rc < 0 ? rc : finish_stream(t);
 }
 
 /* Rows behind the end go, missing ones come, and the index vouches for all of it. */
-static int agree(struct rescue *rescue, struct patient *patient, uint64_t from)
+static int agree(struct treatment *t, uint64_t from)
 {
-	int rc = index_cut_segment(rescue->index, patient->number, patient->end);
+	struct index_segment *segment = &t->patient->segment;
+	int rows = index_cut_segment(t->rescue->index, segment->number, t->end);
+	int rc = rows < 0 ? rows : 0;
 
-	if (rc < 0)
-		return rc;
-	rescue->done->rows_removed += (uint64_t)rc;
-	rc = add_rows(rescue, patient, from);
-	return rc < 0 ? rc
-		      : index_set_segment(rescue->index, patient->number,
-					  patient->reader.created_wall, patient->end);
+	if (rows > 0) {
+		t->rescue->done->rows_removed += (uint64_t)rows;
+		rc = index_sum_segment(t->rescue->index, segment);
+	}
+	if (rc == 0)
+		rc = add_rows(t, from);
+	segment->bytes = t->end;
+	return rc;
+}
+
+/* ---- one segment ---- */
+
+static int treat_file(struct treatment *t)
+{
+	const struct patient *patient = t->patient;
+	uint64_t from = patient->segment.bytes;
+	int rc;
+
+	/* Shorter than the index says: what is still whole has to be found out from the start. */
+	if (!patient->known || patient->size < from || from < SEGMENT_HEADER)
+		from = SEGMENT_HEADER;
+	rc = find_end(t, from);
+	if (rc == 0)
+		rc = make_durable(t, from);
+	return rc < 0 ? rc : agree(t, from);
+}
+
+/* Whether no commit has seen a newer segment. What is re-coded has its number long before. */
+static bool is_newer(const struct rescue *rescue, const struct patient *patient)
+{
+	for (size_t i = rescue->n_patients; i-- > 0 && &rescue->patients[i] > patient;)
+		if (rescue->patients[i].known && rescue->patients[i].segment.replaces == 0)
+			return false;
+	return true;
+}
+
+/* A segment whose header cannot be read. One that was just being born (a commit would have made it
+ * known) holds nothing: it goes. Anything else stays as it is, for verify and for people. */
+static int give_up(struct rescue *rescue, struct patient *patient)
+{
+	bool unborn =
+		patient->why == TROUPE_E_TRUNCATED ||
+		(patient->why == TROUPE_E_CORRUPT && !rescue->made && is_newer(rescue, patient));
+
+	if (unborn && !patient->known)
+		return recovery_unlink(rescue, patient);
+	log_warn("segment %06" PRIu32 ".seg: %s; left as it is", patient->segment.number,
+		 error_text(patient->why));
+	rescue->done->damaged++;
+	return 0;
 }
 
 static int treat(struct rescue *rescue, struct patient *patient)
 {
-	uint64_t from = patient->bytes;
-	int64_t size = segment_size(&patient->reader);
+	struct treatment t = {.rescue = rescue, .patient = patient};
 	int rc;
 
-	if (size < 0)
-		return (int)size;
-	patient->size = (uint64_t)size;
-	patient->end = patient->size;
-	if (patient->known && patient->size == patient->bytes)
-		return 0;
-	/* Shorter than the index says: what is still whole has to be found out from the start. */
-	if (!patient->known || patient->size < patient->bytes || from < SEGMENT_HEADER)
-		from = SEGMENT_HEADER;
-	rc = find_end(rescue, patient, from);
-	if (rc == 0)
-		rc = make_durable(rescue, patient, from);
-	return rc < 0 ? rc : agree(rescue, patient, from);
-}
-
-/* A segment whose header cannot be read. One that was just being born (a commit would have made it
- * known) holds nothing: it goes. Anything else stays as it is, for verify and for people. Returns
- * whether the writer may use the number again. */
-static bool give_up(struct rescue *rescue, const struct patient *patient, int why)
-{
-	bool unborn = why == TROUPE_E_TRUNCATED || (why == TROUPE_E_CORRUPT && !rescue->made);
-	char name[SEGMENT_NAME_SIZE];
-
-	segment_name(patient->number, name);
-	if (unborn && patient->newest && !patient->known &&
-	    unlinkat(rescue->segments, name, 0) == 0)
-		return true;
-	log_warn("segment %s: %s; left as it is", name, error_text(why));
-	rescue->done->damaged++;
-	return false;
-}
-
-/* Treats one segment; for the newest one leaves the writer at its end. */
-static int visit(struct rescue *rescue, uint32_t number, bool newest, struct segment_writer *writer)
-{
-	struct patient patient = {.number = number, .newest = newest};
-	int rc = index_segment(rescue->index, number, &patient.bytes);
-
-	if (rc < 0 && rc != TROUPE_E_NOT_FOUND)
-		return rc;
-	patient.known = rc == 0;
-	rc = segment_open(&patient.reader, rescue->segments, number);
-	if (rc == TROUPE_E_TRUNCATED || rc == TROUPE_E_CORRUPT || rc == TROUPE_E_SCHEMA) {
-		writer->number = give_up(rescue, &patient, rc) ? number - 1 : number;
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	rc = treat(rescue, &patient);
-	writer->number = number;
-	if (rc == 0 && newest)
-		rc = segment_writer_resume(writer, number, patient.end,
-					   patient.reader.created_wall);
-	segment_close(&patient.reader);
+	patient->why = segment_open(&t.reader, rescue->segments, patient->segment.number);
+	if (patient->why == TROUPE_E_TRUNCATED || patient->why == TROUPE_E_CORRUPT ||
+	    patient->why == TROUPE_E_SCHEMA)
+		return give_up(rescue, patient);
+	if (patient->why < 0)
+		return patient->why;
+	t.fresh = patient->last && (!patient->known || patient->segment.state == SEGMENT_OPEN);
+	rc = treat_file(&t);
+	segment_close(&t.reader);
 	return rc;
 }
 
-/* Segments that the index knows and the folder lacks. Behind the newest file they were lost by a
- * crash: so are their rows. Others were taken away by somebody: verify tells. */
-static int missing_segments(struct rescue *rescue, const uint32_t *numbers, int count)
+/* The order was: doomed, out of the folder, forgotten. */
+static int finish_doomed(struct rescue *rescue, struct patient *patient)
 {
-	uint32_t newest = count > 0 ? numbers[count - 1] : 0;
-	int at = 0;
+	int rc = recovery_unlink(rescue, patient);
 
-	for (int64_t known = index_next_segment(rescue->index, 0);;
-	     known = index_next_segment(rescue->index, (uint32_t)known)) {
-		if (known == TROUPE_E_ENDED)
-			return 0;
-		if (known < 0)
-			return (int)known;
-		while (at < count && numbers[at] < known)
-			at++;
-		if (at < count && numbers[at] == known)
-			continue;
-		log_warn("segment %06" PRId64 ".seg is not there", known);
-		if (known > newest) {
-			int rows = index_forget_segment(rescue->index, (uint32_t)known);
-
-			if (rows < 0)
-				return rows;
-			rescue->done->rows_removed += (uint64_t)rows;
-		} else {
-			rescue->done->damaged++;
-		}
-	}
+	/* The removal is to be on the disk before it is forgotten. */
+	if (rc == 0 && fsync(rescue->segments) < 0)
+		rc = error_from_errno(errno);
+	if (rc == 0)
+		rc = index_forget_segment(rescue->index, patient->segment.number, "keep");
+	rescue->done->removed++;
+	return rc < 0 ? rc : 0;
 }
 
-int recovery_run(struct index *index, bool made, int segments, struct segment_writer *writer,
+/* The index knows it and the folder lacks it. Behind the last file of its stream it was lost by a
+ * crash: so are its rows. Others were taken away by somebody: verify tells. */
+static int miss(struct rescue *rescue, const struct patient *patient)
+{
+	const struct index_segment *segment = &patient->segment;
+	bool lost = segment->replaces == 0;
+	int rows;
+
+	for (size_t i = 0; lost && i < rescue->n_patients; i++) {
+		const struct patient *other = &rescue->patients[i];
+
+		lost = !other->last || strcmp(other->segment.stream, segment->stream) != 0 ||
+		       other->segment.number < segment->number;
+	}
+	log_warn("segment %06" PRIu32 ".seg is not there", segment->number);
+	if (!lost) {
+		rescue->done->damaged++;
+		return 0;
+	}
+	rows = index_cut_segment(rescue->index, segment->number, 0);
+	rescue->done->rows_removed += rows > 0 ? (uint64_t)rows : 0;
+	if (rows >= 0)
+		rows = index_forget_segment(rescue->index, segment->number, "gone");
+	return rows < 0 ? rows : 0;
+}
+
+/* Only the last of each stream is gone on with, and none that holds several streams. */
+static bool stays_open(const struct patient *patient)
+{
+	return patient->last && patient->segment.state == SEGMENT_OPEN &&
+	       patient->segment.stream[0] != 0;
+}
+
+static int visit(struct rescue *rescue, struct patient *patient)
+{
+	struct index_segment *segment = &patient->segment;
+	bool settled = patient->known && patient->size == segment->bytes;
+	int rc;
+
+	if (patient->gone)
+		return 0;
+	if (patient->known && segment->state == SEGMENT_DOOMED)
+		return finish_doomed(rescue, patient);
+	if (!patient->there)
+		return miss(rescue, patient);
+	if (settled && (segment->state == SEGMENT_CLOSED || stays_open(patient)))
+		return 0;
+	rc = settled ? 0 : treat(rescue, patient);
+	if (rc < 0 || patient->gone || patient->why < 0)
+		return rc;
+	if (!stays_open(patient))
+		segment->state = SEGMENT_CLOSED;
+	return index_set_segment(rescue->index, segment);
+}
+
+/* A segment all of whose frames were taken over by the one that replaces it. */
+static int finish_replaced(struct rescue *rescue)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && rescue->made && i < rescue->n_patients; i++) {
+		const struct patient *patient = &rescue->patients[i];
+		struct patient *old = recovery_patient(rescue, patient->segment.replaces);
+		struct index_row row;
+
+		if (patient->gone || old == NULL || old->gone)
+			continue;
+		rc = index_next_place(rescue->index, old->segment.number, 0, &row);
+		if (rc == TROUPE_E_ENDED)
+			rc = finish_doomed(rescue, old);
+	}
+	return rc;
+}
+
+static int visit_all(struct rescue *rescue)
+{
+	int rc = recovery_survey(rescue);
+
+	if (rc == 0)
+		rc = recovery_throw_away(rescue);
+	for (size_t i = 0; rc == 0 && i < rescue->n_patients; i++) {
+		if (rescue->waiting != NULL)
+			rescue->waiting(rescue->arg);
+		rc = visit(rescue, &rescue->patients[i]);
+	}
+	if (rc == 0)
+		rc = finish_replaced(rescue);
+	if (rc == 0 && rescue->made)
+		rc = index_forget_gaps(rescue->index, clock_wall());
+	if (rc == 0 && fsync(rescue->segments) < 0)
+		rc = error_from_errno(errno);
+	return rc;
+}
+
+static int highest(const struct rescue *rescue, uint32_t *numbers)
+{
+	int64_t number = index_highest_segment(rescue->index);
+
+	if (number < 0)
+		return (int)number;
+	*numbers = (uint32_t)number;
+	for (size_t i = 0; i < rescue->n_patients; i++) {
+		const struct patient *patient = &rescue->patients[i];
+
+		if (patient->there && !patient->gone && patient->segment.number > *numbers)
+			*numbers = patient->segment.number;
+	}
+	return 0;
+}
+
+int recovery_run(struct index *index, bool made, int segments, uint32_t *numbers,
 		 struct recovery *done, folder_waiting_fn *waiting, void *arg)
 {
-	struct rescue rescue = {.index = index, .made = made, .segments = segments, .done = done};
-	uint32_t *numbers;
-	int count = segment_list(segments, &numbers);
-	int rc = count < 0 ? count : index_begin(index);
+	struct rescue rescue = {
+		.index = index,
+		.made = made,
+		.segments = segments,
+		.done = done,
+		.waiting = waiting,
+		.arg = arg,
+	};
+	int rc = index_begin(index);
 
 	*done = (struct recovery){0};
-	segment_writer_init(writer, segments, count > 0 ? numbers[count - 1] : 0);
 	if (rc == 0)
-		rc = missing_segments(&rescue, numbers, count);
-	for (int i = 0; rc == 0 && i < count; i++) {
-		if (waiting != NULL)
-			waiting(arg);
-		rc = visit(&rescue, numbers[i], i == count - 1, writer);
-	}
+		rc = visit_all(&rescue);
+	if (rc == 0)
+		rc = highest(&rescue, numbers);
 	FAIL_POINT(RECOVERY_ENTERED);
 	if (rc == 0)
 		rc = index_commit(index);
-	else if (count >= 0)
+	else
 		index_rollback(index);
-	if (rc < 0)
-		segment_writer_finish(writer);
-	free(numbers);
+	free(rescue.patients);
 	return rc;
 }

@@ -9,13 +9,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CRC_AT	     60
+/* of the header's fields */
+#define VERSION_AT  8
+#define NUMBER_AT   12
+#define WALL_AT	    16
+#define STREAM_AT   24
+#define REPLACES_AT 56
+#define CRC_AT	    60
+
 #define RESYNC_BLOCK 16384
 
 static const char segment_magic[8] = {'t', 'r', 'o', 'u', 'p', 's', 'e', 'g'};
@@ -23,6 +31,12 @@ static const char segment_magic[8] = {'t', 'r', 'o', 'u', 'p', 's', 'e', 'g'};
 char *segment_name(uint32_t number, char *out)
 {
 	snprintf(out, SEGMENT_NAME_SIZE, "%06" PRIu32 ".seg", number);
+	return out;
+}
+
+char *segment_draft_name(uint32_t number, char *out)
+{
+	snprintf(out, SEGMENT_NAME_SIZE, "%06" PRIu32 SEGMENT_DRAFT, number);
 	return out;
 }
 
@@ -93,37 +107,74 @@ int segment_list(int folder, uint32_t **numbers)
 	return count;
 }
 
-void segment_encode_header(uint32_t number, int64_t created_wall, uint8_t *out)
+static void put_u32(uint8_t *at, uint32_t value)
 {
-	uint32_t version = htole32(SEGMENT_VERSION), crc;
-	uint64_t wall = htole64((uint64_t)created_wall);
-
-	memset(out, 0, SEGMENT_HEADER);
-	number = htole32(number);
-	memcpy(out, segment_magic, sizeof(segment_magic));
-	memcpy(out + 8, &version, sizeof(version));
-	memcpy(out + 12, &number, sizeof(number));
-	memcpy(out + 16, &wall, sizeof(wall));
-	crc = htole32(crc32c(0, out, CRC_AT));
-	memcpy(out + CRC_AT, &crc, sizeof(crc));
+	value = htole32(value);
+	memcpy(at, &value, sizeof(value));
 }
 
-int segment_decode_header(const uint8_t *data, uint32_t *number, int64_t *created_wall)
+static uint32_t get_u32(const uint8_t *at)
 {
-	uint32_t version, crc;
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return le32toh(value);
+}
+
+void segment_encode_header(const struct segment_header *header, uint8_t *out)
+{
+	uint64_t wall = htole64((uint64_t)header->created_wall);
+
+	memset(out, 0, SEGMENT_HEADER);
+	memcpy(out, segment_magic, sizeof(segment_magic));
+	put_u32(out + VERSION_AT, SEGMENT_VERSION);
+	put_u32(out + NUMBER_AT, header->number);
+	memcpy(out + WALL_AT, &wall, sizeof(wall));
+	memcpy(out + STREAM_AT, header->stream, strnlen(header->stream, NAME_SIZE - 1));
+	put_u32(out + REPLACES_AT, header->replaces);
+	put_u32(out + CRC_AT, crc32c(0, out, CRC_AT));
+}
+
+/* A name and nothing but zeros behind it. */
+static bool is_name(const uint8_t *text)
+{
+	size_t length = strnlen((const char *)text, NAME_SIZE);
+
+	if (length == 0 || length == NAME_SIZE)
+		return false;
+	while (length < NAME_SIZE)
+		if (text[length++] != 0)
+			return false;
+	return true;
+}
+
+static bool all_zero(const uint8_t *data, size_t from, size_t to)
+{
+	while (from < to)
+		if (data[from++] != 0)
+			return false;
+	return true;
+}
+
+int segment_decode_header(const uint8_t *data, struct segment_header *header)
+{
+	uint32_t version = get_u32(data + VERSION_AT);
 	uint64_t wall;
 
-	memcpy(&version, data + 8, sizeof(version));
-	memcpy(number, data + 12, sizeof(*number));
-	memcpy(&wall, data + 16, sizeof(wall));
-	memcpy(&crc, data + CRC_AT, sizeof(crc));
 	if (memcmp(data, segment_magic, sizeof(segment_magic)) != 0 ||
-	    le32toh(crc) != crc32c(0, data, CRC_AT))
+	    get_u32(data + CRC_AT) != crc32c(0, data, CRC_AT))
 		return TROUPE_E_CORRUPT;
-	if (le32toh(version) != SEGMENT_VERSION)
+	if (version < 1 || version > SEGMENT_VERSION)
 		return TROUPE_E_SCHEMA;
-	*number = le32toh(*number);
-	*created_wall = (int64_t)le64toh(wall);
+	if (version == 1 ? !all_zero(data, STREAM_AT, CRC_AT) : !is_name(data + STREAM_AT))
+		return TROUPE_E_CORRUPT;
+	memcpy(&wall, data + WALL_AT, sizeof(wall));
+	*header = (struct segment_header){
+		.number = get_u32(data + NUMBER_AT),
+		.replaces = get_u32(data + REPLACES_AT),
+		.created_wall = (int64_t)le64toh(wall),
+	};
+	memcpy(header->stream, data + STREAM_AT, NAME_SIZE);
 	return 0;
 }
 
@@ -148,24 +199,31 @@ static int read_at(int fd, void *out, size_t size, uint64_t offset)
 	return 0;
 }
 
-int segment_open(struct segment_reader *reader, int folder, uint32_t number)
+int segment_open_file(struct segment_reader *reader, int folder, const char *name)
 {
 	uint8_t header[SEGMENT_HEADER];
-	char name[SEGMENT_NAME_SIZE];
-	uint32_t found = 0;
 	int rc;
 
-	*reader = (struct segment_reader){.number = number};
-	reader->fd = openat(folder, segment_name(number, name), O_RDONLY | O_CLOEXEC);
+	*reader = (struct segment_reader){.fd = openat(folder, name, O_RDONLY | O_CLOEXEC)};
 	if (reader->fd < 0)
 		return error_from_errno(errno);
 	rc = read_at(reader->fd, header, sizeof(header), 0);
 	if (rc == 0)
-		rc = segment_decode_header(header, &found, &reader->created_wall);
-	if (rc == 0 && found != number)
-		rc = TROUPE_E_CORRUPT;
+		rc = segment_decode_header(header, &reader->header);
 	if (rc < 0)
 		segment_close(reader);
+	return rc;
+}
+
+int segment_open(struct segment_reader *reader, int folder, uint32_t number)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int rc = segment_open_file(reader, folder, segment_name(number, name));
+
+	if (rc == 0 && reader->header.number != number) {
+		segment_close(reader);
+		rc = TROUPE_E_CORRUPT;
+	}
 	return rc;
 }
 
@@ -227,7 +285,12 @@ int segment_read(struct segment_reader *reader, uint64_t offset, struct record *
 	memcpy(reader->buffer, header, sizeof(header));
 	rc = read_at(reader->fd, reader->buffer + RECORD_HEADER, *length - RECORD_HEADER,
 		     offset + RECORD_HEADER);
-	return rc < 0 ? rc : record_decode(reader->buffer, *length, record, coded);
+	if (rc == 0)
+		rc = record_decode(reader->buffer, *length, record, coded);
+	if (rc == 0 && reader->header.stream[0] != 0 &&
+	    strcmp(reader->header.stream, record->stream) != 0)
+		rc = TROUPE_E_CORRUPT;
+	return rc;
 }
 
 /* As many bytes as there are, up to `size`. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +16,11 @@
 #define PAGE		((uint64_t)4096)
 #define WRITE_OUT_AFTER 1000000 /* bytes */
 
-void segment_writer_init(struct segment_writer *writer, int folder, uint32_t number)
+void segment_writer_init(struct segment_writer *writer, int folder, const char *stream,
+			 uint32_t *numbers)
 {
-	*writer = (struct segment_writer){.folder = folder, .fd = -1, .number = number};
+	*writer = (struct segment_writer){.folder = folder, .numbers = numbers, .fd = -1};
+	snprintf(writer->header.stream, sizeof(writer->header.stream), "%s", stream);
 }
 
 static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset)
@@ -44,7 +47,7 @@ static int write_header(struct segment_writer *writer)
 {
 	uint8_t header[SEGMENT_HEADER];
 
-	segment_encode_header(writer->number, writer->created_wall, header);
+	segment_encode_header(&writer->header, header);
 	return write_at(writer->fd, header, sizeof(header), 0);
 }
 
@@ -52,7 +55,7 @@ static int open_segment(struct segment_writer *writer, int flags)
 {
 	char name[SEGMENT_NAME_SIZE];
 
-	writer->fd = openat(writer->folder, segment_name(writer->number, name),
+	writer->fd = openat(writer->folder, segment_name(writer->header.number, name),
 			    O_RDWR | O_CLOEXEC | flags, SEGMENT_MODE);
 	return writer->fd < 0 ? error_from_errno(errno) : 0;
 }
@@ -64,9 +67,9 @@ static int start_segment(struct segment_writer *writer)
 	char name[SEGMENT_NAME_SIZE];
 	int rc;
 
-	writer->number++;
+	writer->header.number = ++*writer->numbers;
+	writer->header.created_wall = clock_wall();
 	writer->created = clock_now();
-	writer->created_wall = clock_wall();
 	rc = open_segment(writer, O_CREAT | O_TRUNC);
 	FAIL_POINT(SEGMENT_MADE);
 	if (rc == 0)
@@ -81,10 +84,10 @@ static int start_segment(struct segment_writer *writer)
 	}
 	if (writer->fd >= 0) {
 		close(writer->fd);
-		unlinkat(writer->folder, segment_name(writer->number, name), 0);
+		unlinkat(writer->folder, segment_name(writer->header.number, name), 0);
 	}
 	writer->fd = -1;
-	writer->number--;
+	--*writer->numbers;
 	return rc;
 }
 
@@ -116,13 +119,13 @@ int segment_writer_resume(struct segment_writer *writer, uint32_t number, uint64
 	int64_t age = clock_wall() - created_wall;
 	int rc;
 
-	writer->number = number;
+	writer->header.number = number;
+	writer->header.created_wall = created_wall;
 	rc = open_segment(writer, 0);
 	if (rc < 0)
 		return rc;
 	writer->started = true;
 	writer->at = writer->synced = writer->handed = at;
-	writer->created_wall = created_wall;
 	writer->created = clock_now() - (age > 0 ? age : 0);
 	return 0;
 }
@@ -143,12 +146,10 @@ static int make_room(struct segment_writer *writer, size_t size)
 
 /* Lets the disk begin with what the next sync would else wait for as a whole. It promises nothing:
  * what is on the disk, and every error, is the sync's to tell. The last page goes with the next. */
-static void write_out(struct segment_writer *writer)
+static void write_out(struct segment_writer *writer, uint64_t to)
 {
-	uint64_t from = writer->handed, to = writer->at / PAGE * PAGE;
+	uint64_t from = writer->handed;
 
-	if (to < from + WRITE_OUT_AFTER)
-		return;
 	(void)sync_file_range(writer->fd, (off_t)from, (off_t)(to - from), SYNC_FILE_RANGE_WRITE);
 	writer->handed = to;
 }
@@ -156,7 +157,7 @@ static void write_out(struct segment_writer *writer)
 int segment_writer_append(struct segment_writer *writer, const struct record *record,
 			  const uint8_t *coded, uint64_t *offset, uint32_t *length)
 {
-	uint32_t size = record_length(record->coded_bytes);
+	uint32_t size = record_length(record->coding, record->coded_bytes);
 	int rc = size > 0 ? make_room(writer, size) : TROUPE_E_OVERSIZED;
 
 	if (rc == 0 && !writer->started)
@@ -175,8 +176,15 @@ int segment_writer_append(struct segment_writer *writer, const struct record *re
 	*offset = writer->at;
 	*length = size;
 	writer->at += size;
-	write_out(writer);
+	if (writer->at / PAGE * PAGE >= writer->handed + WRITE_OUT_AFTER)
+		write_out(writer, writer->at / PAGE * PAGE);
 	return 0;
+}
+
+void segment_writer_begin_sync(struct segment_writer *writer)
+{
+	if (writer->started && writer->fd >= 0 && writer->at > writer->handed)
+		write_out(writer, writer->at);
 }
 
 int segment_writer_sync(struct segment_writer *writer)

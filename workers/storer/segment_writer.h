@@ -1,6 +1,5 @@
-/* Appending to segments. What was appended is in the kernel's hands until segment_writer_sync()
- * returned 0; only then is it in the recording for good. One writer a recording (recovery.h takes
- * its lock); one thread. */
+/* Appending to the segments of one stream. What was appended is in the kernel's hands until
+ * segment_writer_sync() returned 0; only then is it in the recording for good. One thread. */
 #ifndef TROUPE_WORKERS_STORER_SEGMENT_WRITER_H
 #define TROUPE_WORKERS_STORER_SEGMENT_WRITER_H
 
@@ -11,25 +10,26 @@
 #include <stdint.h>
 
 struct segment_writer {
-	int folder;	 /* descriptor of segments/, the caller's */
-	int fd;		 /* -1: not open */
-	uint32_t number; /* of the segment that is written, or of the last one; 0: none yet */
-	bool started; /* segment `number` is being written; false: the next append makes a new one
-		       */
-	bool torn;    /* the file may hold more than `at` bytes: mended before the next append */
-	uint64_t at;  /* where the next record goes */
+	int folder;	   /* descriptor of segments/, the caller's */
+	uint32_t *numbers; /* the highest number of the recording, shared by all its writers */
+	int fd;		   /* -1: not open */
+	struct segment_header header; /* of the segment that is written, or of the last one */
+	bool started;	 /* a segment is being written; false: the next append makes a new one */
+	bool torn;	 /* the file may hold more than `at` bytes: mended before the next append */
+	uint64_t at;	 /* where the next record goes */
 	uint64_t synced; /* up to here the disk has it */
 	uint64_t handed; /* up to here the disk was told to begin */
 	int64_t created; /* of the segment, monotonic ns */
-	int64_t created_wall;
 	uint8_t *buffer;
 	size_t capacity;
 };
 
-/* Nothing is opened yet. `number`: the highest segment there is; new ones follow it. */
-void segment_writer_init(struct segment_writer *writer, int folder, uint32_t number);
+/* Nothing is opened yet. New segments are numbered ++*numbers. */
+void segment_writer_init(struct segment_writer *writer, int folder, const char *stream,
+			 uint32_t *numbers);
 
-/* Goes on in an existing segment behind `at`, which is synced and the end of the file. */
+/* Goes on in an existing segment of the stream behind `at`, which is synced and the end of the
+ * file. */
 int segment_writer_resume(struct segment_writer *writer, uint32_t number, uint64_t at,
 			  int64_t created_wall);
 
@@ -37,6 +37,10 @@ int segment_writer_resume(struct segment_writer *writer, uint32_t number, uint64
  * …) nothing of it stays in the segment and the same call may be tried again later. */
 int segment_writer_append(struct segment_writer *writer, const struct record *record,
 			  const uint8_t *coded, uint64_t *offset, uint32_t *length);
+
+/* Lets the disk begin with all of it, so that several segments are written at once before the first
+ * of their syncs is waited for. Promises nothing. */
+void segment_writer_begin_sync(struct segment_writer *writer);
 
 /* Makes everything appended durable. After an error nothing since the last sync is to be believed:
  * the kernel may have thrown the dirty pages away and call the next fdatasync a success. So the

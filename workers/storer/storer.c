@@ -312,6 +312,10 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 		return rc;
 	}
 	rc = recorder_append(storer->recorder, storer->streams[stream], &record, coded);
+	if (rc == TROUPE_E_BUSY) { /* it is to begin a segment */
+		storer->since = 0;
+		return TAP_LATER;
+	}
 	if (rc < 0 && rc != TROUPE_E_EXISTS) {
 		in_trouble(w, storer, rc, recorder_error(storer->recorder));
 		storer->refused = true;
@@ -484,7 +488,7 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	recorder_state(storer->recorder, &state);
 	pending = recorder_pending(storer->recorder, &bytes);
 	fprintf(out, "recording: %s\n", config->folder);
-	fprintf(out, "segment: %06" PRIu32 ".seg\n", state.segment);
+	fprintf(out, "segment: %06" PRIu32 ".seg, %" PRIu32 " open\n", state.segment, state.open);
 	fprintf(out, "offset: %" PRIu64 "\n", state.offset);
 	fprintf(out, "pending: %" PRIu32 " frames, %" PRIu64 " bytes\n", pending, bytes);
 	fprintf(out, "commits: %" PRIu64 ", %.1f frames each\n", state.commits,

@@ -16,7 +16,7 @@
 struct look {
 	struct segment_reader reader;
 	uint32_t number;
-	bool newest;
+	bool open;	/* it may end with records that no commit vouches for */
 	bool known;	/* the index has it … */
 	uint64_t bytes; /* … and vouches for so much */
 	uint64_t at;
@@ -111,6 +111,8 @@ static const char *difference(const struct index_row *row, const struct record *
 		{in_row->seq == record->seq, "seq"},
 		{in_row->ordinal == record->ordinal, "ordinal"},
 		{row->length == length, "length"},
+		{in_row->coding == record->coding, "coding"},
+		{row->coded_at == row->offset + record_header(record->coding), "coded_at"},
 		{in_row->coded_bytes == record->coded_bytes, "coded_bytes"},
 		{in_row->width == record->width, "width"},
 		{in_row->height == record->height, "height"},
@@ -179,8 +181,8 @@ static int step_over(struct verify *verify, struct look *look, int why)
 	return 1;
 }
 
-/* Behind what the index vouches for: nothing, or in the newest segment what the next start
- * recovers. */
+/* Behind what the index vouches for: nothing, or in an open segment what the next start recovers.
+ */
 static int check_tail(struct verify *verify, struct look *look)
 {
 	int rc = stray_rows(verify, look, look->bytes, UINT64_MAX >> 1,
@@ -193,7 +195,7 @@ static int check_tail(struct verify *verify, struct look *look)
 		rc = segment_read(&look->reader, look->at, &record, NULL, &length);
 		if (rc < 0)
 			break;
-		if (!look->newest) {
+		if (!look->open) {
 			rc = no_row(verify, look, &record);
 		} else {
 			rc = look_twice(verify, look, &record);
@@ -206,7 +208,7 @@ static int check_tail(struct verify *verify, struct look *look)
 		return 0;
 	if (rc != TROUPE_E_TRUNCATED && rc != TROUPE_E_CORRUPT)
 		return rc;
-	if (!look->newest)
+	if (!look->open)
 		verify_say(verify, "segment %06" PRIu32 " offset %" PRIu64 ": %s", look->number,
 			   look->at, error_text(rc));
 	return 0;
@@ -236,18 +238,33 @@ static int check_records(struct verify *verify, struct look *look)
 	return check_tail(verify, look);
 }
 
-static int check_segment(struct verify *verify, uint32_t number, bool newest)
+/* What the index says of a segment. One that it does not know may be younger than its snapshot. */
+static int find_segment(struct verify *verify, struct look *look, uint32_t newest)
 {
-	struct look look = {.number = number, .newest = newest, .bytes = SEGMENT_HEADER};
-	int64_t size;
-	int rc = index_segment(index_of(verify), number, &look.bytes);
+	struct index_segment segment;
+	int rc = index_segment(index_of(verify), look->number, &segment);
 
-	if (rc < 0 && rc != TROUPE_E_NOT_FOUND)
-		return rc;
-	look.known = rc == 0;
+	look->bytes = SEGMENT_HEADER;
+	look->open = look->number > newest;
+	if (rc < 0)
+		return rc == TROUPE_E_NOT_FOUND ? 0 : rc;
+	look->known = true;
+	look->open = segment.state == SEGMENT_OPEN;
+	look->bytes = segment.bytes;
+	return segment.state == SEGMENT_DOOMED;
+}
+
+static int check_segment(struct verify *verify, uint32_t number, uint32_t newest)
+{
+	struct look look = {.number = number};
+	int64_t size;
+	int rc = find_segment(verify, &look, newest);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	rc = segment_open(&look.reader, recording_segments(verify->recording), number);
 	if (rc == TROUPE_E_CORRUPT || rc == TROUPE_E_SCHEMA || rc == TROUPE_E_TRUNCATED) {
-		if (look.known || !newest)
+		if (look.known || !look.open)
 			verify_say(verify, "segment %06" PRIu32 ": its header is %s", number,
 				   error_text(rc));
 		return 0;
@@ -266,21 +283,22 @@ static int check_segment(struct verify *verify, uint32_t number, bool newest)
 static int missing_segments(struct verify *verify, const uint32_t *numbers, int count,
 			    uint32_t *newest)
 {
-	int64_t known = index_next_segment(index_of(verify), 0);
+	struct index_segment known = {0};
+	int rc;
 
-	*newest = 0;
-	for (int at = 0; known >= 0; known = index_next_segment(index_of(verify), *newest)) {
-		while (at < count && numbers[at] < known)
+	for (int at = 0; (rc = index_next_segment(index_of(verify), known.number, &known)) == 0;) {
+		while (at < count && numbers[at] < known.number)
 			at++;
-		if (at == count || numbers[at] != known)
-			verify_say(verify, "segment %06" PRId64 ": its file is not there", known);
-		*newest = (uint32_t)known;
+		if ((at == count || numbers[at] != known.number) && known.state != SEGMENT_DOOMED)
+			verify_say(verify, "segment %06" PRIu32 ": its file is not there",
+				   known.number);
 	}
-	return known == TROUPE_E_ENDED ? 0 : (int)known;
+	*newest = known.number;
+	return rc == TROUPE_E_ENDED ? 0 : rc;
 }
 
 /* The files are listed after the index's snapshot was taken: what a storer did in between lies
- * behind the end of the last segment of the snapshot, or in later ones. */
+ * behind the end of segments that were open in the snapshot, or in later ones. */
 static int check_places(struct verify *verify)
 {
 	uint32_t *numbers, newest = 0;
@@ -288,25 +306,25 @@ static int check_places(struct verify *verify)
 	int rc = count < 0 ? count : missing_segments(verify, numbers, count, &newest);
 
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = check_segment(verify, numbers[i], numbers[i] >= newest);
+		rc = check_segment(verify, numbers[i], newest);
 	free(numbers);
 	return rc;
 }
 
 /* ---- frames ---- */
 
+/* Within a segment; one that was re-coded has a higher number than those that follow it. */
 static bool lies_behind(const struct index_row *row, const struct index_row *before)
 {
-	return row->segment > before->segment ||
-	       (row->segment == before->segment && row->offset > before->offset);
+	return row->segment != before->segment || row->offset > before->offset;
 }
 
 static int check_row(struct verify *verify, const struct index_row *row,
 		     const struct index_row *before)
 {
 	const struct record *record = &row->record;
-	uint64_t bytes;
-	int rc = index_segment(index_of(verify), row->segment, &bytes);
+	struct index_segment segment;
+	int rc = index_segment(index_of(verify), row->segment, &segment);
 
 	if (rc < 0 && rc != TROUPE_E_NOT_FOUND)
 		return rc;

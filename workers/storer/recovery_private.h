@@ -1,0 +1,45 @@
+/* What recovery.c (the order of things, one segment) and recovery_survey.c (what there is) share;
+ * nobody else includes it. */
+#ifndef TROUPE_WORKERS_STORER_RECOVERY_PRIVATE_H
+#define TROUPE_WORKERS_STORER_RECOVERY_PRIVATE_H
+
+#include "workers/storer/recovery.h"
+
+/* One segment, in the folder or in the index or in both. */
+struct patient {
+	struct index_segment segment; /* as the index has it; else as its header says */
+	bool known;		      /* to the index */
+	bool there;		      /* in the folder … */
+	uint64_t size;		      /* … so large */
+	int why;   /* its header cannot be read; 0: it can, or was not looked at */
+	bool last; /* the newest file of its stream, of those written by a storer: the only one that
+		    * may end with records that nobody vouched for */
+	bool gone; /* taken out of the folder by this recovery */
+};
+
+/* One run of recovery. */
+struct rescue {
+	struct index *index;
+	bool made;
+	int segments;
+	struct recovery *done;
+	folder_waiting_fn *waiting;
+	void *arg;
+	struct patient *patients; /* by number */
+	size_t n_patients;
+};
+
+/* Finds all segments there are. */
+int recovery_survey(struct rescue *rescue);
+
+/* NULL: there is no such segment. */
+struct patient *recovery_patient(const struct rescue *rescue, uint32_t number);
+
+/* Takes a segment's file away. */
+int recovery_unlink(struct rescue *rescue, struct patient *patient);
+
+/* Throws away what was being made when its maker died: files *.new, and segments that are to
+ * replace one that is still there. */
+int recovery_throw_away(struct rescue *rescue);
+
+#endif
