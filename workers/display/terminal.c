@@ -6,7 +6,7 @@
 #include "ipc/base/log.h"
 #include "workers/display/caption.h"
 #include "workers/display/notice.h"
-#include "workers/media/blocks.h"
+#include "workers/media/cells.h"
 #include "workers/media/screen.h"
 
 #include <inttypes.h>
@@ -42,9 +42,7 @@ struct terminal {
 	struct seen seen[STREAMS_MAX];
 	bool fresh; /* something to draw has come */
 	int64_t draw_due;
-	struct sheet canvas; /* two pixels a cell */
-	char *text;	     /* the picture as the terminal gets it */
-	size_t canvas_size, text_size;
+	struct cells cells;
 	uint64_t drawn;
 };
 
@@ -79,8 +77,7 @@ static void terminal_close(struct worker *w, void *self)
 	for (int i = 0; i < STREAMS_MAX; i++)
 		shot_release(t->seen[i].newest);
 	feed_destroy(t->feed);
-	free(t->canvas.pixels);
-	free(t->text);
+	cells_finish(&t->cells);
 	free(t);
 }
 
@@ -159,30 +156,6 @@ struct tile {
 	uint32_t left, columns, lines;
 };
 
-static int make_room(struct terminal *t, uint32_t columns, uint32_t lines)
-{
-	size_t canvas = (size_t)columns * lines * 2 * 3;
-	size_t text = ((size_t)columns + 2) * (lines + LINES_BELOW) * BLOCKS_CELL_MAX;
-	if (canvas > t->canvas_size) {
-		uint8_t *larger = realloc(t->canvas.pixels, canvas);
-		if (!larger)
-			return TROUPE_E_MEMORY;
-		t->canvas.pixels = larger;
-		t->canvas_size = canvas;
-	}
-	if (text > t->text_size) {
-		char *larger = realloc(t->text, text);
-		if (!larger)
-			return TROUPE_E_MEMORY;
-		t->text = larger;
-		t->text_size = text;
-	}
-	t->canvas.width = columns;
-	t->canvas.height = lines * 2;
-	memset(t->canvas.pixels, 0, canvas);
-	return 0;
-}
-
 static void place(const struct terminal *t, const struct stream_row *stream,
 		  const struct shot *shot, struct tile tile)
 {
@@ -191,7 +164,7 @@ static void place(const struct terminal *t, const struct stream_row *stream,
 	blocks_fit(from.width, from.height, &area.width, &area.height);
 	area.x = tile.left + (tile.columns - area.width) / 2;
 	area.y = tile.lines - area.height / 2;
-	blocks_scale(from, t->canvas, area);
+	blocks_scale(from, t->cells.sheet, area);
 }
 
 /* "cam1 #1234 25.0 fps label triangle, seen as circle 97 %" */
@@ -211,17 +184,6 @@ static void describe(const struct ledger *ledger, const struct seen *seen, char 
 			 caption_label(ledger, record->prediction),
 			 (double)record->probability * 100);
 	}
-}
-
-static size_t write_picture(const struct terminal *t, enum blocks_colours colours)
-{
-	size_t used = 0, row = (size_t)t->canvas.width * 3;
-	for (uint32_t line = 0; line < t->canvas.height / 2; line++) {
-		const uint8_t *upper = t->canvas.pixels + 2 * row * line;
-		used += (size_t)sprintf(t->text + used, "\033[%" PRIu32 ";1H", line + 1);
-		used += blocks_line(t->text + used, upper, upper + row, t->canvas.width, colours);
-	}
-	return used;
 }
 
 /* Below each picture what is known of it; the cursor goes to the last line. */
@@ -244,11 +206,9 @@ static size_t write_words(const struct terminal *t, const struct ledger *ledger,
 
 static enum blocks_colours colours_of(const struct terminal_config *config)
 {
-	const char *said = getenv("COLORTERM");
-	if (strcmp(config->colours, "auto") != 0)
-		return strcmp(config->colours, "256") == 0 ? BLOCKS_256 : BLOCKS_24BIT;
-	return said && (strcmp(said, "truecolor") == 0 || strcmp(said, "24bit") == 0) ? BLOCKS_24BIT
-										      : BLOCKS_256;
+	if (strcmp(config->colours, "auto") == 0)
+		return cells_colours();
+	return strcmp(config->colours, "256") == 0 ? BLOCKS_256 : BLOCKS_24BIT;
 }
 
 static int draw(struct terminal *t, const struct worker *w)
@@ -257,7 +217,7 @@ static int draw(struct terminal *t, const struct worker *w)
 	uint32_t columns, lines, n = ledger->header->n_streams;
 	screen_size(t->screen, &columns, &lines);
 	lines = lines > LINES_BELOW ? lines - LINES_BELOW : 1;
-	int rc = make_room(t, columns, lines);
+	int rc = cells_resize(&t->cells, columns, lines, LINES_BELOW);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < n; i++) {
@@ -266,10 +226,10 @@ static int draw(struct terminal *t, const struct worker *w)
 		if (t->seen[i].newest && tile.columns)
 			place(t, &ledger->streams[i], t->seen[i].newest, tile);
 	}
-	size_t used = write_picture(t, colours_of(worker_config(w)));
-	used += write_words(t, ledger, columns, lines + 1, t->text + used);
+	size_t used = cells_write(&t->cells, colours_of(worker_config(w)));
+	used += write_words(t, ledger, columns, lines + 1, t->cells.text + used);
 	t->drawn++;
-	return screen_put(t->screen, t->text, used);
+	return screen_put(t->screen, t->cells.text, used);
 }
 
 /* Frames are wanted from when the next picture is due until it is drawn: between that nothing is
