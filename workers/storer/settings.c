@@ -63,4 +63,27 @@ const struct row storer_rows[N_STORER_ROWS] = {
 	 .help = "So much of the disk stays free, at most a tenth of it: with less, the oldest of "
 		 "the recording goes, and recording goes on. 0: it may fill the disk, and waits "
 		 "then."},
+	{.name = "event_motion",
+	 .type = ROW_REAL,
+	 ROW_AT(struct storer_config, events.motion),
+	 .min = 0,
+	 .max = 1,
+	 .fallback = "0.002",
+	 .help = "From so much motion on something moves, for `troupe find`: 0 nothing, 1 all "
+		 "black before and white now. A person walking in a street scene makes 0.002, the "
+		 "noise of a camera at rest less than 0.001."},
+	{.name = "event_probability",
+	 .type = ROW_REAL,
+	 ROW_AT(struct storer_config, events.probability),
+	 .min = 0,
+	 .max = 1,
+	 .fallback = "0.5",
+	 .help = "From so sure on a prediction counts, for `troupe find`."},
+	{.name = "event_gap",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct storer_config, events.gap),
+	 .min = 1e6,
+	 .max = 3600e9,
+	 .fallback = "2s",
+	 .help = "What moves again, or is labelled again, within so long is one span."},
 };

@@ -3,6 +3,7 @@
 #define TROUPE_WORKERS_STORER_SETTINGS_H
 
 #include "ipc/base/rows.h"
+#include "workers/storer/events.h"
 
 #include <stdint.h>
 
@@ -17,9 +18,10 @@ struct storer_config {
 	struct keep_limit keep;
 	int64_t keep_events;
 	int64_t keep_free;
+	struct event_rules events;
 };
 
-#define N_STORER_ROWS 9
+#define N_STORER_ROWS 12
 
 extern const struct row storer_rows[N_STORER_ROWS];
 
