@@ -167,6 +167,18 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = verify_run},
+	{.name = "backup",
+	 .args = "DIR",
+	 .help = "copy a recording, also while it is written",
+	 .more = "DIR is new, empty, or an earlier backup of the same recording: then only what is "
+		 "new is copied, and what the recording keeps no longer is removed. Until it is "
+		 "done, the earlier one stays valid. The copy is a recording: it can be verified, "
+		 "played, searched, and gone on with. Without --from it is the recording of a "
+		 "pipeline.",
+	 .options = "B",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .run = backup_run},
 	{.name = "bench",
 	 .args = "NAME",
 	 .help = "measure what this machine's troupe can do, as ratios to a baseline",
