@@ -146,7 +146,7 @@ def read_record(data, at, header):
     wrong(record.marks & ~3, where, "the marks are", record.marks)
     dts = 0
     if record.coding != JPEG:
-        dts, zero = struct.unpack_from("<qQ", data, at + 240)
+        dts, _, zero = struct.unpack_from("<qII", data, at + 240)
         wrong(zero, where, "what is not used is not 0")
     stream = text(record.stream, where + " the stream")
     wrong(header.stream not in ("", stream), where, "a record of", stream, "in a segment of", header.stream)

@@ -9,17 +9,17 @@ static bool follows(const struct slot_record *record)
 	return record->coded_at_source == CODED_UNIT;
 }
 
-/* The record of a frame that is owed to the tap; NULL: it is not there. */
-static const struct slot_record *find_owed(const struct ledger *ledger, uint32_t stream,
-					   uint32_t tap, uint64_t seq)
+/* The slot of a frame that is owed to the tap, and its word; SLOT_NONE: it is in none. */
+static uint32_t find_owed(const struct ledger *ledger, uint32_t stream, uint32_t tap, uint64_t seq,
+			  struct slot_word *word)
 {
 	const struct stream_row *s = &ledger->streams[stream];
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		struct slot_word w = word_unpack(ledger_word(ledger, i));
-		if (w.seq == seq && w.owed >> tap & 1)
-			return &ledger->records[i];
+		*word = word_unpack(ledger_word(ledger, i));
+		if (word->seq == seq && word->owed >> tap & 1)
+			return i;
 	}
-	return NULL;
+	return SLOT_NONE;
 }
 
 static bool may_still_come(const struct frame *frame, bool ending)
@@ -32,22 +32,26 @@ static bool may_still_come(const struct frame *frame, bool ending)
 	return clock_now() - frame->record->published < patience;
 }
 
-/* Whether all that follows up to where the row closes is there. A frame that was published before
- * we looked and is not owed to us now never will be: see docs/slots.md, "Why the scan is exact". */
+/* Whether all that follows up to where the row closes is there, and finished. A frame that was
+ * published before we looked and is not owed to us now never will be: see docs/slots.md, "Why the
+ * scan is exact". One that is not finished yet will be, as any frame that is owed. */
 static enum chain_answer look_ahead(const struct ledger *ledger, uint32_t tap,
 				    const struct frame *frame, bool ending)
 {
-	bool coming = may_still_come(frame, ending);
+	bool coming = may_still_come(frame, ending), finished = true;
 	uint64_t newest = ledger_last_seq(ledger, frame->stream_number, NULL);
 	const struct slot_record *record = frame->record;
 	for (uint64_t seq = frame->seq + 1; record->lacks; seq++) {
-		record = find_owed(ledger, frame->stream_number, tap, seq);
-		if (!record)
+		struct slot_word word;
+		uint32_t slot = find_owed(ledger, frame->stream_number, tap, seq, &word);
+		if (slot == SLOT_NONE)
 			return coming && seq > newest ? CHAIN_WAIT : CHAIN_BROKEN;
+		record = &ledger->records[slot];
 		if (!follows(record))
 			return CHAIN_BROKEN;
+		finished &= word.phase == PHASE_DONE;
 	}
-	return CHAIN_STORE;
+	return finished ? CHAIN_STORE : CHAIN_WAIT;
 }
 
 enum chain_answer chain_ask(const struct ledger *ledger, uint32_t tap, const struct frame *frame,

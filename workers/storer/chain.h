@@ -12,10 +12,11 @@
  *  2. and only if nothing it lacks can be missed: with B-frames a picture may need one that is
  * shown later. Units say how many have to follow at least (lacks, see workers/capture/units.h), and
  * a frame whose unit lacks nothing closes the row: it, and all before it, need only each other. So
- * a unit is stored once the whole row from it to the one that closes it is in slots that are owed
- *     to us: what is owed stays there until it is stored, whoever dies. For each frame of that row
- * the rest of the row is there too, and 1. holds: all of it will be stored as H.264, by us or a
- * successor.
+ * a unit is stored once the whole row from it to the one that closes it is finished and owed to us:
+ * what is owed stays in its slot until it is stored, whoever dies. For each frame of that row the
+ * rest of the row is there too, and 1. holds: all of it will be stored as H.264, by us or a
+ *     successor. No commit comes between (storer.c), and no start enters half a row (a record says
+ *     what it lacks), so nor does a power loss, which takes the slots as well, leave half a row.
  *
  * Everything else is stored as a JPEG of its image. What lacks something waits for it, in its slot;
  * not when it cannot come any more, and no longer than CHAIN_PATIENCE and twice the time that so

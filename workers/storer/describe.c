@@ -1,5 +1,8 @@
-/* A frame's record in the recording. */
+/* A frame's record in the recording, and its coded bytes. */
 #include "workers/storer/describe.h"
+
+#include "ipc/base/errors.h"
+#include "workers/media/jpeg.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,4 +49,43 @@ void describe_frame(const struct ledger *ledger, uint32_t tap, const struct fram
 	record->probability = from->probability;
 	record->motion = from->motion;
 	name_label(ledger, from->prediction, record->prediction);
+}
+
+/* The JPEG that the source or a processor made; 0: there is none. A bypassed holder may still be
+ * writing there, but not to what was coded at the source. */
+static uint32_t jpeg_bytes(const struct frame *frame)
+{
+	uint32_t coded = frame->record->coded_at_source, bytes = frame->record->coded_bytes;
+	bool made = !coded_is_unit(coded) && (!frame->bypassed || coded == CODED_PICTURE);
+
+	return made && bytes <= frame->stream->coded_size ? bytes : 0;
+}
+
+int describe_coded(struct jpeg_encoder *encoder, const struct frame *frame, bool as_it_came,
+		   struct record *record, const uint8_t **coded)
+{
+	const struct stream_row *stream = frame->stream;
+	const struct slot_record *from = frame->record;
+	size_t size;
+	int rc;
+
+	*coded = frame->coded;
+	record->coding = CODING_JPEG;
+	record->coded_bytes = jpeg_bytes(frame);
+	if (as_it_came) {
+		record->coding =
+			from->coded_at_source == CODED_KEY_UNIT ? CODING_H264_KEY : CODING_H264;
+		record->coded_bytes = from->coded_bytes;
+		record->dts = from->dts;
+		record->lacks = from->lacks;
+	}
+	if (record->coded_bytes > 0)
+		return 0;
+	rc = jpeg_encode_i420(encoder, frame->image, stream->width, stream->height, stream->quality,
+			      coded, &size);
+	if (rc == 0 && size > UINT32_MAX)
+		rc = TROUPE_E_OVERSIZED;
+	if (rc == 0)
+		record->coded_bytes = (uint32_t)size;
+	return rc;
 }

@@ -17,7 +17,7 @@
 
 struct index;
 
-/* A record and where it lies. record.dts is only in the record itself. */
+/* A record and where it lies. record.dts and lacks are only in the record itself. */
 struct index_row {
 	struct record record;
 	uint32_t segment;

@@ -12,7 +12,8 @@
 #define CRC_SIZE     4u
 #define ALIGNMENT    8u
 #define DTS_AT	     240u
-#define RESERVED_AT  248u
+#define LACKS_AT     248u
+#define RESERVED_AT  252u
 
 enum field_kind { FIELD_U32, FIELD_U64, FIELD_TEXT };
 
@@ -149,19 +150,22 @@ uint32_t record_length(uint32_t coding, uint32_t coded_bytes)
 	return length <= RECORD_MAX ? (uint32_t)length : 0;
 }
 
-static void put_dts(uint8_t *at, int64_t dts)
+/* What only the longer header has. */
+static void put_longer(uint8_t *header, const struct record *record)
 {
-	uint64_t bits = htole64((uint64_t)dts);
+	uint64_t dts = htole64((uint64_t)record->dts);
 
-	memcpy(at, &bits, sizeof(bits));
+	memcpy(header + DTS_AT, &dts, sizeof(dts));
+	put_u32(header + LACKS_AT, record->lacks);
 }
 
-static int64_t get_dts(const uint8_t *at)
+static void get_longer(const uint8_t *header, struct record *record)
 {
-	uint64_t bits;
+	uint64_t dts;
 
-	memcpy(&bits, at, sizeof(bits));
-	return (int64_t)le64toh(bits);
+	memcpy(&dts, header + DTS_AT, sizeof(dts));
+	record->dts = (int64_t)le64toh(dts);
+	record->lacks = get_u32(header + LACKS_AT);
 }
 
 void record_encode(const struct record *record, const uint8_t *coded, uint8_t *out)
@@ -177,7 +181,7 @@ void record_encode(const struct record *record, const uint8_t *coded, uint8_t *o
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&fields[i], record, out);
 	if (header > RECORD_HEADER)
-		put_dts(out + DTS_AT, record->dts);
+		put_longer(out, record);
 	if (record->coded_bytes > 0)
 		memcpy(out + header, coded, record->coded_bytes);
 	put_u32(out + crc_at, crc32c(0, out, crc_at));
@@ -189,6 +193,7 @@ int record_decode_header(const uint8_t *data, struct record *record, uint32_t *l
 	if (get_u32(data) != RECORD_MAGIC)
 		return TROUPE_E_CORRUPT;
 	record->dts = 0;
+	record->lacks = 0;
 	for (size_t i = 0; i < n_fields; i++)
 		if (get_field(&fields[i], record, data) < 0)
 			return TROUPE_E_CORRUPT;
@@ -217,7 +222,7 @@ int record_decode(const uint8_t *data, size_t size, struct record *record, const
 	    !is_zero(data, crc_at + CRC_SIZE, length))
 		return TROUPE_E_CORRUPT;
 	if (header > RECORD_HEADER) {
-		record->dts = get_dts(data + DTS_AT);
+		get_longer(data, record);
 		if (!is_zero(data, RESERVED_AT, header))
 			return TROUPE_E_CORRUPT;
 	}

@@ -28,10 +28,10 @@
  *   224      8   number of the frame in its source, from 0
  *   232      8   claimed by a processor, monotonic ns; 0: bypassed
  *   240      8   H.264 only: decode time, ns, on the scale of pts
- *   248      8   H.264 only: 0
- *     h      n   behind the header: the coded frame, a JPEG or one access unit (Annex B)
- *   h+n      4   CRC-32C of everything before it
- *   h+4+n    …   zeros up to the total length
+ *   248      4   H.264 only: frames at least that have to follow before this one and all before it
+ * can be shown, as it came from a source with B-frames; 0: none 252      4   H.264 only: 0 h      n
+ * behind the header: the coded frame, a JPEG or one access unit (Annex B) h+n      4   CRC-32C of
+ * everything before it h+4+n    …   zeros up to the total length
  *
  * Pure functions; any thread. */
 #ifndef TROUPE_WORKERS_STORER_RECORD_H
@@ -69,6 +69,7 @@ struct record {
 	uint32_t coded_bytes;
 	uint32_t coding; /* enum record_coding */
 	int64_t dts;	 /* H.264: decode time, ns; 0 for JPEG */
+	uint32_t lacks;	 /* H.264: frames that have to follow; 0 for JPEG */
 };
 
 /* Bytes of a record's header: where its coded bytes begin. */
@@ -82,7 +83,7 @@ uint32_t record_length(uint32_t coding, uint32_t coded_bytes);
 void record_encode(const struct record *record, const uint8_t *coded, uint8_t *out);
 
 /* Reads the first RECORD_HEADER bytes of a header, and its total length. Every field is checked;
- * the CRC is not, and what lies behind (dts) is not there yet. TROUPE_E_CORRUPT. */
+ * the CRC is not, and what lies behind (dts, lacks) is not there yet. TROUPE_E_CORRUPT. */
 int record_decode_header(const uint8_t *data, struct record *record, uint32_t *length);
 
 /* Reads a whole record. *coded (may be NULL) points into `data`. TROUPE_E_TRUNCATED: `size` bytes

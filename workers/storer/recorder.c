@@ -303,6 +303,7 @@ int recorder_append(struct recorder *recorder, int stream, struct record *record
 	row->segment = into->writer.header.number;
 	row->coded_at = row->offset + record_header(record->coding);
 	row->record.dts = 0; /* as the index has it */
+	row->record.lacks = 0;
 	recorder->n_pending++;
 	recorder->pending_bytes += row->length;
 	into->n_pending++;
@@ -310,6 +311,29 @@ int recorder_append(struct recorder *recorder, int stream, struct record *record
 	into->coding = record->coding;
 	FAIL_POINT(APPENDED);
 	return 0;
+}
+
+/* The row of the frame that was taken last. */
+static int last_row(struct recorder *recorder, const struct recorder_stream *stream,
+		    struct index_row *row)
+{
+	for (uint32_t i = recorder->n_pending; i-- > 0;) {
+		*row = recorder->pending[i];
+		if (strcmp(row->record.stream, stream->name) == 0)
+			return 0;
+	}
+	return index_find(recorder->index, recorder->options.run, stream->name, stream->appended,
+			  row);
+}
+
+bool recorder_links(struct recorder *recorder, int stream, uint64_t seq)
+{
+	const struct recorder_stream *into = &recorder->streams[stream];
+	struct index_row row;
+
+	return into->writer.started && into->appended + 1 == seq &&
+	       last_row(recorder, into, &row) == 0 && row.record.coding != CODING_JPEG &&
+	       row.record.seq == into->appended && row.segment == into->writer.header.number;
 }
 
 uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes)

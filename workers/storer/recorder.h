@@ -12,6 +12,7 @@
 #include "workers/storer/record.h"
 #include "workers/storer/recovery.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,10 @@ void recorder_tally(const struct recorder *recorder, int stream, struct index_ta
  * TROUPE_E_BUSY: a segment is to begin with this frame, a keyframe; commit, and append it again. */
 int recorder_append(struct recorder *recorder, int stream, struct record *record,
 		    const uint8_t *coded);
+
+/* Whether the frame `seq` may be one that needs the one before it: that is the last that was taken,
+ * it is H.264, and lies in the segment that is written. */
+bool recorder_links(struct recorder *recorder, int stream, uint64_t seq);
 
 /* Frames and bytes taken since the last commit. */
 uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes);

@@ -22,7 +22,7 @@ struct treatment {
 	struct patient *patient;
 	struct segment_reader reader;
 	bool fresh;   /* it may end with what nobody vouched for */
-	uint64_t end; /* behind the last whole record */
+	uint64_t end; /* behind the last whole record that counts */
 	uint64_t run; /* 0: no stream yet */
 	char stream[NAME_SIZE];
 	struct index_tally tally;
@@ -30,8 +30,10 @@ struct treatment {
 
 /* ---- the file ---- */
 
-/* Where the records from `from` on end. Damage ends a segment, except where the index is made anew
- * or the segment was finished long ago: then what lies behind is as good as what lies before. */
+/* Where the records from `from` on end. Frames behind what is vouched for that lack later ones do
+ * not count: nobody would keep the later ones for them if the slots are gone. Damage ends a
+ * segment, except where the index is made anew or the segment was finished long ago: then what lies
+ * behind is as good as what lies before. */
 static int find_end(struct treatment *t, uint64_t from)
 {
 	bool step_over = t->rescue->made || !t->fresh;
@@ -46,7 +48,8 @@ static int find_end(struct treatment *t, uint64_t from)
 
 		if (rc == 0) {
 			at += length;
-			t->end = at;
+			if (!t->fresh || record.lacks == 0)
+				t->end = at;
 			continue;
 		}
 		if (rc == TROUPE_E_ENDED)

@@ -10,6 +10,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "workers/media/jpeg.h"
+#include "workers/storer/chain.h"
 #include "workers/storer/describe.h"
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
@@ -31,6 +32,7 @@ struct storer {
 	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
 	uint64_t floor[STREAMS_MAX]; /* settled when we started: never offered again */
 	uint64_t taken[STREAMS_MAX]; /* the highest number the recorder took */
+	uint32_t open_rows;	     /* bit per stream: the frame taken last needs later ones */
 	uint64_t not_kept;	     /* number of the frame of which that was said last */
 	int64_t since;		     /* when the first pending frame was taken */
 	int trouble;		     /* why the disk refuses; 0: it does not */
@@ -250,29 +252,38 @@ static int begin_again(struct worker *w, struct storer *storer)
 
 /* ---- taking ---- */
 
-/* The coded frame: the source's or the processor's, or our own of `image` when nobody made one. */
-static int coded_frame(struct storer *storer, const struct frame *frame, struct record *record,
-		       const uint8_t **coded)
+/* Whether the access unit of a frame that has one is stored, see chain.h. */
+static enum chain_answer ask_chain(const struct worker *w, const struct storer *storer,
+				   const struct frame *frame)
 {
-	const struct stream_row *stream = frame->stream;
-	/* A bypassed holder may still be writing there, but not to what was coded at the source. */
-	bool coded_by_now = !coded_is_unit(frame->record->coded_at_source) &&
-			    (!frame->bypassed || frame->record->coded_at_source == CODED_PICTURE);
-	uint32_t bytes = coded_by_now ? frame->record->coded_bytes : 0;
-	size_t size;
-	int rc;
+	uint32_t coded = frame->record->coded_at_source;
+	bool linked =
+		coded == CODED_UNIT &&
+		recorder_links(storer->recorder, storer->streams[frame->stream_number], frame->seq);
 
-	*coded = frame->coded;
-	record->coded_bytes = bytes;
-	if (bytes > 0 && bytes <= stream->coded_size)
-		return 0;
-	rc = jpeg_encode_i420(storer->encoder, frame->image, stream->width, stream->height,
-			      stream->quality, coded, &size);
-	if (rc == 0 && size > UINT32_MAX)
-		rc = TROUPE_E_OVERSIZED;
-	if (rc == 0)
-		record->coded_bytes = (uint32_t)size;
-	return rc;
+	return coded_is_unit(coded) ? chain_ask(worker_ledger(w), storer->tap, frame, linked,
+						storer->drain_since != 0)
+				    : CHAIN_BROKEN;
+}
+
+/* What must wait for frames that come after the drain began is our successor's. */
+static int wait_for_row(struct worker *w, struct storer *storer, const struct frame *frame)
+{
+	uint64_t *to = &storer->drain_to[frame->stream_number];
+
+	worker_progress(w);
+	if (*to >= frame->seq)
+		*to = frame->seq - 1;
+	return TAP_AWAITS;
+}
+
+/* While a row of frames that need each other is taken in part, no commit may come between. */
+static void note_row(struct storer *storer, uint32_t stream, const struct record *record)
+{
+	if (record->lacks)
+		storer->open_rows |= 1u << stream;
+	else
+		storer->open_rows &= ~(1u << stream);
 }
 
 /* For the person who must find out what killed three processors; the recording does not wait for
@@ -294,6 +305,7 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct storer *storer = self;
 	uint32_t stream = frame->stream_number;
+	enum chain_answer chain;
 	struct record record;
 	const uint8_t *coded;
 	bool first;
@@ -301,11 +313,14 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 
 	if (storer->recorder == NULL || must_wait(storer))
 		return TAP_LATER;
+	chain = ask_chain(w, storer, frame);
+	if (chain == CHAIN_WAIT)
+		return wait_for_row(w, storer, frame);
 	first = recorder_pending(storer->recorder, NULL) == 0;
 	if (frame->quarantined)
 		keep_in_quarantine(w, storer, frame);
 	describe_frame(worker_ledger(w), storer->tap, frame, &record);
-	rc = coded_frame(storer, frame, &record, &coded);
+	rc = describe_coded(storer->encoder, frame, chain == CHAIN_STORE, &record, &coded);
 	if (rc < 0) {
 		log_error("%s: frame %" PRIu64 " cannot be encoded: %s", frame->stream->name,
 			  frame->seq, error_text(rc));
@@ -325,6 +340,7 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 	if (first)
 		storer->since = clock_now();
 	storer->taken[stream] = frame->seq;
+	note_row(storer, stream, &record);
 	return TAP_TAKEN;
 }
 
@@ -356,13 +372,15 @@ static void offer_again(struct worker *w, struct storer *storer)
 		storer->taken[i] = taken > storer->floor[i] ? taken : storer->floor[i];
 		worker_tap_again(w, i, storer->taken[i]);
 	}
+	storer->open_rows = 0; /* a commit ends with whole rows, and so does what is left of it */
 }
 
 static int commit(struct worker *w, struct storer *storer)
 {
 	int rc;
 
-	if (storer->recorder == NULL || recorder_pending(storer->recorder, NULL) == 0)
+	if (storer->recorder == NULL || recorder_pending(storer->recorder, NULL) == 0 ||
+	    storer->open_rows != 0)
 		return 0;
 	worker_progress(w);
 	rc = recorder_commit(storer->recorder);
