@@ -126,19 +126,17 @@ static int take_rows(struct event_book *book, struct index *index, uint64_t run,
 	return rc == TROUPE_E_ENDED ? events_flush(&book->events, put, index) : rc;
 }
 
-int event_book_remake(struct event_book *book, struct index *index, uint64_t run,
-		      const char *stream, event_waiting_fn *waiting, void *arg)
+int event_book_remake(struct event_book *book, struct index *index, event_waiting_fn *waiting,
+		      void *arg)
 {
-	char name[NAME_SIZE] = "";
-	uint64_t of = 0;
-	int rc = index_drop_events(index, run, stream);
+	char stream[NAME_SIZE] = "";
+	uint64_t run = 0;
+	int rc = index_drop_events(index);
 
 	event_book_forget(book);
 	if (rc == 0)
 		rc = load(book, index);
-	if (run != 0)
-		return rc < 0 ? rc : take_rows(book, index, run, stream, waiting, arg);
-	while (rc == 0 && (rc = index_next_key(index, &of, name)) == 0)
-		rc = take_rows(book, index, of, name, waiting, arg);
+	while (rc == 0 && (rc = index_next_key(index, &run, stream)) == 0)
+		rc = take_rows(book, index, run, stream, waiting, arg);
 	return rc == TROUPE_E_ENDED ? 0 : rc;
 }

@@ -39,11 +39,11 @@ int event_book_take(struct event_book *book, struct index *index, const struct r
 int event_book_enter(struct event_book *book, struct index *index, struct event_notes *notes,
 		     uint64_t run);
 
-/* Makes the events of a stream of a run, or (run 0) of everything, anew from the catalogue's
- * frames. `waiting` (may be NULL) is called now and then. */
+/* Makes all events of frames anew from the catalogue's frames. `waiting` (may be NULL) is called
+ * now and then. */
 typedef void event_waiting_fn(void *arg);
-int event_book_remake(struct event_book *book, struct index *index, uint64_t run,
-		      const char *stream, event_waiting_fn *waiting, void *arg);
+int event_book_remake(struct event_book *book, struct index *index, event_waiting_fn *waiting,
+		      void *arg);
 
 /* ---- after it ---- */
 

@@ -63,6 +63,10 @@ struct event_rules {
 	int64_t gap;	    /* ns without a matching frame that end a span */
 };
 
+/* What the storer's rows say unless they are set. */
+#define EVENT_RULES_USUAL                                                                          \
+	((struct event_rules){.motion = 0.002, .probability = 0.5, .gap = 2 * NS_PER_S})
+
 struct tracked_event;
 
 /* The spans that are open, of any streams and runs. */

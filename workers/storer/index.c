@@ -80,6 +80,9 @@ static const char *const sql[N_STATEMENTS] = {
 			 "ORDER BY segment LIMIT 1",
 	[NEXT_UNFINISHED] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment > ?1 AND "
 			    "state <> 'closed' ORDER BY segment LIMIT 1",
+	[NEXT_JPEG] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment > ?1 AND "
+		      "state = 'closed' AND coding = 0 AND frames > 0 AND stream <> '' AND "
+		      "last_wall <= ?2 ORDER BY segment LIMIT 1",
 	[OPEN_SEGMENT] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE state <> 'closed' AND "
 			 "state = 'open' AND stream = ?1 ORDER BY segment DESC LIMIT 1",
 	[SUM_SEGMENT] = "SELECT count(*), coalesce(min(captured_wall), 0), "
@@ -120,13 +123,12 @@ static const char *const sql[N_STATEMENTS] = {
 			   "offset < ?2 ORDER BY offset DESC LIMIT 1",
 	[ADD_EVENT] = "INSERT INTO events (" EVENT_COLUMNS ") "
 		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[SET_EVENT] = "REPLACE INTO events (" EVENT_COLUMNS ") "
-		      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[SET_EVENT] = "UPDATE events SET last_seq = ?2, ended = ?3, ended_wall = ?4, frames = ?5, "
+		      "best = ?6, open = ?7 WHERE event = ?1",
 	[CLOSE_EVENTS] = "UPDATE events SET open = 0 WHERE open AND run <> ?1",
 	[STRETCH_LOST] = "UPDATE events SET ended = ?1, ended_wall = ?2 "
 			 "WHERE open AND kind = 'lost'",
-	[DROP_EVENTS] = "DELETE FROM events WHERE kind NOT IN ('lost', 'died') "
-			"AND (?1 = 0 OR (run = ?1 AND stream = ?2))",
+	[DROP_EVENTS] = "DELETE FROM events WHERE kind NOT IN ('lost', 'died')",
 	[OPEN_EVENTS] = "SELECT " EVENT_COLUMNS " FROM events WHERE open",
 	/* The longest event bounds how far back to look (index_events.c): so what is read of the
 	 * index is what is found, and an hour. */
@@ -139,6 +141,8 @@ static const char *const sql[N_STATEMENTS] = {
 	[SAME_EVENT] = "SELECT " EVENT_COLUMNS " FROM events WHERE stream = ?1 AND kind = ?2 "
 		       "AND what = ?3 AND run = ?4 AND begun = ?5",
 	[NEXT_EVENT_STREAM] = "SELECT min(stream) FROM events WHERE stream > ?1",
+	[LACKS_EVENTS] = "SELECT EXISTS (SELECT 1 FROM frames) AND NOT EXISTS "
+			 "(SELECT 1 FROM events WHERE first_seq > 0)",
 	[NEXT_EVENT_WHAT] = "SELECT min(what) FROM events WHERE stream = ?1 AND kind = ?2 "
 			    "AND what > ?3",
 };

@@ -45,19 +45,36 @@ static void bind_event(sqlite3_stmt *statement, const struct event *event)
 	sqlite3_bind_int64(statement, ++n, event->open);
 }
 
-int index_put_event(struct index *index, struct event *event)
+/* Where it begins and what it is of never changes. */
+static int grow_event(struct index *index, const struct event *event)
 {
-	sqlite3_stmt *statement =
-		index_statement(index, event->number == 0 ? ADD_EVENT : SET_EVENT);
-	int rc;
+	sqlite3_stmt *statement = index_statement(index, SET_EVENT);
 
 	if (statement == NULL)
 		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, event->number);
+	sqlite3_bind_int64(statement, 2, (int64_t)event->last_seq);
+	sqlite3_bind_int64(statement, 3, event->ended);
+	sqlite3_bind_int64(statement, 4, event->ended_wall);
+	sqlite3_bind_int64(statement, 5, (int64_t)event->frames);
+	sqlite3_bind_double(statement, 6, event->best);
+	sqlite3_bind_int64(statement, 7, event->open);
+	return finish(index, statement);
+}
+
+int index_put_event(struct index *index, struct event *event)
+{
+	sqlite3_stmt *statement;
+	int rc;
+
 	if (event->number != 0)
-		sqlite3_bind_int64(statement, 1, event->number);
+		return grow_event(index, event);
+	statement = index_statement(index, ADD_EVENT);
+	if (statement == NULL)
+		return index_fail(index);
 	bind_event(statement, event);
 	rc = finish(index, statement);
-	if (rc == 0 && event->number == 0)
+	if (rc == 0)
 		event->number = sqlite3_last_insert_rowid(index->db);
 	return rc;
 }
@@ -83,15 +100,23 @@ int index_stretch_lost(struct index *index, int64_t now, int64_t wall)
 	return finish(index, statement);
 }
 
-int index_drop_events(struct index *index, uint64_t run, const char *stream)
+int index_drop_events(struct index *index)
 {
 	sqlite3_stmt *statement = index_statement(index, DROP_EVENTS);
 
-	if (statement == NULL)
+	return statement != NULL ? finish(index, statement) : index_fail(index);
+}
+
+int index_lacks_events(struct index *index)
+{
+	sqlite3_stmt *statement = index_statement(index, LACKS_EVENTS);
+	int rc;
+
+	if (statement == NULL || sqlite3_step(statement) != SQLITE_ROW)
 		return index_fail(index);
-	sqlite3_bind_int64(statement, 1, (int64_t)run);
-	bind_text(statement, 2, stream);
-	return finish(index, statement);
+	rc = sqlite3_column_int(statement, 0);
+	sqlite3_reset(statement);
+	return rc;
 }
 
 /* ---- asking ---- */

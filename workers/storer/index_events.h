@@ -7,14 +7,17 @@
 
 /* ---- writing; inside index_begin … index_commit ---- */
 
-/* Enters an event and sets its number, or, with a number, writes it anew. */
+/* Enters an event and sets its number, or, with a number, writes how far it goes by now. */
 int index_put_event(struct index *index, struct event *event);
 /* Events of all runs but this one go on no longer. */
 int index_close_events(struct index *index, uint64_t run);
 /* What is lost is lost until now at least. */
 int index_stretch_lost(struct index *index, int64_t now, int64_t wall);
-/* Removes the events of frames, of a stream of a run or (run 0) all of them, to make them again. */
-int index_drop_events(struct index *index, uint64_t run, const char *stream);
+/* Removes all events of frames, to make them again. */
+int index_drop_events(struct index *index);
+
+/* Whether there are frames and no events of any: 1 or 0, or an error. */
+int index_lacks_events(struct index *index);
 
 /* ---- asking ---- */
 

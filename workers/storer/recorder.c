@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
+#include "workers/storer/index_events.h"
 #include "workers/storer/rewrite.h"
 
 #include <inttypes.h>
@@ -59,8 +60,9 @@ static int open_index(struct recorder *recorder)
 		snprintf(recorder->error, sizeof(recorder->error), "%s: %s", INDEX_FILE, why);
 		return rc;
 	}
-	rc = recovery_run(recorder->index, made, recorder->folder.segments, &recorder->numbers,
-			  &recorder->state.recovery, options->waiting, options->arg);
+	rc = recovery_run(recorder->index, &recorder->events, made, recorder->folder.segments,
+			  &recorder->numbers, &recorder->state.recovery, options->waiting,
+			  options->arg);
 	if (rc == 0)
 		return 0;
 	fail_index(recorder, rc);
@@ -145,6 +147,8 @@ static int open_all(struct recorder *recorder)
 	if (rc == 0)
 		rc = enter_run(recorder);
 	if (rc == 0)
+		rc = index_close_events(recorder->index, options->run);
+	if (rc == 0)
 		rc = index_commit(recorder->index);
 	return rc < 0 ? fail_index(recorder, rc) : 0;
 }
@@ -161,6 +165,9 @@ int recorder_open(struct recorder **recorder, const struct recorder_options *opt
 		return TROUPE_E_MEMORY;
 	}
 	opened->options = *options;
+	if (options->events.gap == 0)
+		opened->options.events = EVENT_RULES_USUAL;
+	event_book_init(&opened->events, &opened->options.events);
 	opened->folder = (struct folder){.folder = -1, .segments = -1, .lock = -1};
 	rc = open_all(opened);
 	if (rc < 0) {
@@ -178,6 +185,7 @@ void recorder_close(struct recorder *recorder)
 		return;
 	for (int i = 0; i < recorder->n_streams; i++)
 		segment_writer_finish(&recorder->streams[i].writer);
+	event_book_finish(&recorder->events);
 	index_close(recorder->index);
 	folder_close(&recorder->folder);
 	free(recorder->pending);

@@ -7,6 +7,7 @@
 #ifndef TROUPE_WORKERS_STORER_RECORDER_H
 #define TROUPE_WORKERS_STORER_RECORDER_H
 
+#include "workers/storer/event_book.h"
 #include "workers/storer/folder.h"
 #include "workers/storer/index.h"
 #include "workers/storer/record.h"
@@ -25,6 +26,8 @@ struct recorder_options {
 	int64_t segment_bytes;	    /* a new segment after so many bytes … */
 	int64_t segment_ns;	    /* … or so long; both looked at after a commit */
 	int64_t lock_wait;	    /* ns to wait for a predecessor's lock */
+	struct event_rules events;  /* gap 0: the usual ones */
+	struct event_notes *notes;  /* that commits enter and empty; may be NULL */
 	folder_waiting_fn *waiting; /* called while it waits or recovers; may be NULL */
 	void *arg;
 };
@@ -74,9 +77,9 @@ uint32_t recorder_pending(const struct recorder *recorder, uint64_t *bytes);
 /* The last number of the stream that needs not be appended again: committed or pending. */
 uint64_t recorder_taken(const struct recorder *recorder, int stream);
 
-/* Commits what is pending. On an error nothing of it is for good. What still is pending then will
- * be tried again by the next call; what is not (the disk refused a stream's segment, see
- * segment_writer_sync) has to be appended again, behind recorder_taken. */
+/* Commits what is pending, frames and notes. On an error nothing of it is for good. What still is
+ * pending then will be tried again by the next call; what is not (the disk refused a stream's
+ * segment, see segment_writer_sync) has to be appended again, behind recorder_taken. */
 int recorder_commit(struct recorder *recorder);
 
 /* The index, for those who enter something of their own between two commits, or within one. It

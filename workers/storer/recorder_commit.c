@@ -111,6 +111,8 @@ static int enter_frames(struct recorder *recorder, int64_t stored, struct record
 		index_segment_grow(&stream->next_segment, row);
 		rc = index_add_frame(recorder->index, row);
 		if (rc == 0)
+			rc = event_book_take(&recorder->events, recorder->index, &row->record);
+		if (rc == 0)
 			rc = enter_clock(recorder, &row->record, clock);
 	}
 	return rc;
@@ -168,9 +170,13 @@ static int enter_batch(struct recorder *recorder, int64_t stored)
 	if (rc == 0)
 		rc = tidy(recorder);
 	if (rc == 0)
+		rc = event_book_enter(&recorder->events, recorder->index, recorder->options.notes,
+				      recorder->options.run);
+	if (rc == 0)
 		rc = index_commit(recorder->index);
 	if (rc < 0) {
 		index_rollback(recorder->index);
+		event_book_forget(&recorder->events);
 		return rc;
 	}
 	recorder->clock = clock;
@@ -194,6 +200,8 @@ static void end_batch(struct recorder *recorder)
 	}
 	recorder->n_pending = 0;
 	recorder->pending_bytes = 0;
+	if (recorder->options.notes != NULL)
+		recorder->options.notes->n = 0;
 }
 
 static void tell_commit(struct recorder *recorder, int64_t begun)
@@ -208,12 +216,17 @@ static void tell_commit(struct recorder *recorder, int64_t begun)
 	state->last_duration = state->last_commit - begun;
 }
 
+static bool has_notes(const struct recorder *recorder)
+{
+	return recorder->options.notes != NULL && recorder->options.notes->n > 0;
+}
+
 int recorder_commit(struct recorder *recorder)
 {
 	int64_t begun = clock_now();
 	int rc;
 
-	if (recorder->n_pending == 0)
+	if (recorder->n_pending == 0 && !has_notes(recorder))
 		return 0;
 	rc = sync_segments(recorder);
 	if (rc < 0) {

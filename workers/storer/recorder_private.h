@@ -36,6 +36,7 @@ struct recorder {
 	uint32_t numbers; /* the highest number a segment ever had */
 	bool tidy;	  /* segments that nobody goes on with are closed */
 	struct recorder_clock clock;
+	struct event_book events;
 	struct recorder_stream streams[STREAMS_MAX];
 	int n_streams;
 	struct index_row *pending;

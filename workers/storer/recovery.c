@@ -6,6 +6,7 @@
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/word.h"
+#include "workers/storer/index_events.h"
 #include "workers/storer/rewrite.h"
 #include "workers/storer/segment.h"
 
@@ -154,7 +155,9 @@ static int add_row(struct treatment *t, const struct index_row *row)
 	index_segment_grow(&t->patient->segment, row);
 	index_tally_grow(&t->tally, &row->record);
 	t->rescue->done->rows_added++;
-	return 0;
+	if (t->rescue->remake)
+		return 0;
+	return event_book_take(t->rescue->events, t->rescue->index, &row->record);
 }
 
 /* Rows for all whole records of [from, end). */
@@ -191,6 +194,7 @@ static int agree(struct treatment *t, uint64_t from)
 	int rc = rows < 0 ? rows : 0;
 
 	if (rows > 0) {
+		t->rescue->remake = true;
 		t->rescue->done->rows_removed += (uint64_t)rows;
 		rc = index_sum_segment(t->rescue->index, segment);
 	}
@@ -292,6 +296,7 @@ static int miss(struct rescue *rescue, const struct patient *patient)
 		rescue->done->damaged++;
 		return 0;
 	}
+	rescue->remake = true;
 	rows = index_cut_segment(rescue->index, segment->number, 0);
 	rescue->done->rows_removed += rows > 0 ? (uint64_t)rows : 0;
 	if (rows >= 0)
@@ -347,12 +352,26 @@ static int finish_replaced(struct rescue *rescue)
 	return rc;
 }
 
+/* The events of what was entered. Those of frames that the index had and the segments lack are not
+ * known any more: all are made anew, which damage alone makes necessary, or an index that is new or
+ * of a version that had none. */
+static int finish_events(struct rescue *rescue)
+{
+	if (rescue->remake)
+		return event_book_remake(rescue->events, rescue->index, rescue->waiting,
+					 rescue->arg);
+	return event_book_enter(rescue->events, rescue->index, NULL, 0);
+}
+
 static int visit_all(struct rescue *rescue)
 {
 	int rc = recovery_survey(rescue);
 
 	if (rc == 0)
 		rc = recovery_throw_away(rescue);
+	if (rc == 0 && (rc = index_lacks_events(rescue->index)) > 0)
+		rescue->remake = true;
+	rc = rc < 0 ? rc : 0;
 	for (size_t i = 0; rc == 0 && i < rescue->n_patients; i++) {
 		if (rescue->waiting != NULL)
 			rescue->waiting(rescue->arg);
@@ -362,6 +381,8 @@ static int visit_all(struct rescue *rescue)
 		rc = finish_replaced(rescue);
 	if (rc == 0 && rescue->made)
 		rc = index_forget_gaps(rescue->index, clock_wall());
+	if (rc == 0)
+		rc = finish_events(rescue);
 	if (rc == 0 && fsync(rescue->segments) < 0)
 		rc = error_from_errno(errno);
 	return rc;
@@ -383,11 +404,13 @@ static int highest(const struct rescue *rescue, uint32_t *numbers)
 	return 0;
 }
 
-int recovery_run(struct index *index, bool made, int segments, uint32_t *numbers,
-		 struct recovery *done, folder_waiting_fn *waiting, void *arg)
+int recovery_run(struct index *index, struct event_book *events, bool made, int segments,
+		 uint32_t *numbers, struct recovery *done, folder_waiting_fn *waiting, void *arg)
 {
 	struct rescue rescue = {
 		.index = index,
+		.events = events,
+		.remake = made,
 		.made = made,
 		.segments = segments,
 		.done = done,
@@ -406,6 +429,7 @@ int recovery_run(struct index *index, bool made, int segments, uint32_t *numbers
 		rc = index_commit(index);
 	else
 		index_rollback(index);
+	event_book_forget(events);
 	free(rescue.patients);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #ifndef TROUPE_WORKERS_STORER_RECOVERY_H
 #define TROUPE_WORKERS_STORER_RECOVERY_H
 
+#include "workers/storer/event_book.h"
 #include "workers/storer/folder.h"
 #include "workers/storer/index.h"
 
@@ -25,9 +26,10 @@ struct recovery {
 
 /* To be called under the recording's lock; `segments`: the open folder. `made`: the index is new,
  * so damage within a segment is stepped over. Afterwards the last segment of each stream is open in
- * the index and may be gone on with, and *numbers is the highest that a segment ever had.
+ * the index and may be gone on with, and *numbers is the highest that a segment ever had. `events`
+ * follows the frames that are entered, and makes all events anew where the index has none.
  * TROUPE_E_CORRUPT: the index is damaged (set it aside and call again with a new one). */
-int recovery_run(struct index *index, bool made, int segments, uint32_t *numbers,
-		 struct recovery *done, folder_waiting_fn *waiting, void *arg);
+int recovery_run(struct index *index, struct event_book *events, bool made, int segments,
+		 uint32_t *numbers, struct recovery *done, folder_waiting_fn *waiting, void *arg);
 
 #endif

@@ -20,6 +20,8 @@ struct patient {
 /* One run of recovery. */
 struct rescue {
 	struct index *index;
+	struct event_book *events;
+	bool remake; /* the events, of all frames: there are none, or some of their frames went */
 	bool made;
 	int segments;
 	struct recovery *done;
