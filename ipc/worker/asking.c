@@ -117,11 +117,14 @@ void asking_answered(struct worker *w, const Troupe__Answer *answer)
 	struct open_question *open = w->asking ? find(w->asking, answer->id) : NULL;
 	if (!open)
 		return;
+	/* Whoever says that all is well without a timeline has said nothing. */
 	finish(w->asking, open,
 	       &(struct recorded_answer){.code = answer->timeline   ? 0
 						 : answer->code < 0 ? answer->code
 								    : TROUPE_E_MALFORMED,
 					 .text = answer->text,
+					 .run = answer->run,
+					 .seq = answer->seq,
 					 .timeline = answer->timeline});
 }
 
@@ -159,12 +162,32 @@ static void sooner(int64_t *due, int64_t at)
 		*due = at;
 }
 
-static void ask_first_ones(struct worker *w, int64_t now, int64_t *due)
+int asking_take(struct worker *w, int64_t now)
+{
+	struct asking *asking = w->asking;
+	if (!asking)
+		return 0;
+	int answered = take_what_is_owed(w);
+	for (uint32_t i = 0; i < asking->n_open;) {
+		if (asking->open[i].deadline > now) {
+			i++;
+			continue;
+		}
+		give_up(asking, &asking->open[i], TROUPE_E_TIMEOUT);
+		answered++;
+	}
+	return answered;
+}
+
+void asking_send(struct worker *w, int64_t now, int64_t *due)
 {
 	struct asking *asking = w->asking;
 	uint64_t owner = atomic_load(&w->ledger->taps[RECORDING_TAP].owner);
-	for (uint32_t i = 0; i < asking->n_open && i < OUT_MAX; i++) {
+	for (uint32_t i = 0; asking && i < asking->n_open; i++) {
 		struct open_question *open = &asking->open[i];
+		sooner(due, open->deadline);
+		if (i >= OUT_MAX)
+			continue;
 		bool again = open->asked_of != owner || now - open->asked >= ASK_AGAIN;
 		if (owner && owner < SEATS_MAX && again)
 			send_question(w, open, (uint8_t)owner, now);
@@ -172,24 +195,14 @@ static void ask_first_ones(struct worker *w, int64_t now, int64_t *due)
 	}
 }
 
-int asking_turn(struct worker *w, int64_t now, int64_t *due)
+void asking_dump(const struct worker *w, FILE *out)
 {
-	struct asking *asking = w->asking;
-	if (!asking)
-		return 0;
-	int answered = take_what_is_owed(w);
-	for (uint32_t i = 0; i < asking->n_open;) {
-		struct open_question *open = &asking->open[i];
-		if (open->deadline > now) {
-			sooner(due, open->deadline);
-			i++;
-			continue;
-		}
-		give_up(asking, open, TROUPE_E_TIMEOUT);
-		answered++;
-	}
-	ask_first_ones(w, now, due);
-	return answered;
+	uint32_t asked = 0;
+	for (uint32_t i = 0; w->asking && i < w->asking->n_open; i++)
+		asked += w->asking->open[i].asked_of != 0;
+	if (w->asking)
+		fprintf(out, "questions to the recording: %u open, %u of them asked\n",
+			w->asking->n_open, asked);
 }
 
 void asking_end(struct worker *w)

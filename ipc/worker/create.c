@@ -102,7 +102,7 @@ int worker_turn(struct worker *w, int64_t *due)
 	int rc = worker_take_charge(w);
 	int done = rc > 0 ? role_turn(w, now, &next) : rc;
 	if (done >= 0)
-		done += asking_turn(w, now, &next);
+		done += asking_take(w, now);
 	if (done >= 0 && w->in_charge && w->table->tick) {
 		int64_t at = w->table->tick(w, w->self, now);
 		w->retry_tap = false;
@@ -111,6 +111,9 @@ int worker_turn(struct worker *w, int64_t *due)
 		else if (at < next)
 			next = at;
 	}
+	/* Last, for the callbacks above may have asked. */
+	if (done >= 0)
+		asking_send(w, now, &next);
 	if (due)
 		*due = next;
 	return done;

@@ -163,6 +163,7 @@ static void send_dump(struct worker *w, uint64_t id)
 	}
 	if (w->table->dump && w->self)
 		w->table->dump(w, w->self, out);
+	asking_dump(w, out);
 	fclose(out);
 	d->reply = (Troupe__Dumped)TROUPE__DUMPED__INIT;
 	d->reply.id = id;

@@ -183,8 +183,9 @@ struct recorded_question {
 
 /* A frame or a timeline, or why there is none. Pointers are valid until the callback returns. */
 struct recorded_answer {
-	int code;	  /* 0, or of the list: TROUPE_E_NOT_FOUND, TROUPE_E_TIMEOUT, … */
-	const char *text; /* what went wrong, for people; "" nothing */
+	int code;	   /* 0, or of the list: TROUPE_E_NOT_FOUND, TROUPE_E_TIMEOUT, … */
+	const char *text;  /* what went wrong, for people; "" nothing */
+	uint64_t run, seq; /* the frame that cannot be shown, 0: it is not known which */
 	const struct playback_record *record;
 	const uint8_t *coded; /* record->coded_bytes of JPEG */
 	const Troupe__Timeline *timeline;

@@ -96,9 +96,13 @@ void pipe_side_finished(struct worker *w);
 bool pipe_side_read(struct worker *w);
 
 /* asking.c: questions to the recording, and what comes back for them. */
-/* Takes what is owed, gives back what nobody expects, asks again, gives up; returns how many
+/* Takes what is owed, gives back what nobody expects, gives up what is too late; returns how many
  * answers there were. */
-int asking_turn(struct worker *w, int64_t now, int64_t *due);
+int asking_take(struct worker *w, int64_t now);
+/* Asks, also for what was asked for just now; and asks again. */
+void asking_send(struct worker *w, int64_t now, int64_t *due);
+/* "key: value" lines for `inspect`. */
+void asking_dump(const struct worker *w, FILE *out);
 void asking_answered(struct worker *w, const Troupe__Answer *answer);
 /* Answers all that are open with TROUPE_E_CLOSED and gives everything back. */
 void asking_end(struct worker *w);

@@ -3,8 +3,6 @@
 
 #include "ipc/base/clock.h"
 
-#include <jansson.h>
-
 const char *caption_label(const struct ledger *ledger, int32_t label)
 {
 	const struct ledger_header *header = ledger->header;
@@ -14,7 +12,7 @@ const char *caption_label(const struct ledger *ledger, int32_t label)
 	return header->labels[label];
 }
 
-static json_t *drops_json(const struct slot_record *record)
+json_t *caption_drops(const uint32_t *before)
 {
 	static const char *const reasons[N_DROP_REASONS] = {
 #define DROP_TEXT(name, text) [DROP_##name] = (text),
@@ -23,7 +21,7 @@ static json_t *drops_json(const struct slot_record *record)
 	};
 	json_t *drops = json_object();
 	for (int i = 0; i < N_DROP_REASONS; i++) {
-		uint32_t n = record->drops_before[i];
+		uint32_t n = before[i];
 		if (n > 0)
 			json_object_set_new(drops, reasons[i], json_integer(n));
 	}
@@ -55,11 +53,11 @@ char *caption_json(const struct ledger *ledger, const struct shot *shot)
 	json_t *out = json_pack(
 		"{s:s, s:I, s:I, s:s, s:o, s:b, s:b, s:o, s:o, s:i, s:i}", "stream", stream->name,
 		"seq", (json_int_t)record->seq, "pts_ms", (json_int_t)(record->pts / NS_PER_MS),
-		"label", caption_label(ledger, record->label), "drops_before", drops_json(record),
-		"bypassed", shot->bypassed, "quarantined", shot->quarantined, "published_us",
-		us_between(record->captured, record->published), "shown_us",
-		us_between(record->captured, shot->taken), "width", (int)stream->width, "height",
-		(int)stream->height);
+		"label", caption_label(ledger, record->label), "drops_before",
+		caption_drops(record->drops_before), "bypassed", shot->bypassed, "quarantined",
+		shot->quarantined, "published_us", us_between(record->captured, record->published),
+		"shown_us", us_between(record->captured, shot->taken), "width", (int)stream->width,
+		"height", (int)stream->height);
 	if (!out)
 		return NULL;
 	if (!shot->bypassed)

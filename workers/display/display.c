@@ -57,6 +57,7 @@ static int open_site(struct worker *w, struct display *display)
 	raise_descriptor_limit((uint32_t)config->viewers);
 	int rc = site_create(&display->site, &(struct site_plan){
 						     .ledger = worker_ledger(w),
+						     .worker = w,
 						     .control_path = worker_control_path(w),
 						     .listen_fd = worker_handed_fd(w),
 						     .viewers = (uint32_t)config->viewers,

@@ -129,10 +129,14 @@ const char *request_header(const struct request *request, const char *name)
 	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+const char *request_argument(const struct request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 bool request_flag(const struct request *request, const char *name)
 {
-	const char *value =
-		MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+	const char *value = request_argument(request, name);
 	return value && strcmp(value, "1") == 0;
 }
 

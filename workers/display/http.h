@@ -69,6 +69,9 @@ void request_park(struct request *request);
 /* A header of the request or NULL. */
 const char *request_header(const struct request *request, const char *name);
 
+/* The value of "?NAME=VALUE" or NULL. */
+const char *request_argument(const struct request *request, const char *name);
+
 /* Whether "?NAME=1" was asked for. */
 bool request_flag(const struct request *request, const char *name);
 

@@ -4,6 +4,7 @@
 #include "ipc/base/errors.h"
 #include "workers/display/api.h"
 #include "workers/display/assets.h"
+#include "workers/display/recorded.h"
 #include "workers/display/slots.h"
 
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 struct site {
 	const struct ledger *ledger;
+	struct worker *worker;
 	struct feed *feed;
 	struct viewers *viewers;
 	struct api *api;
@@ -87,6 +89,18 @@ static void get_live_all(void *arg, struct request *request, const char *part)
 		     live_kind(request));
 }
 
+static void get_recorded_frame(void *arg, struct request *request, const char *stream)
+{
+	struct site *site = arg;
+	recorded_frame(site->worker, request, stream);
+}
+
+static void get_recorded_timeline(void *arg, struct request *request, const char *stream)
+{
+	struct site *site = arg;
+	recorded_timeline(site->worker, request, stream);
+}
+
 static void get_slots(void *arg, struct request *request, const char *part)
 {
 	(void)part;
@@ -132,6 +146,8 @@ static const struct route routes[] = {
 	{MHD_HTTP_METHOD_GET, "/stream/*", get_stream},
 	{MHD_HTTP_METHOD_GET, "/live", get_live_all},
 	{MHD_HTTP_METHOD_GET, "/live/*", get_live},
+	{MHD_HTTP_METHOD_GET, "/recorded/*/frame", get_recorded_frame},
+	{MHD_HTTP_METHOD_GET, "/recorded/*/timeline", get_recorded_timeline},
 	{MHD_HTTP_METHOD_GET, "/api/slots", get_slots},
 	{MHD_HTTP_METHOD_GET, "/api/workers", get_workers},
 	{MHD_HTTP_METHOD_POST, "/api/workers/*/kill", post_kill},
@@ -144,6 +160,7 @@ static const struct route routes[] = {
 static int site_open(struct site *site, const struct site_plan *plan)
 {
 	site->ledger = plan->ledger;
+	site->worker = plan->worker;
 	site->feed = feed_create(plan->ledger);
 	if (!site->feed)
 		return TROUPE_E_MEMORY;

@@ -7,6 +7,7 @@
 
 struct site_plan {
 	const struct ledger *ledger;
+	struct worker *worker;	  /* by which the recording is asked; NULL: it is not */
 	const char *control_path; /* of the supervisor */
 	int listen_fd;		  /* stays the caller's */
 	uint32_t viewers;	  /* at most */

@@ -12,22 +12,28 @@
 #include "workers/media/jpeg.h"
 #include "workers/storer/chain.h"
 #include "workers/storer/describe.h"
+#include "workers/storer/playback.h"
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
 #include "workers/storer/settings.h"
+#include "workers/storer/told.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_AFTER    NS_PER_S
+#define NOTE_WAIT      (NS_PER_S / 2)
 #define LOW_PERCENT    25
 #define DRAIN_PATIENCE (10 * NS_PER_S)
 
 struct storer {
 	struct recorder *recorder;
 	struct jpeg_encoder *encoder;
+	struct event_notes notes;  /* what the supervisor told */
+	struct playback *playback; /* for those who ask what was recorded */
 	uint32_t tap;
 	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
 	uint64_t floor[STREAMS_MAX]; /* settled when we started: never offered again */
@@ -194,6 +200,8 @@ static int open_recorder(struct worker *w, struct storer *storer, char *why, siz
 		.segment_bytes = config->segment_bytes,
 		.segment_ns = config->segment_seconds,
 		.lock_wait = config->lock_wait,
+		.events = config->events,
+		.notes = &storer->notes,
 		.waiting = still_alive,
 		.arg = w,
 	};
@@ -218,6 +226,37 @@ static int begin(struct worker *w, struct storer *storer, char *why, size_t why_
 	return rc;
 }
 
+static void on_playback(struct worker *w, void *self, int fd, short revents)
+{
+	(void)w;
+	(void)fd;
+	(void)revents;
+	playback_turn(((struct storer *)self)->playback);
+}
+
+static int begin_playback(struct worker *w, struct storer *storer)
+{
+	const struct storer_config *config = worker_config(w);
+	int rc = playback_open(&storer->playback, w, config->folder);
+
+	if (rc < 0)
+		return rc;
+	rc = worker_watch(w, playback_fd(storer->playback), POLLIN, on_playback);
+	return rc == TROUPE_E_UNSUPPORTED ? 0 : rc; /* in one process nobody asks */
+}
+
+static void storer_message(struct worker *w, void *self, enum message_kind kind,
+			   const ProtobufCMessage *message)
+{
+	struct storer *storer = self;
+
+	(void)w;
+	if (kind == MESSAGE_HAPPENED)
+		told_note(&storer->notes, (const Troupe__Happened *)message);
+	if (kind == MESSAGE_QUESTION && storer->playback != NULL)
+		playback_question(storer->playback, (const Troupe__Question *)message);
+}
+
 static int storer_ready(struct worker *w, void *self)
 {
 	struct storer *storer = self;
@@ -225,6 +264,9 @@ static int storer_ready(struct worker *w, void *self)
 	int rc;
 
 	storer->tap = own_tap(w);
+	rc = begin_playback(w, storer);
+	if (rc < 0)
+		return rc;
 	rc = begin(w, storer, why, sizeof(why));
 	if (rc < 0 && can_be_waited_for(w, rc)) {
 		in_trouble(w, storer, rc, why);
@@ -379,8 +421,8 @@ static int commit(struct worker *w, struct storer *storer)
 {
 	int rc;
 
-	if (storer->recorder == NULL || recorder_pending(storer->recorder, NULL) == 0 ||
-	    storer->open_rows != 0)
+	if (storer->recorder == NULL || storer->open_rows != 0 ||
+	    (recorder_pending(storer->recorder, NULL) == 0 && storer->notes.n == 0))
 		return 0;
 	worker_progress(w);
 	rc = recorder_commit(storer->recorder);
@@ -404,20 +446,27 @@ static bool slots_run_low(const struct worker *w)
 	return false;
 }
 
+/* A note waits a moment for frames to go with. */
+static int64_t commit_due(const struct storer *storer, int64_t interval, uint64_t *bytes)
+{
+	if (recorder_pending(storer->recorder, bytes) > 0)
+		return storer->since + interval;
+	return storer->notes.n > 0 ? storer->notes.since + NOTE_WAIT : CLOCK_NEVER;
+}
+
 static int64_t storer_tick(struct worker *w, void *self, int64_t now)
 {
 	const struct storer_config *config = worker_config(w);
 	struct storer *storer = self;
-	int64_t due = storer->since + config->commit_interval;
-	uint32_t pending;
+	int64_t due;
 	uint64_t bytes;
 
 	if (storer->trouble != 0 && now < storer->retry_at)
 		return storer->retry_at;
 	if (storer->recorder == NULL && begin_again(w, storer) < 0)
 		return storer->retry_at;
-	pending = recorder_pending(storer->recorder, &bytes);
-	if (pending == 0)
+	due = commit_due(storer, config->commit_interval, &bytes);
+	if (due == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	if (now < due && bytes < (uint64_t)config->commit_bytes && !slots_run_low(w))
 		return due;
@@ -473,7 +522,9 @@ static void storer_close(struct worker *w, void *self)
 {
 	struct storer *storer = self;
 
-	(void)w;
+	if (storer->playback != NULL)
+		worker_watch(w, playback_fd(storer->playback), 0, on_playback);
+	playback_close(storer->playback);
 	recorder_close(storer->recorder);
 	jpeg_encoder_destroy(storer->encoder);
 	free(storer);
@@ -498,6 +549,7 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	uint64_t bytes;
 	uint32_t pending;
 
+	playback_dump(storer->playback, out);
 	if (storer->recorder == NULL) {
 		fprintf(out, "recording: %s, not open\n", config->folder);
 		dump_trouble(storer, out);
@@ -539,6 +591,7 @@ const struct worker_table storer_table = {
 	.ready = storer_ready,
 	.frame = storer_frame,
 	.tick = storer_tick,
+	.message = storer_message,
 	.drain = storer_drain,
 	.close = storer_close,
 	.dump = storer_dump,
