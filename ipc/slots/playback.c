@@ -256,6 +256,19 @@ static struct survey survey(const struct ledger *ledger, uint8_t asker)
 	return s;
 }
 
+static int room_in(const struct survey *s)
+{
+	if (s->has >= playback_quota(s->others))
+		return TROUPE_E_BUSY;
+	return s->slot == SLOT_NONE ? TROUPE_E_FULL : 0;
+}
+
+int playback_room(const struct ledger *ledger, uint8_t asker)
+{
+	struct survey s = survey(ledger, asker);
+	return room_in(&s);
+}
+
 /* Whom it is for is looked at after the swap. The supervisor makes the seat DEAD before it looks at
  * the words; both are in one total order, so either we see that it is not LIVE, or the supervisor
  * sees our word and takes the asker out of it. */
@@ -268,10 +281,9 @@ int playback_take(struct ledger *ledger, uint8_t filler, const struct playback_a
 		return TROUPE_E_CLOSED;
 	do {
 		struct survey s = survey(ledger, asker->seat);
-		if (s.has >= playback_quota(s.others))
-			return TROUPE_E_BUSY;
-		if (s.slot == SLOT_NONE)
-			return TROUPE_E_FULL;
+		rc = room_in(&s);
+		if (rc < 0)
+			return rc;
 		*slot = s.slot;
 		rc = change(ledger, s.slot, s.word, PLAYBACK_TAKE, filler, asker->seat, &now);
 	} while (rc == TROUPE_E_LOST);

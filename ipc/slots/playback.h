@@ -90,6 +90,9 @@ struct playback_asker {
 /* The one who sits in a seat now. */
 struct playback_asker playback_asker_of(const struct ledger *ledger, uint8_t seat);
 
+/* Whether a slot could be taken for that seat: 0, TROUPE_E_FULL, TROUPE_E_BUSY as below. */
+int playback_room(const struct ledger *ledger, uint8_t asker);
+
 /* FREE -> FILLING for that asker. TROUPE_E_FULL: no slot is free; TROUPE_E_BUSY: the asker has its
  * share and has to give some back; TROUPE_E_CLOSED: the asker is not there any more. */
 int playback_take(struct ledger *ledger, uint8_t filler, const struct playback_asker *asker,
