@@ -129,6 +129,10 @@ int index_segment(struct index *index, uint32_t number, struct index_segment *se
 int index_next_segment(struct index *index, uint32_t after, struct index_segment *segment);
 /* The same of those that are not closed. */
 int index_next_unfinished(struct index *index, uint32_t after, struct index_segment *segment);
+/* The first closed one behind `after` whose frames are all JPEGs of one stream, captured `until`
+ * then (wall clock). TROUPE_E_ENDED. */
+int index_next_jpeg(struct index *index, uint32_t after, int64_t until,
+		    struct index_segment *segment);
 /* Counts the frames of a segment anew: frames, coding, first_wall and last_wall change. */
 int index_sum_segment(struct index *index, struct index_segment *segment);
 /* The newest open segment of a stream; TROUPE_E_NOT_FOUND. */

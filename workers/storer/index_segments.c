@@ -143,6 +143,18 @@ int index_next_unfinished(struct index *index, uint32_t after, struct index_segm
 	return by_number(index, NEXT_UNFINISHED, after, segment, TROUPE_E_ENDED);
 }
 
+int index_next_jpeg(struct index *index, uint32_t after, int64_t until,
+		    struct index_segment *segment)
+{
+	sqlite3_stmt *statement = index_statement(index, NEXT_JPEG);
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, after);
+	sqlite3_bind_int64(statement, 2, until);
+	return one_segment(index, statement, segment, TROUPE_E_ENDED);
+}
+
 int index_sum_segment(struct index *index, struct index_segment *segment)
 {
 	sqlite3_stmt *statement = index_statement(index, SUM_SEGMENT);

@@ -86,4 +86,28 @@ const struct row storer_rows[N_STORER_ROWS] = {
 	 .max = 3600e9,
 	 .fallback = "2s",
 	 .help = "What moves again, or is labelled again, within so long is one span."},
+	{.name = "archive",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct storer_config, archive),
+	 .fallback = "none",
+	 .choices = "none|h264",
+	 .help = "h264: frames that are older than archive_after are coded anew in the background, "
+		 "at the lowest priority, and take a tenth of the space; they are found, played "
+		 "and "
+		 "exported as before. none: they stay the JPEGs they are."},
+	{.name = "archive_after",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct storer_config, archive_after),
+	 .min = 1e9,
+	 .max = 3650 * 86400e9,
+	 .fallback = "1h",
+	 .help = "So old frames get before they are coded anew."},
+	{.name = "archive_quality",
+	 .type = ROW_INT,
+	 ROW_AT(struct storer_config, archive_quality),
+	 .min = 0,
+	 .max = 51,
+	 .fallback = "23",
+	 .help = "How coarsely, as x264 counts: 18 looks the same, 23 nearly so, 28 takes half the "
+		 "space of that."},
 };

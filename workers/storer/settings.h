@@ -19,9 +19,12 @@ struct storer_config {
 	int64_t keep_events;
 	int64_t keep_free;
 	struct event_rules events;
+	char archive[8]; /* "none", "h264" */
+	int64_t archive_after;
+	int64_t archive_quality;
 };
 
-#define N_STORER_ROWS 12
+#define N_STORER_ROWS 15
 
 extern const struct row storer_rows[N_STORER_ROWS];
 
