@@ -87,6 +87,8 @@ int verify_run(const struct call *call);     /* verify.c */
 int backup_run(const struct call *call);     /* backup.c */
 int repair_run(const struct call *call);     /* repair.c */
 int devices_run(const struct call *call);    /* devices.c */
+int export_run(const struct call *call);     /* export.c */
+int play_run(const struct call *call);	     /* play.c */
 int bench_run(const struct call *call);	     /* bench.c */
 
 #endif

@@ -179,6 +179,29 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = backup_run},
+	{.name = "export",
+	 .args = "[DIR] OUT",
+	 .help = "make a film, pictures or a table of a part of a recording",
+	 .more = "OUT ends with .mp4 (H.264 that browsers and phones play), .mkv (the recorded "
+		 "JPEGs "
+		 "as they are), '/' (a folder of them) or .csv (a line a frame; '-': standard "
+		 "output). It appears when it is whole. DIR is the recording; without it, that of "
+		 "a "
+		 "pipeline. " WHEN_FORMS,
+	 .options = "m<>r#yAgQW",
+	 .min_args = 1,
+	 .max_args = 2,
+	 .run = export_run},
+	{.name = "play",
+	 .args = "[DIR]",
+	 .help = "show a recording in the terminal",
+	 .more = "Keys: space pause, arrows or . and , step, [ ] slower and faster, r the other "
+		 "way, g go to a time or #frame, Home, End, e next event, q quit. At the end it "
+		 "waits for more. Where there is no terminal, it prints a line a frame. DIR is the "
+		 "recording; without it, that of a pipeline. " WHEN_FORMS,
+	 .options = "m<rkX",
+	 .max_args = 1,
+	 .run = play_run},
 	{.name = "bench",
 	 .args = "NAME",
 	 .help = "measure what this machine's troupe can do, as ratios to a baseline",
