@@ -28,10 +28,12 @@
  *   224      8   number of the frame in its source, from 0
  *   232      8   claimed by a processor, monotonic ns; 0: bypassed
  *   240      8   H.264 only: decode time, ns, on the scale of pts
- *   248      4   H.264 only: frames at least that have to follow before this one and all before it
- * can be shown, as it came from a source with B-frames; 0: none 252      4   H.264 only: 0 h      n
- * behind the header: the coded frame, a JPEG or one access unit (Annex B) h+n      4   CRC-32C of
- * everything before it h+4+n    …   zeros up to the total length
+ *   248      4   H.264 only: lacks, the frames that have to follow at least before this one and
+ *                all before it can be shown (of a source with B-frames); 0: none
+ *   252      4   H.264 only: 0
+ *     h      n   behind the header: the coded frame, a JPEG or one access unit (Annex B)
+ *   h+n      4   CRC-32C of everything before it
+ * h+4+n      …   zeros up to the total length
  *
  * Pure functions; any thread. */
 #ifndef TROUPE_WORKERS_STORER_RECORD_H
