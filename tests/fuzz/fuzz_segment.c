@@ -82,7 +82,7 @@ static size_t record_at(const uint8_t *bytes, size_t size, size_t at, const char
 	    number_at(record, 216, 4) > 3)
 		return 0;
 	if (!text_at(record, 24) || !text_at(record, 120) || !text_at(record, 152) ||
-	    !zero(record, end + 4, length) || (header == 256 && !zero(record, 248, 256)))
+	    !zero(record, end + 4, length) || (header == 256 && !zero(record, 252, 256)))
 		return 0;
 	if (stream[0] != 0 && strcmp(stream, (const char *)record + 24) != 0)
 		return 0;
@@ -115,6 +115,7 @@ static void expect_frame(const uint8_t *bytes, const struct record *record, cons
 	REQUIRE(record->source_index == number_at(bytes, 224, 8));
 	REQUIRE((uint64_t)record->claimed == number_at(bytes, 232, 8));
 	REQUIRE((uint64_t)record->dts == (header == 256 ? number_at(bytes, 240, 8) : 0));
+	REQUIRE(record->lacks == (header == 256 ? number_at(bytes, 248, 4) : 0));
 	REQUIRE(memcmp(record->stream, bytes + 24, 32) == 0);
 	REQUIRE(memcmp(record->label, bytes + 120, 32) == 0);
 	REQUIRE(memcmp(record->prediction, bytes + 152, 32) == 0);
