@@ -58,6 +58,29 @@ static void documented_places(void **state)
 	assert_memory_equal(encoded.bytes + 240, encoded.coded, encoded.record.coded_bytes);
 }
 
+static void access_units_say_more(void **state)
+{
+	struct encoded encoded;
+	struct record record;
+	const uint8_t *coded;
+
+	(void)state;
+	encode(&encoded, 3);
+	encoded.record.coding = CODING_H264;
+	encoded.record.dts = -2;
+	encoded.record.lacks = 0x102;
+	encoded.length = record_length(CODING_H264, encoded.record.coded_bytes);
+	record_encode(&encoded.record, encoded.coded, encoded.bytes);
+	assert_memory_equal(encoded.bytes + 220, "\1\0\0\0", 4);
+	assert_memory_equal(encoded.bytes + 240, "\xfe\xff\xff\xff\xff\xff\xff\xff\2\1\0\0\0\0\0\0",
+			    16);
+	assert_memory_equal(encoded.bytes + 256, encoded.coded, encoded.record.coded_bytes);
+	assert_int_equal(record_decode(encoded.bytes, encoded.length, &record, &coded), 0);
+	assert_int_equal(record.dts, -2);
+	assert_int_equal(record.lacks, 0x102);
+	rig_same(&record, coded, &encoded.record, encoded.coded);
+}
+
 static void every_flipped_bit_is_found(void **state)
 {
 	struct encoded encoded;
@@ -118,6 +141,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(documented_places),
+		cmocka_unit_test(access_units_say_more),
 		cmocka_unit_test(every_flipped_bit_is_found),
 		cmocka_unit_test(every_cut_is_found),
 		cmocka_unit_test(no_record_is_too_long),
