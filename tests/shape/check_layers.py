@@ -16,7 +16,8 @@ LAYERS = {
     "workers/media/": ("ipc/base/", "ipc/slots/layout.h"),
     "workers/sequential/": IPC + ("workers/",),
     "workers/": IPC + ("workers/media/", "generated/"),
-    "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "workers/storer/recording.h",
+    "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "workers/media/", "workers/storer/recording.h",
+               "workers/storer/frames.h",
                "workers/storer/verify.h", "workers/storer/repair.h", "workers/storer/backup.h"),
     # The bench measures: it links the recorder, has a worker of its own, and may look into any tool.
     "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/worker/worker.h", "workers/storer/recorder.h",
