@@ -93,8 +93,15 @@ int index_add_stream(struct index *index, uint64_t run, const char *stream, uint
 /* What was ever stored of a stream, which is known, in all. */
 int index_set_tally(struct index *index, uint64_t run, const char *stream,
 		    const struct index_tally *tally);
-/* From `since` on (monotonic ns) wall = monotonic + wall_offset in this run. */
-int index_add_clock(struct index *index, uint64_t run, int64_t since, int64_t wall_offset);
+/* How a run's clocks go together from `since` on (monotonic ns): wall = monotonic + wall_offset. */
+struct index_clock {
+	int64_t since, wall_offset;
+};
+
+int index_add_clock(struct index *index, uint64_t run, const struct index_clock *clock);
+/* Enters a row, and changes *clock, the newest one there is, when a frame shows that the wall clock
+ * was set since. */
+int index_note_clock(struct index *index, const struct record *record, struct index_clock *clock);
 
 /* TROUPE_E_EXISTS: a row with this (run, stream, seq) or at this place is there already. */
 int index_add_frame(struct index *index, const struct index_row *row);
@@ -145,8 +152,7 @@ int index_next_forgotten(struct index *index, uint64_t run, const char *stream, 
 			 struct index_range *range);
 /* How the clocks went together at a time of a run (before its first row: as in that one);
  * TROUPE_E_NOT_FOUND: the run has none. */
-int index_clock(struct index *index, uint64_t run, int64_t at, int64_t *since,
-		int64_t *wall_offset);
+int index_clock_at(struct index *index, uint64_t run, int64_t at, struct index_clock *clock);
 
 /* The newest run there is; TROUPE_E_NOT_FOUND: none. */
 int index_newest_run(struct index *index, uint64_t *run);

@@ -67,7 +67,7 @@ static int one_row(struct index *index, sqlite3_stmt *statement, struct index_ro
 	return 0;
 }
 
-int index_clock(struct index *index, uint64_t run, int64_t at, int64_t *since, int64_t *wall_offset)
+int index_clock_at(struct index *index, uint64_t run, int64_t at, struct index_clock *clock)
 {
 	static const enum index_statement tries[] = {CLOCK_AT, FIRST_CLOCK};
 
@@ -84,8 +84,8 @@ int index_clock(struct index *index, uint64_t run, int64_t at, int64_t *since, i
 			return rc;
 		if (rc == 0)
 			continue;
-		*since = sqlite3_column_int64(statement, 0);
-		*wall_offset = sqlite3_column_int64(statement, 1);
+		clock->since = sqlite3_column_int64(statement, 0);
+		clock->wall_offset = sqlite3_column_int64(statement, 1);
 		sqlite3_reset(statement);
 		return 0;
 	}

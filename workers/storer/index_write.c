@@ -1,8 +1,11 @@
 /* Entering runs, streams and frames into the index. */
 #include "workers/storer/index_private.h"
 
+#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/slots/word.h"
+
+#define CLOCK_MOVED (50 * NS_PER_MS) /* else it is drift, or noise */
 
 int index_add_run(struct index *index, uint64_t run, const char *pipeline, const char *boot)
 {
@@ -60,16 +63,29 @@ int index_set_tally(struct index *index, uint64_t run, const char *stream,
 	return index_run(index, statement);
 }
 
-int index_add_clock(struct index *index, uint64_t run, int64_t since, int64_t wall_offset)
+int index_add_clock(struct index *index, uint64_t run, const struct index_clock *clock)
 {
 	sqlite3_stmt *statement = index_statement(index, ADD_CLOCK);
 
 	if (statement == NULL)
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, (int64_t)run);
-	sqlite3_bind_int64(statement, 2, since);
-	sqlite3_bind_int64(statement, 3, wall_offset);
+	sqlite3_bind_int64(statement, 2, clock->since);
+	sqlite3_bind_int64(statement, 3, clock->wall_offset);
 	return index_run(index, statement);
+}
+
+/* Frames of several streams need not come in the order of their capture: who was captured before
+ * the clock was set says nothing about the time since. */
+int index_note_clock(struct index *index, const struct record *record, struct index_clock *clock)
+{
+	int64_t offset = record->captured_wall - record->captured;
+	int64_t moved = offset - clock->wall_offset;
+
+	if (record->captured <= clock->since || (moved <= CLOCK_MOVED && moved >= -CLOCK_MOVED))
+		return 0;
+	*clock = (struct index_clock){.since = record->captured, .wall_offset = offset};
+	return index_add_clock(index, record->run, clock);
 }
 
 static void bind_optional(sqlite3_stmt *statement, int column, const char *text)

@@ -103,7 +103,7 @@ static void read_boot(char boot[64])
 static int enter_run(struct recorder *recorder)
 {
 	const struct recorder_options *options = &recorder->options;
-	struct recorder_clock *clock = &recorder->clock;
+	struct index_clock *clock = &recorder->clock;
 	char boot[64];
 	int rc;
 
@@ -111,13 +111,12 @@ static int enter_run(struct recorder *recorder)
 	rc = index_add_run(recorder->index, options->run, options->pipeline, boot);
 	if (rc < 0)
 		return rc;
-	rc = index_clock(recorder->index, options->run, INT64_MAX, &clock->since,
-			 &clock->wall_offset);
+	rc = index_clock_at(recorder->index, options->run, INT64_MAX, clock);
 	if (rc != TROUPE_E_NOT_FOUND)
 		return rc;
 	clock->since = clock_now();
 	clock->wall_offset = clock_wall() - clock->since;
-	return index_add_clock(recorder->index, options->run, clock->since, clock->wall_offset);
+	return index_add_clock(recorder->index, options->run, clock);
 }
 
 static int open_all(struct recorder *recorder)

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define CLOCK_MOVED (50 * NS_PER_MS) /* else it is drift, or noise */
-
 static struct recorder_stream *stream_of(struct recorder *recorder, const char *name)
 {
 	for (int i = 0; i < recorder->n_streams; i++)
@@ -66,20 +64,6 @@ static int sync_segments(struct recorder *recorder)
 
 /* ---- the index ---- */
 
-/* Frames of several streams need not come in the order of their capture: who was captured before
- * the clock was stepped says nothing about the time since. */
-static int enter_clock(struct recorder *recorder, const struct record *record,
-		       struct recorder_clock *clock)
-{
-	int64_t offset = record->captured_wall - record->captured;
-	int64_t moved = offset - clock->wall_offset;
-
-	if (record->captured <= clock->since || (moved <= CLOCK_MOVED && moved >= -CLOCK_MOVED))
-		return 0;
-	*clock = (struct recorder_clock){.since = record->captured, .wall_offset = offset};
-	return index_add_clock(recorder->index, record->run, clock->since, clock->wall_offset);
-}
-
 static void begin_batch(struct recorder *recorder)
 {
 	for (int i = 0; i < recorder->n_streams; i++) {
@@ -98,7 +82,7 @@ static void begin_batch(struct recorder *recorder)
 	}
 }
 
-static int enter_frames(struct recorder *recorder, int64_t stored, struct recorder_clock *clock)
+static int enter_frames(struct recorder *recorder, int64_t stored, struct index_clock *clock)
 {
 	int rc = 0;
 
@@ -113,7 +97,7 @@ static int enter_frames(struct recorder *recorder, int64_t stored, struct record
 		if (rc == 0)
 			rc = event_book_take(&recorder->events, recorder->index, &row->record);
 		if (rc == 0)
-			rc = enter_clock(recorder, &row->record, clock);
+			rc = index_note_clock(recorder->index, &row->record, clock);
 	}
 	return rc;
 }
@@ -159,7 +143,7 @@ static int tidy(struct recorder *recorder)
 
 static int enter_batch(struct recorder *recorder, int64_t stored)
 {
-	struct recorder_clock clock = recorder->clock;
+	struct index_clock clock = recorder->clock;
 	int rc = index_begin(recorder->index);
 
 	begin_batch(recorder);

@@ -24,18 +24,13 @@ struct recorder_stream {
 	struct index_segment next_segment;
 };
 
-/* From `since` on wall = monotonic + offset, as the newest row of the run says. */
-struct recorder_clock {
-	int64_t since, wall_offset;
-};
-
 struct recorder {
 	struct recorder_options options;
 	struct folder folder;
 	struct index *index;
-	uint32_t numbers; /* the highest number a segment ever had */
-	bool tidy;	  /* segments that nobody goes on with are closed */
-	struct recorder_clock clock;
+	uint32_t numbers;	  /* the highest number a segment ever had */
+	bool tidy;		  /* segments that nobody goes on with are closed */
+	struct index_clock clock; /* the newest row of the run */
 	struct event_book events;
 	struct recorder_stream streams[STREAMS_MAX];
 	int n_streams;

@@ -27,6 +27,7 @@ struct treatment {
 	uint64_t run; /* 0: no stream yet */
 	char stream[NAME_SIZE];
 	struct index_tally tally;
+	struct index_clock clock;
 };
 
 /* ---- the file ---- */
@@ -104,6 +105,19 @@ static int finish_stream(struct treatment *t)
 	return t->run == 0 ? 0 : index_set_tally(t->rescue->index, t->run, t->stream, &t->tally);
 }
 
+/* The newest row of the run; its first frame is the first one. */
+static int begin_clock(struct treatment *t, const struct record *record)
+{
+	struct index *index = t->rescue->index;
+	int rc = index_clock_at(index, record->run, INT64_MAX, &t->clock);
+
+	if (rc != TROUPE_E_NOT_FOUND)
+		return rc;
+	t->clock = (struct index_clock){.since = record->captured,
+					.wall_offset = record->captured_wall - record->captured};
+	return index_add_clock(index, record->run, &t->clock);
+}
+
 static int begin_stream(struct treatment *t, const struct record *record)
 {
 	struct index *index = t->rescue->index;
@@ -119,6 +133,8 @@ static int begin_stream(struct treatment *t, const struct record *record)
 				      record->height, 0, 0);
 	if (rc == 0)
 		rc = index_tally(index, record->run, record->stream, &t->tally);
+	if (rc == 0)
+		rc = begin_clock(t, record);
 	t->run = record->run;
 	memcpy(t->stream, record->stream, NAME_SIZE);
 	return rc;
@@ -155,8 +171,9 @@ static int add_row(struct treatment *t, const struct index_row *row)
 	index_segment_grow(&t->patient->segment, row);
 	index_tally_grow(&t->tally, &row->record);
 	t->rescue->done->rows_added++;
-	if (t->rescue->remake)
-		return 0;
+	rc = index_note_clock(t->rescue->index, &row->record, &t->clock);
+	if (rc < 0 || t->rescue->remake)
+		return rc;
 	return event_book_take(t->rescue->events, t->rescue->index, &row->record);
 }
 
