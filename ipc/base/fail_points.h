@@ -46,6 +46,11 @@
 	X(RECOVERY_CUT, "storer", "recovery: between truncating a segment and syncing it")         \
 	X(RECOVERY_SYNCED, "storer", "recovery: between syncing a segment and the index")          \
 	X(RECOVERY_ENTERED, "storer", "recovery: before the index is committed")                   \
+	X(KEEP_FORGETS, "storer", "between two transactions that forget a segment's frames")       \
+	X(KEEP_DOOMED, "storer", "a segment is doomed, its file still there")                      \
+	X(KEEP_UNLINKED, "storer", "its file is unlinked, and the folder not synced")              \
+	X(KEEP_SYNCED, "storer", "its file is gone for good, its row is there")                    \
+	X(KEEP_FORGOTTEN, "storer", "after its row has gone")                                      \
 	X(MODEL_HALF, "trainer", "half-way through a bank of the model board")                     \
 	X(MODEL_WRITTEN, "trainer", "between the bank and its version")                            \
 	X(CHECKPOINT_WRITTEN, "trainer", "between writing a checkpoint and its rename")            \
@@ -88,12 +93,15 @@ void fail_point(const char *prefix, const char *name);
 #define FAIL_POINT_OF(prefix, name) fail_point(prefix, name)
 /* How much of `size` bytes is written at once: here less than all, so that there is a half-way. */
 #define FAIL_SHORT(size) ((size) > 4096 ? (size) / 2 : (size))
+/* And how many rows: here so few that there is a between. */
+#define FAIL_FEW(rows) 4
 
 #else
 
 #define FAIL_POINT(name)	    ((void)0)
 #define FAIL_POINT_OF(prefix, name) ((void)(0 && (name)))
 #define FAIL_SHORT(size)	    (size)
+#define FAIL_FEW(rows)		    (rows)
 
 #endif
 #endif

@@ -73,7 +73,7 @@ static int set_up(void **state)
 	rig_folder(stage.folder);
 	/* Commits come by drain and by slots running low only, so that each test says when. */
 	snprintf(stage.rows, sizeof(stage.rows),
-		 "folder=%s/rec\ncommit_interval=10s\nlock_wait=0s\n", stage.folder);
+		 "folder=%s/rec\ncommit_interval=10s\nlock_wait=0s\nkeep_free=0\n", stage.folder);
 	assert_int_equal(ledger_create(&stage.ledger, &plan), 0);
 	snprintf(stage.ledger.header->labels[1], NAME_SIZE, "circle");
 	atomic_store(&stage.ledger.header->n_labels, 2);
@@ -228,8 +228,8 @@ static void commits_in_time(void **state)
 	int64_t due;
 
 	stop_storer(stage, 0);
-	snprintf(stage->rows, sizeof(stage->rows), "folder=%s/rec\ncommit_interval=20ms\n",
-		 stage->folder);
+	snprintf(stage->rows, sizeof(stage->rows),
+		 "folder=%s/rec\ncommit_interval=20ms\nkeep_free=0\n", stage->folder);
 	start_storer(stage, 0);
 	flow(stage, 1, 2);
 	assert_int_equal(worker_turn(stage->storer, &due), 2);

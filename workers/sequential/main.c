@@ -81,6 +81,10 @@ static int start(struct reference *r, struct plan_worker *from, const struct wor
 	int seat = seat_assign(&r->ledger, from->name, 1);
 	if (table->takes == WORKER_TAKES_SOURCE)
 		plan_set_row(from, "pace", "max");
+	if (table->takes == WORKER_TAKES_TAP) { /* the reference has all that there was */
+		plan_set_row(from, "keep", "");
+		plan_set_row(from, "keep_free", "0");
+	}
 	int rc = seat < 0 ? seat
 			  : worker_create(worker, table, &r->ledger, (uint8_t)seat, from->number,
 					  from->rows, why, sizeof(why));

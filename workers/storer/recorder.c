@@ -247,7 +247,7 @@ bool recorder_is_due(const struct recorder *recorder, const struct recorder_stre
 	const struct segment_writer *writer = &stream->writer;
 
 	return writer->started && !writer->torn && writer->at > SEGMENT_HEADER &&
-	       (writer->at >= (uint64_t)recorder->options.segment_bytes ||
+	       (stream->ends || writer->at >= (uint64_t)recorder->options.segment_bytes ||
 		clock_now() - writer->created >= recorder->options.segment_ns);
 }
 
@@ -255,6 +255,42 @@ void recorder_leave_segment(struct recorder_stream *stream)
 {
 	segment_writer_next(&stream->writer);
 	stream->segment = (struct index_segment){0};
+	stream->ends = false;
+}
+
+static int close_segment(struct recorder *recorder, uint32_t number)
+{
+	int rc = index_begin(recorder->index);
+
+	if (rc == 0)
+		rc = index_set_state(recorder->index, number, SEGMENT_CLOSED);
+	if (rc == 0)
+		rc = index_commit(recorder->index);
+	if (rc < 0) {
+		index_rollback(recorder->index);
+		return fail_index(recorder, rc);
+	}
+	return 0;
+}
+
+int recorder_end_segment(struct recorder *recorder, uint32_t number)
+{
+	for (int i = 0; i < recorder->n_streams; i++) {
+		struct recorder_stream *stream = &recorder->streams[i];
+		int rc;
+
+		if (!stream->writer.started || stream->writer.header.number != number)
+			continue;
+		/* The next commit will do it, or the next keyframe. */
+		stream->ends = true;
+		if (stream->n_pending > 0 || stream->writer.torn || stream->coding != CODING_JPEG)
+			return 0;
+		rc = close_segment(recorder, number);
+		if (rc == 0)
+			recorder_leave_segment(stream);
+		return rc;
+	}
+	return close_segment(recorder, number);
 }
 
 /* A segment begins only after a commit, so that only the last of a stream can hold what nobody

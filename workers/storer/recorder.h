@@ -90,6 +90,10 @@ int recorder_segments(const struct recorder *recorder);
 /* A number for a segment that somebody else makes; never used again. */
 uint32_t recorder_new_number(struct recorder *recorder);
 
+/* Ends an open segment before its time: at once, with the next commit, or (H.264) when a keyframe
+ * comes. */
+int recorder_end_segment(struct recorder *recorder, uint32_t number);
+
 void recorder_state(const struct recorder *recorder, struct recorder_state *state);
 
 /* The last error in more words than its code, for a log. Never NULL. */

@@ -16,6 +16,7 @@ struct recorder_stream {
 	uint64_t appended;	  /* the highest seq in the segments, committed or not */
 	uint32_t n_pending;	  /* frames that wait for their commit */
 	uint32_t coding;	  /* of the frame that was taken last */
+	bool ends;		  /* its segment is to end as soon as it can */
 	struct segment_writer writer;
 	struct index_segment segment; /* that is written, as committed; number 0: none */
 	uint32_t left; /* the segment before it, not yet closed in the index; 0: none */

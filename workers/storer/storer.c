@@ -12,9 +12,11 @@
 #include "workers/media/jpeg.h"
 #include "workers/storer/chain.h"
 #include "workers/storer/describe.h"
+#include "workers/storer/keeper.h"
 #include "workers/storer/playback.h"
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
+#include "workers/storer/recorder_dump.h"
 #include "workers/storer/settings.h"
 #include "workers/storer/told.h"
 
@@ -33,6 +35,7 @@ struct storer {
 	struct recorder *recorder;
 	struct jpeg_encoder *encoder;
 	struct event_notes notes;  /* what the supervisor told */
+	struct keeper *keeper;	   /* of the recorder */
 	struct playback *playback; /* for those who ask what was recorded */
 	uint32_t tap;
 	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
@@ -218,8 +221,13 @@ static int begin(struct worker *w, struct storer *storer, char *why, size_t why_
 		return rc;
 	for (uint32_t i = 0; rc == 0 && i < worker_ledger(w)->header->n_streams; i++)
 		rc = start_stream(w, storer, i);
-	if (rc < 0) {
+	if (rc < 0)
 		snprintf(why, why_size, "%s", recorder_error(storer->recorder));
+	if (rc == 0) {
+		rc = keeper_begin(&storer->keeper, w, storer->recorder);
+		snprintf(why, why_size, "%s", error_text(rc));
+	}
+	if (rc < 0) {
 		recorder_close(storer->recorder);
 		storer->recorder = NULL;
 	}
@@ -454,23 +462,33 @@ static int64_t commit_due(const struct storer *storer, int64_t interval, uint64_
 	return storer->notes.n > 0 ? storer->notes.since + NOTE_WAIT : CLOCK_NEVER;
 }
 
-static int64_t storer_tick(struct worker *w, void *self, int64_t now)
+/* Returns when the next commit is due. */
+static int64_t commit_in_time(struct worker *w, struct storer *storer, int64_t now)
 {
 	const struct storer_config *config = worker_config(w);
-	struct storer *storer = self;
-	int64_t due;
 	uint64_t bytes;
+	int64_t due = commit_due(storer, config->commit_interval, &bytes);
 
-	if (storer->trouble != 0 && now < storer->retry_at)
+	if (must_wait(storer))
 		return storer->retry_at;
-	if (storer->recorder == NULL && begin_again(w, storer) < 0)
-		return storer->retry_at;
-	due = commit_due(storer, config->commit_interval, &bytes);
 	if (due == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	if (now < due && bytes < (uint64_t)config->commit_bytes && !slots_run_low(w))
 		return due;
 	return commit(w, storer) < 0 ? storer->retry_at : CLOCK_NEVER;
+}
+
+/* What is too much goes whether frames come or not, and all the more while the disk is full. */
+static int64_t storer_tick(struct worker *w, void *self, int64_t now)
+{
+	struct storer *storer = self;
+	int64_t due, next;
+
+	if (storer->recorder == NULL && (must_wait(storer) || begin_again(w, storer) < 0))
+		return storer->retry_at;
+	due = commit_in_time(w, storer, now);
+	next = keeper_tick(storer->keeper, w);
+	return next < due ? next : due;
 }
 
 /* ---- ending ---- */
@@ -525,6 +543,7 @@ static void storer_close(struct worker *w, void *self)
 	if (storer->playback != NULL)
 		worker_watch(w, playback_fd(storer->playback), 0, on_playback);
 	playback_close(storer->playback);
+	keeper_end(storer->keeper);
 	recorder_close(storer->recorder);
 	jpeg_encoder_destroy(storer->encoder);
 	free(storer);
@@ -545,9 +564,6 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 {
 	const struct storer_config *config = worker_config(w);
 	struct storer *storer = self;
-	struct recorder_state state;
-	uint64_t bytes;
-	uint32_t pending;
 
 	playback_dump(storer->playback, out);
 	if (storer->recorder == NULL) {
@@ -555,27 +571,9 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 		dump_trouble(storer, out);
 		return;
 	}
-	recorder_state(storer->recorder, &state);
-	pending = recorder_pending(storer->recorder, &bytes);
 	fprintf(out, "recording: %s\n", config->folder);
-	fprintf(out, "segment: %06" PRIu32 ".seg, %" PRIu32 " open\n", state.segment, state.open);
-	fprintf(out, "offset: %" PRIu64 "\n", state.offset);
-	fprintf(out, "pending: %" PRIu32 " frames, %" PRIu64 " bytes\n", pending, bytes);
-	fprintf(out, "commits: %" PRIu64 ", %.1f frames each\n", state.commits,
-		state.commits > 0 ? (double)state.committed / (double)state.commits : 0.0);
-	if (state.last_commit > 0) {
-		fprintf(out,
-			"last commit: %" PRIu32 " frames, %" PRIu64
-			" bytes, took %.1f ms, %.1f s ago\n",
-			state.last_frames, state.last_bytes,
-			(double)state.last_duration / (double)NS_PER_MS,
-			(double)(clock_now() - state.last_commit) / (double)NS_PER_S);
-	}
-	fprintf(out,
-		"recovered: %" PRIu64 " frames entered, %" PRIu64 " rows removed, %" PRIu64
-		" bytes cut, %" PRIu32 " damaged places\n",
-		state.recovery.rows_added, state.recovery.rows_removed, state.recovery.bytes_cut,
-		state.recovery.damaged);
+	recorder_dump(storer->recorder, out);
+	keeper_dump(storer->keeper, out);
 	dump_trouble(storer, out);
 }
 
