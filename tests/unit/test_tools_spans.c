@@ -114,6 +114,12 @@ static void cuts_to_a_time(void **state)
 	add(&spans, "a", 20, 20, WALL);
 	for (size_t i = 0; i < spans.n; i++)
 		spans.all[i].open = true;
+	spans_cut(&spans, INT64_MIN, INT64_MAX);
+	assert_int_equal(spans.n, 7);
+	for (size_t i = 0; i < spans.n; i++) {
+		assert_int_equal(spans.all[i].begun, (int64_t)spans.all[i].first_seq * NS_PER_S);
+		assert_false(spans.all[i].cut_first || spans.all[i].cut_last);
+	}
 	spans_cut(&spans, WALL + 10 * NS_PER_S, WALL + 20 * NS_PER_S);
 	assert_int_equal(spans.n, 5);
 	for (size_t i = 0; i < spans.n; i++) {

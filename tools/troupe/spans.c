@@ -48,8 +48,6 @@ int spans_add_event(struct spans *spans, const struct event *event)
 
 static void cut_first(struct span *span, int64_t by)
 {
-	if (by <= 0)
-		return;
 	span->begun += by;
 	span->begun_wall += by;
 	span->cut_first = true;
@@ -57,8 +55,6 @@ static void cut_first(struct span *span, int64_t by)
 
 static void cut_last(struct span *span, int64_t by)
 {
-	if (by <= 0)
-		return;
 	span->ended -= by;
 	span->ended_wall -= by;
 	span->cut_last = true;
@@ -72,8 +68,10 @@ void spans_cut(struct spans *spans, int64_t from, int64_t to)
 		struct span span = spans->all[i];
 		if (span.ended_wall < from || span.begun_wall > to)
 			continue;
-		cut_first(&span, from - span.begun_wall);
-		cut_last(&span, span.ended_wall - to);
+		if (from > span.begun_wall)
+			cut_first(&span, from - span.begun_wall);
+		if (to < span.ended_wall)
+			cut_last(&span, span.ended_wall - to);
 		spans->all[kept++] = span;
 	}
 	spans->n = kept;
