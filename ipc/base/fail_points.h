@@ -51,6 +51,14 @@
 	X(KEEP_UNLINKED, "storer", "its file is unlinked, and the folder not synced")              \
 	X(KEEP_SYNCED, "storer", "its file is gone for good, its row is there")                    \
 	X(KEEP_FORGOTTEN, "storer", "after its row has gone")                                      \
+	X(RECODE_HALF, "archive", "half-way through a segment that is coded anew")                 \
+	X(RECODE_SYNCED, "archive", "a segment was coded anew, and is not checked")                \
+	X(ARCHIVE_BEGUN, "storer", "the child that codes a segment anew has been started")         \
+	X(ARCHIVE_CODED, "storer", "it has ended, and nobody has looked at the new segment")       \
+	X(ARCHIVE_NAMED, "storer", "the new segment has its name, its folder is not synced")       \
+	X(ARCHIVE_ENTERING, "storer", "its frames are moved, not committed")                       \
+	X(ARCHIVE_ENTERED, "storer", "its frames are moved, the old segment is still there")       \
+	X(ARCHIVE_REMOVED, "storer", "the old one is unlinked, the index still knows it")          \
 	X(MODEL_HALF, "trainer", "half-way through a bank of the model board")                     \
 	X(MODEL_WRITTEN, "trainer", "between the bank and its version")                            \
 	X(CHECKPOINT_WRITTEN, "trainer", "between writing a checkpoint and its rename")            \

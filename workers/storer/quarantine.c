@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/folders.h"
+#include "ipc/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,7 +128,11 @@ static int write_both(int folder, const struct worker *w, const struct frame *fr
 	return rc;
 }
 
-int quarantine_frame(const struct worker *w, const struct frame *frame, char *why, size_t why_size)
+/* Writes both files durably, frame.txt last: where it is, all is whole. Does nothing where it is
+ * already, or where there is no folder (nothing shall be kept). Before the frame is settled, so
+ * that a storer which is killed half-way is offered the frame again. An error has left no half of
+ * a file, and is explained in `why`. */
+static int keep_frame(const struct worker *w, const struct frame *frame, char *why, size_t why_size)
 {
 	char path[1024];
 	const char *state = worker_state_folder(w);
@@ -148,4 +153,17 @@ int quarantine_frame(const struct worker *w, const struct frame *frame, char *wh
 		snprintf(why, why_size, "frame %" PRIu64 " of %s cannot be kept in %s: %s",
 			 frame->seq, frame->stream->name, path, error_text(rc));
 	return rc;
+}
+
+void quarantine_keep(struct worker *w, const struct frame *frame, uint64_t *not_kept)
+{
+	char why[1280];
+
+	worker_progress(w);
+	if (keep_frame(w, frame, why, sizeof(why)) < 0 && *not_kept != frame->seq) {
+		*not_kept = frame->seq;
+		log_warn("quarantine: %s; the recording goes on", why);
+		worker_report(w, "quarantine: %s", why);
+	}
+	worker_progress(w);
 }

@@ -5,10 +5,9 @@
 
 #include "ipc/worker/worker.h"
 
-/* Writes both files durably, frame.txt last: where it is, all is whole. Does nothing where it is
- * already, or where there is no folder (nothing shall be kept). Before the frame is settled, so
- * that a storer which is killed half-way is offered the frame again. An error has left no half of
- * a file, and is explained in `why`. */
-int quarantine_frame(const struct worker *w, const struct frame *frame, char *why, size_t why_size);
+/* For the person who must find out what killed three processors; the recording does not wait for
+ * that. What cannot be kept is said once a frame, however often it is offered: *not_kept is the
+ * number of the last one. */
+void quarantine_keep(struct worker *w, const struct frame *frame, uint64_t *not_kept);
 
 #endif

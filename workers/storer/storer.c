@@ -10,6 +10,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "workers/media/jpeg.h"
+#include "workers/storer/archivist.h"
 #include "workers/storer/chain.h"
 #include "workers/storer/describe.h"
 #include "workers/storer/keeper.h"
@@ -34,9 +35,10 @@
 struct storer {
 	struct recorder *recorder;
 	struct jpeg_encoder *encoder;
-	struct event_notes notes;  /* what the supervisor told */
-	struct keeper *keeper;	   /* of the recorder */
-	struct playback *playback; /* for those who ask what was recorded */
+	struct archivist *archivist; /* NULL: there is no archive */
+	struct event_notes notes;    /* what the supervisor told */
+	struct keeper *keeper;	     /* of the recorder */
+	struct playback *playback;   /* for those who ask what was recorded */
 	uint32_t tap;
 	int streams[STREAMS_MAX];    /* number of the stream in the recorder */
 	uint64_t floor[STREAMS_MAX]; /* settled when we started: never offered again */
@@ -131,6 +133,8 @@ static int storer_open(struct worker *w, void **self)
 		else
 			log_error("%s", why);
 	}
+	if (rc == 0)
+		rc = archivist_create(&storer->archivist, w);
 	if (rc < 0) {
 		jpeg_encoder_destroy(storer->encoder);
 		free(storer);
@@ -336,21 +340,6 @@ static void note_row(struct storer *storer, uint32_t stream, const struct record
 		storer->open_rows &= ~(1u << stream);
 }
 
-/* For the person who must find out what killed three processors; the recording does not wait for
- * that. Said once a frame, however often it is offered. */
-static void keep_in_quarantine(struct worker *w, struct storer *storer, const struct frame *frame)
-{
-	char why[1280];
-
-	worker_progress(w);
-	if (quarantine_frame(w, frame, why, sizeof(why)) < 0 && storer->not_kept != frame->seq) {
-		storer->not_kept = frame->seq;
-		log_warn("quarantine: %s; the recording goes on", why);
-		worker_report(w, "quarantine: %s", why);
-	}
-	worker_progress(w);
-}
-
 static int storer_frame(struct worker *w, void *self, struct frame *frame)
 {
 	struct storer *storer = self;
@@ -368,7 +357,7 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 		return wait_for_row(w, storer, frame);
 	first = recorder_pending(storer->recorder, NULL) == 0;
 	if (frame->quarantined)
-		keep_in_quarantine(w, storer, frame);
+		quarantine_keep(w, frame, &storer->not_kept);
 	describe_frame(worker_ledger(w), storer->tap, frame, &record);
 	rc = describe_coded(storer->encoder, frame, chain == CHAIN_STORE, &record, &coded);
 	if (rc < 0) {
@@ -488,6 +477,10 @@ static int64_t storer_tick(struct worker *w, void *self, int64_t now)
 		return storer->retry_at;
 	due = commit_in_time(w, storer, now);
 	next = keeper_tick(storer->keeper, w);
+	due = next < due ? next : due;
+	if (storer->trouble != 0 || storer->drain_since != 0)
+		return due;
+	next = archivist_tick(storer->archivist, storer->recorder, now);
 	return next < due ? next : due;
 }
 
@@ -500,6 +493,7 @@ static void begin_drain(struct worker *w, struct storer *storer)
 	const struct ledger *ledger = worker_ledger(w);
 
 	storer->drain_since = clock_now();
+	archivist_stop(storer->archivist);
 	memcpy(storer->drain_to, storer->taken, sizeof(storer->drain_to));
 	for (uint32_t slot = 0; slot < ledger->header->n_slots; slot++) {
 		uint64_t *to = &storer->drain_to[ledger_stream_of(ledger, slot)];
@@ -543,6 +537,7 @@ static void storer_close(struct worker *w, void *self)
 	if (storer->playback != NULL)
 		worker_watch(w, playback_fd(storer->playback), 0, on_playback);
 	playback_close(storer->playback);
+	archivist_destroy(storer->archivist);
 	keeper_end(storer->keeper);
 	recorder_close(storer->recorder);
 	jpeg_encoder_destroy(storer->encoder);
@@ -566,6 +561,7 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	struct storer *storer = self;
 
 	playback_dump(storer->playback, out);
+	archivist_dump(storer->archivist, out);
 	if (storer->recorder == NULL) {
 		fprintf(out, "recording: %s, not open\n", config->folder);
 		dump_trouble(storer, out);
