@@ -40,7 +40,8 @@ int __wrap_fdatasync(int fd)
 	struct disk_faults *disk = disk_faults();
 
 	disk->fdatasyncs++;
-	if (disk->fdatasync_errno == 0)
+	if (disk->fdatasync_errno == 0 ||
+	    (disk->fdatasync_only != 0 && disk->fdatasync_only != disk->fdatasyncs))
 		return __real_fdatasync(fd);
 	errno = disk->fdatasync_errno;
 	return -1;

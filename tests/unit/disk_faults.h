@@ -9,6 +9,7 @@ struct disk_faults {
 	int pwrite_errno;    /* 0: works */
 	size_t pwrite_first; /* bytes of the failing record that still arrive */
 	int fdatasync_errno; /* 0: works */
+	int fdatasync_only;  /* counted from 1, the one call that fails; 0: each */
 	int fdatasyncs;	     /* how often it was called */
 };
 
