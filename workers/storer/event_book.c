@@ -99,9 +99,11 @@ int event_book_enter(struct event_book *book, struct index *index, struct event_
 		notes->all[i].run = run;
 		rc = enter_note(book, index, &notes->all[i]);
 	}
-	if (rc == 0 && book->lost)
-		rc = index_stretch_lost(index, clock_now(), clock_wall());
-	return rc;
+	if (rc < 0 || !book->lost)
+		return rc;
+	rc = index_stretch_lost(index, clock_now(), clock_wall());
+	book->lost = rc > 0;
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- anew ---- */

@@ -92,12 +92,14 @@ int index_close_events(struct index *index, uint64_t run)
 int index_stretch_lost(struct index *index, int64_t now, int64_t wall)
 {
 	sqlite3_stmt *statement = index_statement(index, STRETCH_LOST);
+	int rc;
 
 	if (statement == NULL)
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, now);
 	sqlite3_bind_int64(statement, 2, wall);
-	return finish(index, statement);
+	rc = finish(index, statement);
+	return rc < 0 ? rc : sqlite3_changes(index->db);
 }
 
 int index_drop_events(struct index *index)

@@ -11,7 +11,7 @@
 int index_put_event(struct index *index, struct event *event);
 /* Events of all runs but this one go on no longer. */
 int index_close_events(struct index *index, uint64_t run);
-/* What is lost is lost until now at least. */
+/* What is lost is lost until now at least. Returns how many that are. */
 int index_stretch_lost(struct index *index, int64_t now, int64_t wall);
 /* Removes all events of frames, to make them again. */
 int index_drop_events(struct index *index);

@@ -82,6 +82,12 @@ uint64_t recorder_taken(const struct recorder *recorder, int stream);
  * segment, see segment_writer_sync) has to be appended again, behind recorder_taken. */
 int recorder_commit(struct recorder *recorder);
 
+/* Whether something lasts of which commits write how long it has lasted (a camera that is lost):
+ * then a commit is due now and then without a frame, too. */
+bool recorder_has_lasting(const struct recorder *recorder);
+/* Whether a commit would enter anything: frames, notes, how long something has lasted. */
+bool recorder_has_work(const struct recorder *recorder);
+
 /* The index, for those who enter something of their own between two commits, or within one. It
  * stays the recorder's. */
 struct index *recorder_index(struct recorder *recorder);

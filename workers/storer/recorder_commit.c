@@ -200,9 +200,17 @@ static void tell_commit(struct recorder *recorder, int64_t begun)
 	state->last_duration = state->last_commit - begun;
 }
 
-static bool has_notes(const struct recorder *recorder)
+bool recorder_has_lasting(const struct recorder *recorder)
 {
-	return recorder->options.notes != NULL && recorder->options.notes->n > 0;
+	return recorder->events.lost;
+}
+
+bool recorder_has_work(const struct recorder *recorder)
+{
+	const struct event_notes *notes = recorder->options.notes;
+
+	return recorder->n_pending > 0 || (notes != NULL && notes->n > 0) ||
+	       recorder_has_lasting(recorder);
 }
 
 int recorder_commit(struct recorder *recorder)
@@ -210,7 +218,7 @@ int recorder_commit(struct recorder *recorder)
 	int64_t begun = clock_now();
 	int rc;
 
-	if (recorder->n_pending == 0 && !has_notes(recorder))
+	if (!recorder_has_work(recorder))
 		return 0;
 	rc = sync_segments(recorder);
 	if (rc < 0) {

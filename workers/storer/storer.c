@@ -29,6 +29,7 @@
 
 #define RETRY_AFTER    NS_PER_S
 #define NOTE_WAIT      (NS_PER_S / 2)
+#define LASTING_EVERY  (5 * NS_PER_S)
 #define LOW_PERCENT    25
 #define DRAIN_PATIENCE (10 * NS_PER_S)
 
@@ -419,7 +420,7 @@ static int commit(struct worker *w, struct storer *storer)
 	int rc;
 
 	if (storer->recorder == NULL || storer->open_rows != 0 ||
-	    (recorder_pending(storer->recorder, NULL) == 0 && storer->notes.n == 0))
+	    !recorder_has_work(storer->recorder))
 		return 0;
 	worker_progress(w);
 	rc = recorder_commit(storer->recorder);
@@ -443,12 +444,18 @@ static bool slots_run_low(const struct worker *w)
 	return false;
 }
 
-/* A note waits a moment for frames to go with. */
+/* A note waits a moment for frames to go with; what lasts is written now and then. */
 static int64_t commit_due(const struct storer *storer, int64_t interval, uint64_t *bytes)
 {
+	struct recorder_state state;
+
 	if (recorder_pending(storer->recorder, bytes) > 0)
 		return storer->since + interval;
-	return storer->notes.n > 0 ? storer->notes.since + NOTE_WAIT : CLOCK_NEVER;
+	if (storer->notes.n > 0)
+		return storer->notes.since + NOTE_WAIT;
+	recorder_state(storer->recorder, &state);
+	return recorder_has_lasting(storer->recorder) ? state.last_commit + LASTING_EVERY
+						      : CLOCK_NEVER;
 }
 
 /* Returns when the next commit is due. */
