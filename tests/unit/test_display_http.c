@@ -28,8 +28,10 @@ static void test_page(void **state)
 		const char *path, *type, *text;
 	} files[] = {
 		{"/", "Content-Type: text/html; charset=utf-8", "<!doctype html>"},
-		{"/page.css", "Content-Type: text/css; charset=utf-8", "prefers-color-scheme"},
-		{"/page.js", "Content-Type: text/javascript; charset=utf-8", "fetch("},
+		{"/page/page.css", "Content-Type: text/css; charset=utf-8", "prefers-color-scheme"},
+		{"/page/page.js", "Content-Type: text/javascript; charset=utf-8", "fetch("},
+		{"/page/recorded.js", "Content-Type: text/javascript; charset=utf-8", "/recorded/"},
+		{"/page/timeline.js", "Content-Type: text/javascript; charset=utf-8", "class "},
 	};
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct client *client = get(*state, files[i].path);
@@ -44,9 +46,9 @@ static void test_page(void **state)
 
 static void test_not_found(void **state)
 {
-	static const char *const paths[] = {"/nothing",	     "/stream/",     "/stream/nobody",
-					    "/live/nobody",  "/stream/a/b",  "/api",
-					    "/api/workers/", "/../page.css", "/page.html"};
+	static const char *const paths[] = {
+		"/nothing", "/stream/",	     "/stream/nobody", "/live/nobody", "/stream/a/b",
+		"/api",	    "/api/workers/", "/../page.css",   "/page.html",   "/page/other.js"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct client *client = get(*state, paths[i]);
 		assert_int_equal(client_status(client), 404);
@@ -256,7 +258,7 @@ static void test_socket_stays(void **state)
 {
 	struct rig *rig = *state;
 	rig_close_site(rig);
-	struct client *client = rig_get(rig, "/page.css");
+	struct client *client = rig_get(rig, "/page/page.css");
 	rig_open_site(rig, 10);
 	rig_until(rig, client_answered, client);
 	assert_int_equal(client_status(client), 200);

@@ -24,14 +24,17 @@ struct site {
 
 /* ---- routes ---- */
 
-static void get_asset(struct request *request, const char *name)
+/* Whether there is one of that name. */
+static bool get_asset(struct request *request, const char *name)
 {
 	for (size_t i = 0; i < n_assets; i++) {
 		const struct asset *asset = &assets[i];
-		if (strcmp(asset->name, name) == 0)
-			request_answer(request, MHD_HTTP_OK, asset->type, asset->bytes,
-				       asset->size);
+		if (strcmp(asset->name, name) != 0)
+			continue;
+		request_answer(request, MHD_HTTP_OK, asset->type, asset->bytes, asset->size);
+		return true;
 	}
+	return false;
 }
 
 static void get_page(void *arg, struct request *request, const char *part)
@@ -41,18 +44,12 @@ static void get_page(void *arg, struct request *request, const char *part)
 	get_asset(request, "page.html");
 }
 
-static void get_style(void *arg, struct request *request, const char *part)
+static void get_file(void *arg, struct request *request, const char *name)
 {
 	(void)arg;
-	(void)part;
-	get_asset(request, "page.css");
-}
-
-static void get_script(void *arg, struct request *request, const char *part)
-{
-	(void)arg;
-	(void)part;
-	get_asset(request, "page.js");
+	if (!get_asset(request, name))
+		request_say(request, MHD_HTTP_NOT_FOUND, "There is no file %.60s of the page.",
+			    name);
 }
 
 static void join(struct site *site, struct request *request, const char *name, enum feed_kind kind)
@@ -141,8 +138,7 @@ static void post_restart(void *arg, struct request *request, const char *worker)
 
 static const struct route routes[] = {
 	{MHD_HTTP_METHOD_GET, "/", get_page},
-	{MHD_HTTP_METHOD_GET, "/page.css", get_style},
-	{MHD_HTTP_METHOD_GET, "/page.js", get_script},
+	{MHD_HTTP_METHOD_GET, "/page/*", get_file},
 	{MHD_HTTP_METHOD_GET, "/stream/*", get_stream},
 	{MHD_HTTP_METHOD_GET, "/live", get_live_all},
 	{MHD_HTTP_METHOD_GET, "/live/*", get_live},

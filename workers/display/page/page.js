@@ -85,11 +85,12 @@ class Live {
     this.facts = {};
     const facts = make('div', {class: 'facts'});
     for (const [key, title] of [['seq', 'frame'], ['label', 'label'], ['motion', 'motion'],
-      ['delay', 'shown after'], ['drops', 'dropped before'], ['mark', ''], ['state', '']]) {
+      ['delay', 'shown after'], ['kept', 'stored after'], ['drops', 'dropped before'], ['mark', ''], ['state', '']]) {
       this.facts[key] = make('b', {class: key});
       facts.append(make('span', {class: title ? '' : 'mark'}, title ? `${title} ` : '', this.facts[key]));
     }
-    this.figure = make('figure', {'data-stream': name}, this.canvas, make('figcaption', {},
+    this.bar = make('div', {class: 'bar'}, make('b', {}, name), make('span', {class: 'badge'}, 'recorded'));
+    this.figure = make('figure', {'data-stream': name, 'data-mode': 'live'}, this.bar, this.canvas, make('figcaption', {},
       make('div', {class: 'guess'}, this.guess, this.meter, this.percent), facts));
     this.waiting = null; // the newest part that is not drawn yet
     this.drawing = false;
@@ -107,8 +108,20 @@ class Live {
     this.figure.classList.toggle('stale', stale);
   }
 
+  // In the recorded view what comes live is not drawn.
+  setRecorded(recorded) {
+    this.waiting = null;
+    this.figure.dataset.mode = recorded ? 'recorded' : 'live';
+    this.canvas.setAttribute('aria-label', `${recorded ? 'recorded' : 'live'} video of ${this.name}`);
+  }
+
+  get recorded() {
+    return this.figure.dataset.mode === 'recorded';
+  }
+
   // Decoding takes time: only the newest of what came meanwhile is drawn.
   take(record, jpeg) {
+    if (this.recorded) return;
     this.waiting = {record, jpeg};
     if (!this.drawing) this.drawWaiting();
   }
@@ -120,7 +133,7 @@ class Live {
       this.waiting = null;
       try {
         const picture = await createImageBitmap(new Blob([jpeg], {type: 'image/jpeg'}));
-        this.draw(picture, record);
+        if (!this.recorded) this.draw(picture, record);
         picture.close();
       } catch (error) {
         console.warn(`frame ${record.seq} of ${this.name} cannot be shown`, error);
@@ -175,7 +188,10 @@ class Live {
     setText(this.facts.seq, record.seq);
     setText(this.facts.label, record.label || 'none');
     setText(this.facts.motion, record.bypassed ? '–' : `${(record.motion * 100).toFixed(1)} %`);
+    this.facts.delay.parentNode.hidden = record.shown_us === undefined;
+    this.facts.kept.parentNode.hidden = record.stored_us === undefined;
     setText(this.facts.delay, millis(record.shown_us));
+    setText(this.facts.kept, millis(record.stored_us));
     setText(this.facts.drops, Object.values(record.drops_before).reduce((sum, n) => sum + n, 0));
     setText(this.facts.mark, record.quarantined ? 'quarantined' : record.bypassed ? 'bypassed' : '');
   }
@@ -188,6 +204,7 @@ function liveOf(name) {
     if (!lives.size) byId('streams').replaceChildren();
     lives.set(name, new Live(name));
     byId('streams').append(lives.get(name).figure);
+    new RecordedView(lives.get(name));
   }
   return lives.get(name);
 }
