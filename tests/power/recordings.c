@@ -124,6 +124,7 @@ int64_t judge(const char *folder, const struct promise *promise, char *why, size
 	struct verify_report report = {0};
 	struct recording *recording;
 	char first[256] = "";
+	const struct verify_options options = {.folder = folder, .fault = note_fault, .arg = first};
 	int64_t frames;
 
 	if (recording_open(&recording, folder, why, why_size) < 0)
@@ -132,7 +133,7 @@ int64_t judge(const char *folder, const struct promise *promise, char *why, size
 	recording_close(recording);
 	if (frames < 0)
 		return -1;
-	if (verify_recording(folder, NULL, &report, note_fault, first) == 0 && report.faults == 0)
+	if (verify_recording(&options, &report) == 0 && report.faults == 0)
 		return frames;
 	snprintf(why, why_size, "verify: %s", first);
 	return -1;

@@ -191,9 +191,12 @@ static void note_fault(void *arg, const char *line)
 int rig_verify(const char *folder, const char *against, struct verify_report *report,
 	       char text[RIG_TEXT])
 {
+	const struct verify_options options = {
+		.folder = folder, .against = against, .fault = note_fault, .arg = text};
+
 	*report = (struct verify_report){0};
 	text[0] = 0;
-	return verify_recording(folder, against, report, note_fault, text);
+	return verify_recording(&options, report);
 }
 
 void rig_sql(const char *folder, const char *sql)

@@ -77,6 +77,18 @@ static void expect_fault(const char *folder, const char *against, const char *wo
 			 text);
 }
 
+/* The same where one plant makes several faults. */
+static void expect_faults(const char *folder, const char *words, const char *more)
+{
+	struct verify_report report;
+	char text[RIG_TEXT];
+
+	assert_int_equal(rig_verify(folder, NULL, &report, text), 0);
+	if (report.faults != 2 || strstr(text, words) == NULL || strstr(text, more) == NULL)
+		fail_msg("wanted '%s' and '%s', got %d:\n%s", words, more, (int)report.faults,
+			 text);
+}
+
 static void whole_is_green(void **state)
 {
 	const struct twins *twins = *state;
@@ -214,7 +226,8 @@ static void row_missing(void **state)
 	const struct twins *twins = *state;
 
 	rig_sql(twins->one, "DELETE FROM frames WHERE seq = 40");
-	expect_fault(twins->one, NULL, "cam1 frame 40 of run 1700000000123: in segment");
+	expect_faults(twins->one, "cam1 frame 40 of run 1700000000123: in segment",
+		      "its row says frames 40, its frames say 39");
 }
 
 static void row_orphaned(void **state)
@@ -230,7 +243,8 @@ static void row_orphaned(void **state)
 		"drops_no_slot, "
 		"drops_device, drops_damaged, drops_size, bypassed, quarantined FROM frames WHERE "
 		"seq = 40");
-	expect_fault(twins->one, NULL, "its row points to segment 000077, which does not exist");
+	expect_faults(twins->one, "its row points to segment 000077, which does not exist",
+		      "its row says frames 40, its frames say 41");
 }
 
 static void row_astray(void **state)
@@ -392,7 +406,10 @@ static void compares_the_run_asked_for(void **state)
 	record_all(twins->one, RIG_RUN + 1, change_pts);
 	record_all(twins->two, RIG_RUN, NULL);
 	expect_fault(twins->one, twins->two, "differ in its pts");
-	assert_int_equal(verify_recording(twins->one, twins->two, &report, NULL, NULL), 0);
+	assert_int_equal(verify_recording(&(struct verify_options){.folder = twins->one,
+								   .against = twins->two},
+					  &report),
+			 0);
 	assert_int_equal(report.faults, 0);
 }
 

@@ -306,13 +306,20 @@ static void settles_what_a_dead_one_had_stored(void **state)
 	struct stage *stage = *state;
 	uint8_t coded[] = CODED;
 	struct recorder *recorder;
+	int64_t captured, wall;
 
 	flow(stage, 1, 3);
 	stop_storer(stage, 0);
+	captured = clock_now();
+	wall = clock_wall();
 	flow(stage, 4, 6);
 	recorder = rig_open(recording_folder(stage), RIG_RUN, 64000000);
 	for (uint64_t seq = 4; seq <= 5; seq++) {
-		struct record record = {.seq = seq, .ordinal = seq, .coded_bytes = sizeof(coded)};
+		struct record record = {.seq = seq,
+					.ordinal = seq,
+					.coded_bytes = sizeof(coded),
+					.captured = captured,
+					.captured_wall = wall};
 
 		assert_int_equal(recorder_append(recorder, 0, &record, coded), 0);
 	}

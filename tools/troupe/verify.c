@@ -4,37 +4,73 @@
 #include "ipc/base/errors.h"
 #include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
+#include "tools/troupe/progress.h"
 
 #include <jansson.h>
 
-/* Faults as they are found: to stderr, or collected for JSON. */
-struct faults {
-	json_t *json; /* NULL: for people */
+/* What is said while it works: to stderr, or collected for JSON. */
+struct telling {
+	struct progress progress;
+	json_t *faults, *notes; /* NULL: for people */
 };
 
 static void fault(void *arg, const char *text)
 {
-	const struct faults *faults = arg;
-	if (faults->json)
-		json_array_append_new(faults->json, json_string(text));
+	struct telling *telling = arg;
+	progress_end(&telling->progress);
+	if (telling->faults)
+		json_array_append_new(telling->faults, json_string(text));
 	else
 		fprintf(stderr, "%sfault%s  %s\n", paint_begin(stderr, PAINT_BAD),
 			paint_end(stderr, PAINT_BAD), text);
 }
 
-static int print_json(const struct verify_report *report, json_t *faults)
+static void note(void *arg, const char *text)
 {
-	json_t *json = json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}",
-		"run", (json_int_t)report->run, "segments", (json_int_t)report->segments, "bytes",
-		(json_int_t)report->bytes, "records", (json_int_t)report->records, "rows",
-		(json_int_t)report->rows, "runs", (json_int_t)report->runs, "streams",
-		(json_int_t)report->streams, "bypassed", (json_int_t)report->bypassed,
-		"quarantined", (json_int_t)report->quarantined, "uncommitted",
-		(json_int_t)report->uncommitted, "against_run", (json_int_t)report->against_run,
-		"compared", (json_int_t)report->compared, "compared_bypassed",
-		(json_int_t)report->compared_bypassed, "compared_models",
-		(json_int_t)report->compared_models, "faults", faults);
+	struct telling *telling = arg;
+	progress_end(&telling->progress);
+	if (telling->notes)
+		json_array_append_new(telling->notes, json_string(text));
+	else
+		fprintf(stderr, "%snote%s   %s\n", paint_begin(stderr, PAINT_DIM),
+			paint_end(stderr, PAINT_DIM), text);
+}
+
+static void progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct telling *telling = arg;
+	progress_show(&telling->progress, done, total, NULL);
+}
+
+static int print_json(const struct verify_report *report, const struct telling *telling)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} numbers[] = {
+		{"run", report->run},
+		{"segments", report->segments},
+		{"bytes", report->bytes},
+		{"records", report->records},
+		{"rows", report->rows},
+		{"h264", report->h264},
+		{"runs", report->runs},
+		{"streams", report->streams},
+		{"forgotten", report->forgotten},
+		{"bypassed", report->bypassed},
+		{"quarantined", report->quarantined},
+		{"uncommitted", report->uncommitted},
+		{"against_run", report->against_run},
+		{"compared", report->compared},
+		{"compared_bypassed", report->compared_bypassed},
+		{"compared_models", report->compared_models},
+	};
+	json_t *json = json_object();
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(json, numbers[i].key,
+				    json_integer((json_int_t)numbers[i].value));
+	json_object_set(json, "notes", telling->notes);
+	json_object_set(json, "faults", telling->faults);
 	int rc = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(json);
@@ -53,6 +89,9 @@ static void print_report(const struct call *call, const struct verify_report *re
 	       (unsigned long long)report->rows, (unsigned long long)report->streams,
 	       (unsigned long long)report->runs, (unsigned long long)report->segments,
 	       human_bytes(report->bytes, bytes, sizeof bytes));
+	if (report->forgotten)
+		printf("  %llu frames that were stored once are known to be gone\n",
+		       (unsigned long long)report->forgotten);
 	if (report->bypassed || report->quarantined)
 		printf("  %llu bypassed, %llu quarantined\n", (unsigned long long)report->bypassed,
 		       (unsigned long long)report->quarantined);
@@ -81,15 +120,25 @@ static void print_report(const struct call *call, const struct verify_report *re
 int verify_run(const struct call *call)
 {
 	struct verify_report report = {0};
-	struct faults faults = {.json = call->json ? json_array() : NULL};
-	int rc = verify_recording(call->arg[0], call->against, &report, fault, &faults);
+	struct telling telling = {.faults = call->json ? json_array() : NULL,
+				  .notes = call->json ? json_array() : NULL};
+	const struct verify_options options = {.folder = call->arg[0],
+					       .against = call->against,
+					       .fault = fault,
+					       .note = note,
+					       .progress = progress,
+					       .arg = &telling};
+	progress_begin(&telling.progress, "verify");
+	int rc = verify_recording(&options, &report);
+	progress_end(&telling.progress);
 	if (rc < 0 && !report.faults)
 		out_error("verify: %s: %s", call->arg[0], error_text(rc));
 	if (call->json)
-		print_json(&report, faults.json);
+		print_json(&report, &telling);
 	else if (rc == 0)
 		print_report(call, &report);
-	json_decref(faults.json);
+	json_decref(telling.faults);
+	json_decref(telling.notes);
 	if (rc == TROUPE_E_NOT_FOUND)
 		return EXIT_USAGE;
 	return rc == 0 && report.faults == 0 ? EXIT_DONE : EXIT_FAILED;
