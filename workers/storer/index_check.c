@@ -47,30 +47,41 @@ static const char *const questions[] = {
 	"('recorded', 'motion', 'label', 'prediction', 'lost', 'died')",
 	"SELECT 'event ' || event || ' (' || kind || ' of ' || stream || '): ends before it "
 	"begins' FROM "
-	"events WHERE last_seq < first_seq OR ended < begun",
+	"events WHERE last_seq < first_seq",
 	"SELECT 'event ' || event || ' (' || kind || ' of ' || stream || '): counts ' || frames || "
 	"' "
 	"frames of ' || (last_seq - first_seq + 1) FROM events WHERE first_seq > 0 AND frames > "
 	"last_seq "
 	"- first_seq + 1",
 	"SELECT 'event ' || event || ': open is ' || open FROM events WHERE open NOT IN (0, 1)",
-	/* Its first and last frame, where they are there, are of those times, and of what it says.
-	 * A piece begins where the one before it ended, by the clock of its own. */
+	/* It begins with its first frame, or where the piece before it ended … */
 	"SELECT 'event ' || e.event || ' (' || e.kind || ' of ' || e.stream || '): frame ' || "
 	"f.seq || ' "
-	"was captured at another time' FROM events AS e JOIN frames AS f ON f.run = e.run AND "
-	"f.stream = "
-	"e.stream AND f.seq = e.first_seq WHERE e.first_seq > 0 AND f.captured <> e.begun",
+	"was captured later' FROM events AS e JOIN frames AS f ON f.run = e.run AND f.stream = "
+	"e.stream "
+	"AND f.seq = e.first_seq WHERE e.first_seq > 0 AND f.captured > e.begun",
+	/* … ends with the one of them that was captured last … */
+	"SELECT 'event ' || e.event || ' (' || e.kind || ' of ' || e.stream || '): its end is none "
+	"of its "
+	"frames' FROM events AS e JOIN frames AS f ON f.run = e.run AND f.stream = e.stream AND "
+	"f.seq = "
+	"e.last_seq WHERE e.first_seq > 0 AND f.captured <> e.ended AND NOT EXISTS (SELECT 1 FROM "
+	"frames "
+	"AS g WHERE g.run = e.run AND g.stream = e.stream AND g.seq BETWEEN e.first_seq AND "
+	"e.last_seq AND "
+	"g.captured = e.ended) AND NOT EXISTS (SELECT 1 FROM forgotten AS g WHERE g.run = e.run "
+	"AND "
+	"g.stream = e.stream AND g.last_seq >= e.first_seq AND g.first_seq <= e.last_seq)",
+	/* … and its clocks are theirs. */
 	"SELECT 'event ' || e.event || ' (' || e.kind || ' of ' || e.stream || '): frame ' || "
 	"f.seq || ' "
-	"was captured at another time' FROM events AS e JOIN frames AS f ON f.run = e.run AND "
-	"f.stream = "
-	"e.stream AND f.seq = e.last_seq WHERE e.first_seq > 0 AND (f.captured <> e.ended OR "
-	"f.captured_wall <> e.ended_wall)",
+	"goes by another clock' FROM events AS e JOIN frames AS f ON f.run = e.run AND f.stream = "
+	"e.stream AND f.seq = e.last_seq WHERE e.first_seq > 0 AND f.captured_wall - f.captured <> "
+	"e.ended_wall - e.ended",
 	"SELECT 'event ' || event || ' (' || kind || ' of ' || stream || '): its clocks do not go "
 	"together' "
 	"FROM events WHERE first_seq > 0 AND abs((begun_wall - begun) - (ended_wall - ended)) > "
-	"1000000000",
+	"10000000000",
 	"SELECT 'event ' || e.event || ': frame ' || f.seq || ' of ' || f.stream || ' has not the "
 	"' || "
 	"e.kind || ' ''' || e.what || '''' FROM events AS e JOIN frames AS f ON f.run = e.run AND "
