@@ -15,6 +15,7 @@ target_compile_definitions(test_storer_migrate PRIVATE
   RECORDING_VERSION_1="${CMAKE_CURRENT_SOURCE_DIR}/recording_version_1.sql")
 troupe_unit_test(test_storer_streams SOURCES test_storer_streams.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
+troupe_unit_test(test_storer_recovery SOURCES test_storer_recovery.c LINK recording_rig)
 troupe_unit_test(test_storer_verify SOURCES test_storer_verify.c LINK recording_rig)
 troupe_unit_test(test_storer_chain SOURCES test_storer_chain.c small_ledger.c LINK worker_storer)
 troupe_unit_test(test_storer_worker SOURCES test_storer_worker.c disk_faults.c LINK worker_storer recording_rig

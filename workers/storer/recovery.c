@@ -294,28 +294,40 @@ static int finish_doomed(struct rescue *rescue, struct patient *patient)
 	return rc < 0 ? rc : 0;
 }
 
+/* Whether a segment that is not there lay behind the last file of its stream. */
+static bool lost_its_end(const struct rescue *rescue, const struct index_segment *segment)
+{
+	if (segment->replaces != 0)
+		return false;
+	for (size_t i = 0; i < rescue->n_patients; i++) {
+		const struct patient *other = &rescue->patients[i];
+
+		if (other->last && strcmp(other->segment.stream, segment->stream) == 0)
+			return other->segment.number < segment->number;
+	}
+	return true;
+}
+
 /* The index knows it and the folder lacks it. Behind the last file of its stream it was lost by a
- * crash: so are its rows. Others were taken away by somebody: verify tells. */
+ * crash: so are its rows. One whose frames all lie elsewhere is not missed. Others were taken away
+ * by somebody: verify tells. */
 static int miss(struct rescue *rescue, const struct patient *patient)
 {
 	const struct index_segment *segment = &patient->segment;
-	bool lost = segment->replaces == 0;
-	int rows;
+	struct index_row row;
+	int rc = index_next_place(rescue->index, segment->number, 0, &row), rows = 0;
 
-	for (size_t i = 0; lost && i < rescue->n_patients; i++) {
-		const struct patient *other = &rescue->patients[i];
-
-		lost = !other->last || strcmp(other->segment.stream, segment->stream) != 0 ||
-		       other->segment.number < segment->number;
+	if (rc < 0 && rc != TROUPE_E_ENDED)
+		return rc;
+	if (rc == 0) {
+		log_warn("segment %06" PRIu32 ".seg is not there", segment->number);
+		if (!lost_its_end(rescue, segment)) {
+			rescue->done->damaged++;
+			return 0;
+		}
+		rows = index_cut_segment(rescue->index, segment->number, 0);
+		rescue->done->rows_removed += rows > 0 ? (uint64_t)rows : 0;
 	}
-	log_warn("segment %06" PRIu32 ".seg is not there", segment->number);
-	if (!lost) {
-		rescue->done->damaged++;
-		return 0;
-	}
-	rescue->remake = true;
-	rows = index_cut_segment(rescue->index, segment->number, 0);
-	rescue->done->rows_removed += rows > 0 ? (uint64_t)rows : 0;
 	if (rows >= 0)
 		rows = index_forget_segment(rescue->index, segment->number, "gone");
 	return rows < 0 ? rows : 0;
@@ -334,12 +346,8 @@ static int visit(struct rescue *rescue, struct patient *patient)
 	bool settled = patient->known && patient->size == segment->bytes;
 	int rc;
 
-	if (patient->gone)
-		return 0;
 	if (patient->known && segment->state == SEGMENT_DOOMED)
 		return finish_doomed(rescue, patient);
-	if (!patient->there)
-		return miss(rescue, patient);
 	if (settled && (segment->state == SEGMENT_CLOSED || stays_open(patient)))
 		return 0;
 	rc = settled ? 0 : treat(rescue, patient);
@@ -380,6 +388,12 @@ static int finish_events(struct rescue *rescue)
 	return event_book_enter(rescue->events, rescue->index, NULL, 0);
 }
 
+static bool is_missing(const struct patient *patient)
+{
+	return !patient->there && patient->segment.state != SEGMENT_DOOMED;
+}
+
+/* Those that are not there come last: what replaces them may have their frames. */
 static int visit_all(struct rescue *rescue)
 {
 	int rc = recovery_survey(rescue);
@@ -392,8 +406,12 @@ static int visit_all(struct rescue *rescue)
 	for (size_t i = 0; rc == 0 && i < rescue->n_patients; i++) {
 		if (rescue->waiting != NULL)
 			rescue->waiting(rescue->arg);
-		rc = visit(rescue, &rescue->patients[i]);
+		if (!rescue->patients[i].gone && !is_missing(&rescue->patients[i]))
+			rc = visit(rescue, &rescue->patients[i]);
 	}
+	for (size_t i = 0; rc == 0 && i < rescue->n_patients; i++)
+		if (is_missing(&rescue->patients[i]))
+			rc = miss(rescue, &rescue->patients[i]);
 	if (rc == 0)
 		rc = finish_replaced(rescue);
 	if (rc == 0 && rescue->made)
