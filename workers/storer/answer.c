@@ -2,6 +2,7 @@
 #include "workers/storer/answer.h"
 
 #include "ipc/base/errors.h"
+#include "workers/storer/frames.h"
 #include "workers/storer/timeline.h"
 
 #include <inttypes.h>
@@ -9,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define QUALITY 85 /* of the JPEG of a frame whose stream is not recorded any more */
+
 struct answerer {
 	const char *folder;
 	struct ledger *ledger;
 	uint8_t seat;
-	struct recording *recording; /* NULL: not open */
+	struct frames *frames; /* NULL: not open */
 };
 
 /* What an answer points to. */
@@ -39,7 +42,7 @@ void answerer_destroy(struct answerer *answerer)
 {
 	if (answerer == NULL)
 		return;
-	recording_close(answerer->recording);
+	frames_close(answerer->frames);
 	free(answerer);
 }
 
@@ -112,9 +115,11 @@ static int find_row(struct recording *recording, const struct question *q, struc
 
 /* ---- a frame into a slot ---- */
 
-static void describe(const struct index_row *row, const struct record *record,
+static void describe(const struct index_row *row, const struct frames_picture *picture,
 		     struct playback_record *out)
 {
+	const struct record *record = &picture->record;
+
 	*out = (struct playback_record){
 		.run = record->run,
 		.seq = record->seq,
@@ -128,10 +133,10 @@ static void describe(const struct index_row *row, const struct record *record,
 		.finished = record->finished,
 		.stored = row->stored,
 		.model_version = record->model_version,
-		.width = record->width,
-		.height = record->height,
+		.width = picture->width,
+		.height = picture->height,
 		.marks = record->marks,
-		.coded_bytes = record->coded_bytes,
+		.coded_bytes = (uint32_t)picture->jpeg_bytes,
 		.motion = record->motion,
 		.probability = record->probability,
 	};
@@ -143,7 +148,7 @@ static void describe(const struct index_row *row, const struct record *record,
 
 /* The slot is FILLING for no longer than the copy takes: the disk was waited for before. */
 static void put_into_slot(struct answerer *a, const struct question *q, const struct index_row *row,
-			  const struct record *from, const uint8_t *coded)
+			  const struct frames_picture *picture)
 {
 	struct ledger *ledger = a->ledger;
 	struct playback_record *record;
@@ -152,18 +157,26 @@ static void put_into_slot(struct answerer *a, const struct question *q, const st
 	if (playback_take(ledger, a->seat, &q->asker, &slot) < 0)
 		return;
 	record = playback_record(ledger, slot);
-	describe(row, from, record);
+	describe(row, picture, record);
 	record->question = q->id;
 	record->filler = ledger->seats[a->seat].incarnation;
-	memcpy(playback_area(ledger, slot), coded, from->coded_bytes);
+	memcpy(playback_area(ledger, slot), picture->jpeg, picture->jpeg_bytes);
 	playback_owe(ledger, slot, a->seat);
+}
+
+static uint32_t quality_of(const struct ledger *ledger, const char *stream)
+{
+	for (uint32_t i = 0; i < ledger->header->n_streams; i++)
+		if (strcmp(ledger->streams[i].name, stream) == 0)
+			return ledger->streams[i].quality;
+	return QUALITY;
 }
 
 /* ---- answering ---- */
 
-static int open_recording(struct answerer *a, char *why, size_t why_size)
+static int open_frames(struct answerer *a, char *why, size_t why_size)
 {
-	return a->recording != NULL ? 0 : recording_open(&a->recording, a->folder, why, why_size);
+	return a->frames != NULL ? 0 : frames_open(&a->frames, a->folder, why, why_size);
 }
 
 /* What went wrong, when there is no row to name. */
@@ -187,10 +200,9 @@ static void explain_no_row(const struct question *q, int code, char *text, size_
 
 static int show_frame(struct answerer *a, const struct question *q, struct words *words)
 {
-	const uint8_t *coded;
-	struct record record;
+	struct frames_picture picture;
 	struct index_row row;
-	int rc = find_row(a->recording, q, &row);
+	int rc = find_row(frames_recording(a->frames), q, &row);
 
 	if (rc < 0) {
 		explain_no_row(q, rc, words->text, sizeof(words->text));
@@ -198,22 +210,26 @@ static int show_frame(struct answerer *a, const struct question *q, struct words
 	}
 	words->answer.run = row.record.run;
 	words->answer.seq = row.record.seq;
-	rc = recording_read(a->recording, &row, &record, &coded);
-	if (rc == 0 && record.coded_bytes > a->ledger->playback_size)
+	rc = frames_show_jpeg(a->frames, &row, quality_of(a->ledger, q->stream), &picture);
+	if (rc == 0 && picture.jpeg_bytes > a->ledger->playback_size)
 		rc = TROUPE_E_OVERSIZED;
 	if (rc < 0) {
+		const char *more = frames_error(a->frames);
+
 		snprintf(words->text, sizeof(words->text),
-			 "Frame %" PRIu64 " of %s in run %" PRIu64 " cannot be shown: %s.",
-			 row.record.seq, q->stream, row.record.run, error_text(rc));
+			 "Frame %" PRIu64 " of %s in run %" PRIu64 " cannot be shown: %s%s%s.",
+			 row.record.seq, q->stream, row.record.run, error_text(rc),
+			 *more ? ": " : "", more);
 		return rc;
 	}
-	put_into_slot(a, q, &row, &record, coded);
+	put_into_slot(a, q, &row, &picture);
 	return 0;
 }
 
 static int tell_timeline(struct answerer *a, const struct question *q, struct words *words)
 {
-	int rc = timeline_make(&words->timeline, a->recording, q->stream, q->wall, q->until);
+	int rc = timeline_make(&words->timeline, frames_recording(a->frames), q->stream, q->wall,
+			       q->until);
 
 	if (rc == 0)
 		words->answer.timeline = timeline_message(words->timeline);
@@ -238,12 +254,12 @@ Troupe__Answer *answerer_answer(struct answerer *a, const struct question *q)
 
 	if (words == NULL)
 		return NULL;
-	rc = open_recording(a, words->text, sizeof(words->text));
+	rc = open_frames(a, words->text, sizeof(words->text));
 	if (rc == 0)
 		rc = timeline ? tell_timeline(a, q, words) : show_frame(a, q, words);
 	if (spoils_handle(rc)) {
-		recording_close(a->recording);
-		a->recording = NULL;
+		frames_close(a->frames);
+		a->frames = NULL;
 	}
 	words->answer.code = rc;
 	if (rc < 0 || timeline)
