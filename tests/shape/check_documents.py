@@ -4,15 +4,19 @@ import re
 
 import shape
 
+# Table of the code: header, macro, the enum behind it, and how the table in docs/slots.md begins.
+STEPS = (("ipc/slots/word.h", "WORD_CAUSES", "enum word_cause", "cause"),
+         ("ipc/slots/playback.h", "PLAYBACK_CAUSES", "enum playback_cause", "playback cause"))
 CAUSE = re.compile(r"X\((?P<name>\w+),\s*(?P<rest>(?:\"[^\"]*\"[,\s]*){4})\)")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 # `path/in/the/tree.c` in prose is as good as a link.
 MENTION = re.compile(r"`((?:ipc|supervisor|workers|tools|tests|docs|schemas)/[\w./-]*[\w])`")
 
 
-def causes_of_code(tree):
-    header = tree.read("ipc/slots/word.h").replace("\\\n", "\n")
-    table = header[header.index("#define WORD_CAUSES(X)"):header.index("enum word_cause")]
+def causes_of_code(tree, file, macro, behind):
+    header = tree.read(file).replace("\\\n", "\n")
+    table = header[header.index(f"#define {macro}(X)"):]
+    table = table[:table.index(behind)]
     for match in CAUSE.finditer(table):
         yield (match["name"], *re.findall(r'"([^"]*)"', match["rest"]))
 
@@ -41,11 +45,12 @@ def differences(what, there, here):
 
 
 def check_slots(tree):
-    here = list(causes_of_code(tree))
-    if len(here) < 5:
-        yield "ipc/slots/word.h:1: WORD_CAUSES cannot be read"
-    there = rows_of(tree.read("docs/slots.md"), ["cause", "who", "from", "to", "why"])
-    yield from differences("docs/slots.md:1", there, here)
+    for file, macro, behind, heading in STEPS:
+        here = list(causes_of_code(tree, file, macro, behind))
+        if len(here) < 5:
+            yield f"{file}:1: {macro} cannot be read"
+        there = rows_of(tree.read("docs/slots.md"), [heading, "who", "from", "to", "why"])
+        yield from differences("docs/slots.md:1", there, here)
 
 
 def packages(tree):
@@ -86,7 +91,7 @@ def exists(tree, path):
         any(file.startswith(clean + ".") for file in tree.files)
 
 
-NEEDED = ("README.md", "docs/slots.md", "ipc/slots/word.h", "tools/packages")
+NEEDED = ("README.md", "docs/slots.md", "ipc/slots/word.h", "ipc/slots/playback.h", "tools/packages")
 
 
 def check(tree):

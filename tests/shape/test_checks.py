@@ -37,6 +37,7 @@ VIOLATIONS = [
     ("git", "ipc/base/later.c", "/* TO" "DO: the rest */\n", "is unfinished"),
     ("git", "docs/large.txt", "x" * 600000, "bytes, over"),
     ("documents", "docs/slots.md", ("| `CLAIM` | processor |", "| `CLAIM` | storer |"), "the code has no CLAIM"),
+    ("documents", "docs/slots.md", ("| `OWE` | filler |", "| `OWE` | asker |"), "the code has no OWE"),
     ("documents", "ipc/slots/word.h", ('X(SETTLE, "tap"', 'X(SETTLE, "nobody"'), "lacks SETTLE"),
     ("documents", "docs/style.md", "[gone](nowhere.md)\n", "leads nowhere"),
     ("documents", "docs/style.md", "`ipc/base/nothing.c`\n", "there is no ipc/base/nothing.c"),
