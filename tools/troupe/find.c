@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define OPEN_LATELY (30 * NS_PER_S)
+
 /* ---- one question ---- */
 
 struct collecting {
@@ -103,8 +105,8 @@ static int find_condition(struct finding *finding, const struct condition *condi
 
 /* ---- all of them ---- */
 
-/* The first frame of a span's stream that was captured at `time` or later, within (below, last]. */
-static int frame_at(struct finding *finding, const struct span *span, int64_t time, uint64_t *seq)
+/* The first frame of a span's stream that was captured at `wall` or later. */
+static int frame_at(struct finding *finding, const struct span *span, int64_t wall, uint64_t *seq)
 {
 	uint64_t below = span->first_seq - 1, last = span->last_seq;
 	struct index_row row;
@@ -112,7 +114,7 @@ static int frame_at(struct finding *finding, const struct span *span, int64_t ti
 	while (rc == 0 && below + 1 < last) {
 		uint64_t middle = below + (last - below) / 2;
 		rc = recording_next(finding->recording, span->run, span->stream, middle - 1, &row);
-		if (rc == 0 && row.record.captured < time)
+		if (rc == 0 && row.record.captured_wall < wall)
 			below = row.record.seq > middle ? row.record.seq : middle;
 		else
 			last = middle;
@@ -131,9 +133,9 @@ static int find_numbers(struct finding *finding, struct span *span)
 	uint64_t first = span->first_seq, behind;
 	int rc = 0;
 	if (span->cut_first)
-		rc = frame_at(finding, span, span->begun, &first);
+		rc = frame_at(finding, span, span->begun_wall, &first);
 	if (rc == 0 && span->cut_last) {
-		rc = frame_at(finding, span, span->ended + 1, &behind);
+		rc = frame_at(finding, span, span->ended_wall + 1, &behind);
 		if (rc == 0)
 			rc = recording_previous(finding->recording, span->run, span->stream, behind,
 						&row);
@@ -141,6 +143,16 @@ static int find_numbers(struct finding *finding, struct span *span)
 	}
 	span->first_seq = first;
 	return rc == TROUPE_E_ENDED ? 0 : rc;
+}
+
+/* Who died left it open, and so did a pipeline that has ended: what goes on has been written
+ * lately.
+ */
+static void judge_open(struct spans *spans)
+{
+	int64_t lately = clock_wall() - OPEN_LATELY;
+	for (size_t i = 0; i < spans->n; i++)
+		spans->all[i].open &= spans->all[i].ended_wall > lately;
 }
 
 static int add_numbers(struct finding *finding, struct spans *spans)
@@ -168,6 +180,7 @@ int find_spans(struct finding *finding, struct spans *spans)
 	}
 	spans_sort_by_time(spans);
 	spans_keep_last(spans, finding->limit);
+	judge_open(spans);
 	return rc == 0 ? add_numbers(finding, spans) : rc;
 }
 
