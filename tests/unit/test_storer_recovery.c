@@ -21,6 +21,7 @@
 #define SEGMENT	 4096 /* bytes, so that there are several */
 #define RECODED	 77
 #define REPLACED 2
+#define CREATED	 1234567
 
 /* 40 frames in four segments. */
 static int set_up(void **state)
@@ -72,8 +73,10 @@ static void recode(const struct record *old, uint64_t offset, struct index_row *
  * are. Returns how many. */
 static int write_recoded(const char *folder, const char *name, struct index_row *rows)
 {
-	struct segment_header header = {
-		.number = RECODED, .stream = RIG_STREAM, .replaces = REPLACED, .created_wall = 5};
+	struct segment_header header = {.number = RECODED,
+					.stream = RIG_STREAM,
+					.replaces = REPLACED,
+					.created_wall = CREATED};
 	uint64_t at = SEGMENT_HEADER, to = SEGMENT_HEADER;
 	uint8_t bytes[1024], coded_again[RIG_CODED_MAX];
 	int segments = open_segments(folder), count = 0;
@@ -181,6 +184,7 @@ static void enter_recoded(const char *folder, const struct index_row *rows, int 
 	assert_int_equal(segment.frames, count);
 	segment.number = RECODED;
 	segment.replaces = REPLACED;
+	segment.created_wall = CREATED;
 	segment.coding = CODING_H264;
 	segment.bytes = rows[count - 1].offset + rows[count - 1].length;
 	assert_int_equal(index_set_segment(index, &segment), 0);
@@ -450,6 +454,22 @@ static int64_t offset_at(const char *folder, uint64_t run, int64_t at)
 	return clock.wall_offset;
 }
 
+/* How often the clock was set since the first row. */
+static int steps_of(const char *folder, uint64_t run)
+{
+	struct index *index = open_index(folder);
+	struct index_clock clock = {.since = INT64_MAX}, before;
+	int steps = -1;
+
+	do {
+		before = clock;
+		assert_int_equal(index_clock_at(index, run, before.since - 1, &clock), 0);
+		steps++;
+	} while (clock.since < before.since);
+	index_close(index);
+	return steps - 1;
+}
+
 /* Each time the wall clock is set: an hour forth, and back again; drift is none. With the catalogue
  * and from the segments alone. */
 static void steps_of_the_clock_are_noted(void **state)
@@ -465,6 +485,7 @@ static void steps_of_the_clock_are_noted(void **state)
 	assert_int_equal(recorder_commit(recorder), 0);
 	append_at(recorder, 4, base + 5, wall);
 	append_at(recorder, 5, base + 4, wall + hour); /* came late */
+	append_at(recorder, 6, base + 6, wall);
 	assert_int_equal(recorder_commit(recorder), 0);
 	recorder_close(recorder);
 	for (int made = 0; made < 2; made++) {
@@ -474,6 +495,7 @@ static void steps_of_the_clock_are_noted(void **state)
 		assert_int_equal(offset_at(*state, run, base + 3), wall + hour);
 		assert_int_equal(offset_at(*state, run, base + 4), wall + hour);
 		assert_int_equal(offset_at(*state, run, base + 5), wall);
+		assert_int_equal(steps_of(*state, run), 2);
 		if (made == 0)
 			lose_index(*state);
 		recorder_close(rig_open(*state, run, SEGMENT));
