@@ -3,6 +3,7 @@
 #include "display_rig.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/slots/playback.h"
 #include "workers/display/host.h"
 
 #include <jansson.h>
@@ -113,6 +114,16 @@ static void test_slots(void **state)
 	assert_string_equal(json_string_value(json_object_get(taken, "phase")), "FILLING");
 	assert_string_equal(json_string_value(json_object_get(taken, "worker")), "capture.cam2");
 	assert_int_equal(json_integer_value(json_object_get(taken, "seat")), 5);
+	struct playback_word owed = {.uses = 7, .asker = 5, .phase = PLAYBACK_OWED};
+	rig->ledger.playback_words[2] = playback_pack(owed);
+	json_decref(json);
+	json = json_loads(client_body(get(rig, "/api/slots")), 0, NULL);
+	slots = json_object_get(json, "playback");
+	assert_int_equal(json_array_size(slots), PLAYBACK_SLOTS);
+	taken = json_array_get(slots, 2);
+	assert_string_equal(json_string_value(json_object_get(taken, "phase")), "OWED");
+	assert_string_equal(json_string_value(json_object_get(taken, "for")), "capture.cam2");
+	assert_int_equal(json_integer_value(json_object_get(taken, "uses")), 7);
 	json_decref(json);
 }
 

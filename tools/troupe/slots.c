@@ -3,6 +3,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/slots/ledger.h"
+#include "ipc/slots/playback.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
@@ -28,6 +29,15 @@ static const struct {
 	[PHASE_DONE] = {'d', PAINT_NONE},
 };
 
+static const struct {
+	char letter;
+	enum paint paint;
+} playback_phases[N_PLAYBACK_PHASES] = {
+	[PLAYBACK_FREE] = {'.', PAINT_DIM},
+	[PLAYBACK_FILLING] = {'f', PAINT_BUSY},
+	[PLAYBACK_OWED] = {'o', PAINT_GOOD},
+};
+
 /* A slot as it was at one moment. */
 struct look {
 	uint32_t slot, stream;
@@ -38,13 +48,17 @@ struct look {
 
 static struct look look_at(const struct ledger *ledger, uint32_t slot, int64_t now)
 {
-	struct look look = {.slot = slot, .stream = ledger_stream_of(ledger, slot), .holder = ""};
+	struct look look = {.slot = slot, .stream = ledger_stream_of(ledger, slot)};
 	look.word = word_unpack(ledger_word(ledger, slot));
-	if (look.word.seat && look.word.seat < SEATS_MAX)
-		look.holder = ledger->seats[look.word.seat].worker;
+	look.holder = worker_in(ledger, look.word.seat);
 	if (look.word.phase != PHASE_FREE && look.word.phase != PHASE_FILLING)
 		look.age = now - ledger->records[slot].captured;
 	return look;
+}
+
+static const char *worker_in(const struct ledger *ledger, uint8_t seat)
+{
+	return seat && seat < SEATS_MAX ? ledger->seats[seat].worker : "";
 }
 
 static const char *marks_text(uint8_t marks)
@@ -78,6 +92,16 @@ static void print_strips(const struct ledger *ledger)
 			       paint_end(stdout, PAINT_BAD));
 		puts("\033[K");
 	}
+	printf("%-12s ", "playback");
+	for (uint32_t slot = 0; slot < PLAYBACK_SLOTS; slot++) {
+		uint8_t phase = playback_unpack(playback_word(ledger, slot)).phase;
+		if (phase < N_PLAYBACK_PHASES) {
+			printf("%s%c%s", paint_begin(stdout, playback_phases[phase].paint),
+			       playback_phases[phase].letter,
+			       paint_end(stdout, playback_phases[phase].paint));
+		}
+	}
+	puts("\033[K");
 }
 
 static void slot_row(struct table *table, const struct ledger *ledger, const struct look *look)
@@ -95,6 +119,30 @@ static void slot_row(struct table *table, const struct ledger *ledger, const str
 		   look->age > 0 ? human_span(look->age, age, sizeof age) : "");
 }
 
+/* Recorded frames on their way; nothing while there are none. */
+static int print_playback(const struct ledger *ledger)
+{
+	static const char *const headings[] = {">PLAYBACK", "PHASE", "FROM", "FOR", ">USES"};
+	if (playback_quiet(ledger))
+		return EXIT_DONE;
+	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
+	for (uint32_t slot = 0; table && slot < PLAYBACK_SLOTS; slot++) {
+		struct playback_word word = playback_unpack(playback_word(ledger, slot));
+		if (word.phase == PLAYBACK_FREE || word.phase >= N_PLAYBACK_PHASES)
+			continue;
+		table_cell(table, PAINT_NONE, "%u", slot);
+		table_cell(table, playback_phases[word.phase].paint, "%s",
+			   playback_phase_name(word.phase));
+		table_cell(table, PAINT_NONE, "%s", worker_in(ledger, word.filler));
+		table_cell(table, PAINT_NONE, "%s", worker_in(ledger, word.asker));
+		table_cell(table, PAINT_NONE, "%llu", (unsigned long long)word.uses);
+	}
+	putchar('\n');
+	int rc = table_print(table, stdout);
+	table_destroy(table);
+	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int print_slots(const struct ledger *ledger)
 {
 	static const char *const headings[] = {">SLOT", "STREAM",    ">FRAME", "PHASE", "HOLDER",
@@ -108,7 +156,20 @@ static int print_slots(const struct ledger *ledger)
 	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);
-	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+	return rc < 0 ? EXIT_FAILED : print_playback(ledger);
+}
+
+static void add_playback(json_t *slots, const struct ledger *ledger)
+{
+	for (uint32_t slot = 0; slot < PLAYBACK_SLOTS; slot++) {
+		struct playback_word word = playback_unpack(playback_word(ledger, slot));
+		json_array_append_new(slots,
+				      json_pack("{s:i, s:s, s:I, s:s, s:s}", "playback", (int)slot,
+						"phase", playback_phase_name(word.phase), "uses",
+						(json_int_t)word.uses, "from",
+						worker_in(ledger, word.filler), "for",
+						worker_in(ledger, word.asker)));
+	}
 }
 
 static int print_json(const struct ledger *ledger)
@@ -126,6 +187,8 @@ static int print_json(const struct ledger *ledger)
 				  marks_text(look.word.marks), "age", (json_int_t)look.age);
 		json_array_append_new(slots, row);
 	}
+	if (slots)
+		add_playback(slots, ledger);
 	int rc = slots ? json_dumpf(slots, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(slots);
@@ -145,8 +208,8 @@ static int live(const struct ledger *ledger, const struct pipeline *pipeline)
 	int rc = end[0].fd < 0 || end[1].fd < 0 ? EXIT_FAILED : EXIT_DONE;
 	printf("\033[?25l\033[2J"); /* no cursor, an empty screen */
 	while (rc == EXIT_DONE) {
-		printf("\033[H%s: %u slots   . free  f filling  q queued  h held  d done   Ctrl-C "
-		       "ends this\033[K\n\n",
+		printf("\033[H%s: %u slots   . free  f filling  q queued  h held  d done  o owed   "
+		       "Ctrl-C ends this\033[K\n\n",
 		       pipeline->name, ledger->header->n_slots);
 		print_strips(ledger);
 		puts("\033[J");

@@ -1,6 +1,8 @@
 /* The slots as JSON; see slots.h. */
 #include "workers/display/slots.h"
 
+#include "ipc/slots/playback.h"
+
 #include <jansson.h>
 #include <string.h>
 
@@ -39,13 +41,24 @@ static json_t *slot_json(const struct ledger *ledger, uint32_t slot)
 			 (int)word.attempts, "marks", marks_json(word.marks));
 }
 
+static json_t *playback_json(const struct ledger *ledger, uint32_t slot)
+{
+	struct playback_word word = playback_unpack(playback_word(ledger, slot));
+	return json_pack("{s:i, s:s, s:I, s:s, s:s}", "slot", (int)slot, "phase",
+			 playback_phase_name(word.phase), "uses", (json_int_t)word.uses, "from",
+			 worker_of(ledger, word.filler), "for", worker_of(ledger, word.asker));
+}
+
 char *slots_json(const struct ledger *ledger)
 {
 	json_t *slots = json_array();
 	for (uint32_t slot = 0; slot < ledger->header->n_slots; slot++)
 		json_array_append_new(slots, slot_json(ledger, slot));
-	json_t *out =
-		json_pack("{s:I, s:o}", "run", (json_int_t)ledger->header->run, "slots", slots);
+	json_t *playback = json_array();
+	for (uint32_t slot = 0; slot < PLAYBACK_SLOTS; slot++)
+		json_array_append_new(playback, playback_json(ledger, slot));
+	json_t *out = json_pack("{s:I, s:o, s:o}", "run", (json_int_t)ledger->header->run, "slots",
+				slots, "playback", playback);
 	char *text = out ? json_dumps(out, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	json_decref(out);
 	return text;

@@ -260,7 +260,24 @@ function slotBoxes(stream) {
   return pools.get(stream);
 }
 
-function showSlots({slots}) {
+// Recorded frames come through slots of their own: one at a time, so each use is shown for a moment.
+const used = new Map(); // slot -> {uses, until}
+
+function showPlayback(slots) {
+  const boxes = slotBoxes('playback');
+  for (const slot of slots) {
+    const box = boxes.children[slot.slot] || boxes.appendChild(make('div', {class: 'slot'}));
+    const last = used.get(slot.slot) || {uses: slot.uses, until: 0};
+    if (slot.uses !== last.uses) Object.assign(last, {uses: slot.uses, until: performance.now() + 2 * SLOTS_MS});
+    used.set(slot.slot, last);
+    const busy = slot.phase !== 'FREE' || performance.now() < last.until;
+    box.dataset.phase = busy ? 'PLAYED' : 'FREE';
+    setText(box, busy ? 'P' : '');
+    box.title = `playback slot ${slot.slot}: ${slot.phase}${slot.for ? ` for ${slot.for}` : ''}, used ${slot.uses} times`;
+  }
+}
+
+function showSlots({slots, playback}) {
   const at = new Map();
   const count = Object.fromEntries(PHASES.map((phase) => [phase, 0]));
   const held = new Map();
@@ -277,6 +294,7 @@ function showSlots({slots}) {
     count[slot.phase]++;
     if (slot.worker) held.set(slot.worker, [...(held.get(slot.worker) || []), slot]);
   }
+  showPlayback(playback || []);
   showLegend(count);
   setText(byId('holders'), held.size
     ? [...held].sort().map(([worker, its]) => `${worker} holds ${its.map((slot) => `slot ${slot.slot}` +
