@@ -142,6 +142,7 @@ static void cuts_half_a_record(void **state)
 			recorder = rig_open(scratch, RIG_RUN, 64000000);
 			recorder_tally(recorder, 0, &tally);
 			assert_int_equal(tally.last, 4);
+			assert_int_equal(tally.frames, 4);
 			assert_int_equal(rig_size(cut), four);
 			rig_append(recorder, 5, 6);
 			assert_int_equal(recorder_commit(recorder), 0);

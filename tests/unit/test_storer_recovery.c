@@ -203,6 +203,16 @@ static void lose_index(const char *folder)
 	assert_int_equal(unlink(path), 0);
 }
 
+static void expect_state(const char *folder, uint32_t number, enum segment_state state)
+{
+	struct index *index = open_index(folder);
+	struct index_segment segment;
+
+	assert_int_equal(index_segment(index, number, &segment), 0);
+	assert_int_equal(segment.state, state);
+	index_close(index);
+}
+
 static void drafts_are_thrown_away(void **state)
 {
 	write_recoded(*state, "000077.new", NULL);
@@ -242,6 +252,9 @@ static void the_new_one_stays_where_the_old_one_is_lost(void **state)
 
 	assert_int_equal(unlink(rig_segment(*state, REPLACED, path)), 0);
 	recorder_close(rig_open(*state, RIG_RUN, SEGMENT));
+	expect_state(*state, 4, SEGMENT_OPEN);
+	expect_state(*state, RECODED,
+		     SEGMENT_CLOSED); /* only what a storer wrote is gone on with */
 	assert_int_equal(expect_frames(*state, 1, FRAMES), count);
 }
 
