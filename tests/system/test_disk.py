@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +14,7 @@ import harness
 from harness import BIN, await_, check
 
 SKIPPED = 77
+KEEP_ALL = 'keep_free = "0" '
 REFUSED = "trying again each second"
 
 
@@ -109,7 +111,9 @@ def whole(p):
 
 
 def pipeline(make, name, **settings):
-    """Its source has no end, so that no machine is too slow for what is done to it meanwhile."""
+    """Its source has no end, so that no machine is too slow for what is done to it meanwhile. Nothing recorded goes
+    to make space, unless a test says so."""
+    settings["storer"] = settings.get("storer", KEEP_ALL)
     p = make(name, **dict(dict(frames=0, fps=100, slots=24, bypass_after="60s"), **settings))
     p.options = ["--progress"]
     return p
@@ -157,7 +161,7 @@ def full(make):
 
 def full_again_and_again(make):
     """With a different rest each time: within a record, a page of the index, its log, or its checkpoint."""
-    p = pipeline(make, "again", storer='segment_bytes = "60kB"')
+    p = pipeline(make, "again", storer=KEEP_ALL + 'segment_bytes = "60kB"')
     disk = Disk(p, "100m")
     p.up()
     for leave in (0, 4096, 12288, 40960, 69632):
@@ -176,7 +180,7 @@ def full_and_killed(make):
     catalogue either, and no space to make it again from the segments."""
     p = pipeline(make, "killed")
     hold = os.path.join(p.folder, "hold")
-    p.settings["storer"] = wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold) + "max_restarts = 3"
+    p.settings["storer"] += wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold) + "max_restarts = 3"
     disk = Disk(p, "100m")
     p.up()
     await_(lambda: p.ledger.last() > 40, "frames to flow")
@@ -246,11 +250,84 @@ def live_source_on_a_full_disk(make):
     flows_again_and_accounts_for_all(p)
 
 
+# ---- the floor ----
+
+BOUNDED = 'segment_bytes = "60kB" '
+
+
+def kept_and_gone(p):
+    """The numbers that are in the catalogue, and those that it says went, and why."""
+    with sqlite3.connect("file:%s?mode=ro" % os.path.join(p.recording, "recording.sqlite"), uri=True) as catalogue:
+        kept = [row[0] for row in catalogue.execute("SELECT seq FROM frames ORDER BY seq")]
+        ranges = catalogue.execute("SELECT first_seq, last_seq, why FROM forgotten ORDER BY first_seq").fetchall()
+        return kept, ranges
+
+
+def goes_on_by_deleting(p, before):
+    """Frames flow on; in the end every number is there or went for space, the oldest first, and nothing else did."""
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 40, "frames to flow on")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0, 90)
+    p.check_quiet()
+    p.verify()
+    kept, ranges = kept_and_gone(p)
+    check(ranges and ranges[0][0] == 1 and {why for _, _, why in ranges} == {"space"}, "what went is %s" % ranges)
+    check(len(ranges) == 1, "not the oldest went: %s" % ranges)
+    check(kept == list(range(ranges[0][1] + 1, p.ledger.last() + 1)), "after %s there are %s" % (ranges, kept))
+    check(ranges[0][1] > before, "nothing went")
+
+
+def floor(make):
+    """The recording itself fills the disk to its floor: it goes on, says why, and the floor stays free."""
+    p = pipeline(make, "floor", storer=BOUNDED)
+    disk = Disk(p, "6m")
+    p.up()
+    stored = []
+
+    def gone():
+        stored.append(p.status()["pipeline"]["stream"][0]["stored"])
+        return kept_and_gone(p)[1]
+    await_(gone, "the oldest to go")
+    check("so the oldest goes" in p.troupe("inspect", "storer", "-n", p.name).stdout, "inspect does not say so")
+    await_(lambda: any("of the disk are free: the oldest goes" in e["text"] for e in journal(p, "report", "storer")),
+           "the storer to say so")
+    check(stored == sorted(stored), "what is stored goes back: %s" % stored)
+    space = os.statvfs(disk.path)
+    check(space.f_bavail > 0, "the disk is full")
+    goes_on_by_deleting(p, 0)
+    check(tries(p) == 0 if p.process.poll() is None else REFUSED not in p.log("storer"), "the disk refused")
+
+
+def filled_by_others(make):
+    """Somebody else takes all that is free: the oldest goes until the floor is free again. The same when the storer
+    dies just then, and the next one has to open the recording without any space."""
+    p = pipeline(make, "filled", fps=200, storer=BOUNDED)
+    disk = Disk(p, "24m")
+    p.up()
+    await_(lambda: len(p.frames()) > 600, "something to be recorded")
+    floor = os.statvfs(disk.path).f_blocks // 10
+    await_(lambda: os.path.exists(os.path.join(p.recording, "reserve")), "a reserve to be taken")
+    disk.fill()
+    await_(lambda: os.statvfs(disk.path).f_bavail >= floor, "the floor to be free again")
+    await_(lambda: os.path.exists(os.path.join(p.recording, "reserve")), "a reserve to be taken again")
+    disk.clear()
+    stored = len(p.frames())
+    await_(lambda: len(p.frames()) > stored + 600, "more to be recorded")
+    worker = p.worker("storer")
+    os.kill(worker["pid"], signal.SIGSTOP)
+    disk.fill()
+    os.kill(worker["pid"], signal.SIGKILL)
+    p.back("storer", worker["incarnation"])
+    await_(lambda: os.statvfs(disk.path).f_bavail >= floor, "the floor to be free once more")
+    goes_on_by_deleting(p, 0)
+
+
 # ---- read-only ----
 
 def not_permitted(make):
     """The folder of the segments loses its mode in the middle: no new segment, until it is back."""
-    p = pipeline(make, "mode", storer='segment_bytes = "60kB"')
+    p = pipeline(make, "mode", storer=KEEP_ALL + 'segment_bytes = "60kB"')
     p.bind_by_modes()
     p.up()
     await_(lambda: p.ledger.last() > 40, "frames to flow")
@@ -266,7 +343,7 @@ def read_only(make):
     """A storer that finds the file system read-only waits until it can write."""
     p = pipeline(make, "ro")
     hold = os.path.join(p.folder, "hold")
-    p.settings["storer"] = wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold)
+    p.settings["storer"] += wrapped(p, "storer", "while [ -e %s ]; do sleep 0.02; done" % hold)
     disk = Disk(p, "100m")
     p.up()
     await_(lambda: p.ledger.last() > 40, "frames to flow")
@@ -286,7 +363,7 @@ def read_only(make):
 
 def failing_calls(make):
     """Writes and syncs of the storer fail at random, also in SQLite, and it is killed among them."""
-    p = pipeline(make, "fails", storer='segment_bytes = "200kB"')
+    p = pipeline(make, "fails", storer=KEEP_ALL + 'segment_bytes = "200kB" ')
     bad = os.path.join(p.folder, "bad")
     p.settings["storer"] += wrapped(p, "storer", "export ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 "
                                     "LD_PRELOAD=%s/failing-disk.so TROUPE_TEST_BAD=%s TROUPE_TEST_SEED=7"
@@ -310,7 +387,7 @@ def storer_away(make):
     """The source waits, the others go on; `troupe start` after the repair brings everything."""
     p = pipeline(make, "away")
     broken = os.path.join(p.folder, "broken")
-    p.settings["storer"] = wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
+    p.settings["storer"] += wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
     p.settings["storer"] += "max_restarts = 3"
     p.up()
     await_(lambda: p.ledger.last() > 40, "frames to flow")
@@ -332,7 +409,7 @@ def storer_away(make):
 def storer_away_from_a_live_source(make):
     p = pipeline(make, "gone", fps=50, stream="live = yes", slots=12, bypass_after="500ms")
     broken = os.path.join(p.folder, "broken")
-    p.settings["storer"] = wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
+    p.settings["storer"] += wrapped(p, "storer", "[ ! -e %s ] || { echo my last words >&2; exit 3; }" % broken)
     p.settings["storer"] += "max_restarts = 2"
     p.up()
     await_(lambda: p.ledger.last() > 20, "frames to flow")
@@ -376,5 +453,6 @@ def processor_away(make):
 
 own_mounts()
 harness.main({f.__name__: f for f in (
-    full, full_again_and_again, full_and_killed, full_at_the_first_start, live_source_on_a_full_disk, not_permitted,
+    full, full_again_and_again, full_and_killed, full_at_the_first_start, live_source_on_a_full_disk, floor,
+    filled_by_others, not_permitted,
     read_only, failing_calls, storer_away, storer_away_from_a_live_source, processor_away)})

@@ -7,6 +7,7 @@ troupe_unit_test(test_storer_record SOURCES test_storer_record.c LINK recording_
 troupe_unit_test(test_storer_events SOURCES test_storer_events.c LINK troupe_recording)
 troupe_unit_test(test_storer_book SOURCES test_storer_book.c LINK recording_rig)
 troupe_unit_test(test_storer_keep SOURCES test_storer_keep.c LINK troupe_recording)
+troupe_unit_test(test_storer_retention SOURCES test_storer_retention.c LINK recording_rig)
 troupe_unit_test(test_storer_recorder SOURCES test_storer_recorder.c LINK recording_rig TIMEOUT 120)
 troupe_unit_test(test_storer_faults SOURCES test_storer_faults.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)

@@ -102,7 +102,7 @@ struct scope {
 	const struct keep_rules *rules;
 	const struct keep_stock *stock;
 	size_t stream; /* EVERY_STREAM: all */
-	uint64_t total;
+	uint64_t bytes;	 /* of the segments in it */
 	size_t recorded; /* streams in it that are */
 };
 
@@ -116,11 +116,9 @@ static struct scope scope_of(const struct keep_rules *rules, const struct keep_s
 {
 	struct scope scope = {.rules = rules, .stock = stock, .stream = stream};
 
-	if (stream == EVERY_STREAM)
-		scope.total = stock->beside;
 	for (size_t i = 0; i < stock->n; i++)
 		if (within(&scope, &stock->segments[i]))
-			scope.total += stock->segments[i].bytes;
+			scope.bytes += stock->segments[i].bytes;
 	for (size_t i = 0; i < rules->n_streams; i++)
 		if (stream == EVERY_STREAM || stream == i)
 			scope.recorded += rules->streams[i].recorded;
@@ -161,7 +159,7 @@ static struct keep_verdict end_one(const struct scope *scope, enum keep_why why)
 		const struct keep_segment *segment = &scope->stock->segments[i];
 
 		if (within(scope, segment) && segment->open &&
-		    segment->bytes * 2 * (scope->recorded + 1) > scope->total)
+		    segment->bytes * 2 * (scope->recorded + 1) > scope->bytes)
 			return (struct keep_verdict){KEEP_CLOSE, why, i};
 	}
 	return (struct keep_verdict){.what = KEEP_EXHAUSTED, .why = why};
@@ -224,7 +222,7 @@ static struct keep_verdict too_much(const struct keep_rules *rules, const struct
 	if (limit == 0 && !low)
 		return (struct keep_verdict){.what = KEEP_REST};
 	scope = scope_of(rules, stock, stream);
-	if (limit > 0 && scope.total > (uint64_t)limit)
+	if (limit > 0 && scope.bytes + (every ? stock->beside : 0) > (uint64_t)limit)
 		return make_room(&scope, KEEP_FOR_BYTES);
 	return low ? make_room(&scope, KEEP_FOR_SPACE) : (struct keep_verdict){.what = KEEP_REST};
 }

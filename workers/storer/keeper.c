@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define EXHAUSTED "nothing more of it can go, only what is newest is left"
+
 struct keeper {
 	struct retention *retention;
 	struct recorder *recorder;
@@ -89,12 +91,8 @@ static void tell_changes(struct keeper *keeper, struct worker *w)
 			 (double)now.floor / 1e6);
 		tell(w, text);
 	}
-	if (now.exhausted && !told->exhausted) {
-		snprintf(text, sizeof(text),
-			 "%.1f MB are more than is to be kept, and only the newest is left",
-			 (double)now.bytes / 1e6);
-		tell(w, text);
-	}
+	if (now.exhausted && !told->exhausted)
+		tell(w, EXHAUSTED);
 	if (now.error != told->error && now.error < 0) {
 		snprintf(text, sizeof(text), "the oldest cannot go: %s; trying again each second",
 			 error_text(now.error));
@@ -103,13 +101,13 @@ static void tell_changes(struct keeper *keeper, struct worker *w)
 	*told = now;
 }
 
-int64_t keeper_tick(struct keeper *keeper, struct worker *w)
+int64_t keeper_tick(struct keeper *keeper, struct worker *w, bool full)
 {
 	struct recorder_state recorder;
 	int64_t next;
 
 	recorder_state(keeper->recorder, &recorder);
-	next = retention_tick(keeper->retention, recorder.commits != keeper->commits);
+	next = retention_tick(keeper->retention, full || recorder.commits != keeper->commits);
 	keeper->commits = recorder.commits;
 	tell_changes(keeper, w);
 	return next;
@@ -135,7 +133,7 @@ void keeper_dump(const struct keeper *keeper, FILE *out)
 	fprintf(out, "\ndisk: %.1f MB free, %.1f MB are to stay%s\n", (double)state.free / 1e6,
 		(double)state.floor / 1e6, state.low ? ", so the oldest goes" : "");
 	if (state.exhausted)
-		fprintf(out, "keep: more than is to be kept, and only the newest is left\n");
+		fprintf(out, "keep: " EXHAUSTED "\n");
 	if (state.error < 0)
 		fprintf(out, "keep: the oldest cannot go: %s\n", error_text(state.error));
 }

@@ -12,9 +12,9 @@ struct keeper;
 int keeper_begin(struct keeper **keeper, const struct worker *w, struct recorder *recorder);
 void keeper_end(struct keeper *keeper); /* NULL is fine */
 
-/* To be called after each commit, and while there is none. Returns when it wants to be called
- * again. */
-int64_t keeper_tick(struct keeper *keeper, struct worker *w);
+/* To be called after each commit, and while there is none; `full`: because the disk is. Returns
+ * when it wants to be called again. */
+int64_t keeper_tick(struct keeper *keeper, struct worker *w, bool full);
 
 void keeper_dump(const struct keeper *keeper, FILE *out);
 

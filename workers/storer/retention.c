@@ -6,6 +6,7 @@
 #include "ipc/base/fail_points.h"
 #include "workers/storer/index_events.h"
 #include "workers/storer/index_keep.h"
+#include "workers/storer/reserve.h"
 #include "workers/storer/segment.h"
 #include "workers/storer/stock.h"
 
@@ -33,6 +34,7 @@ struct retention {
 	struct stock stock;
 	struct retention_state state;
 	enum stage stage;	  /* of the one that is going */
+	bool reserved;		  /* see reserve.h */
 	bool grown;		  /* the recording, since it was looked at */
 	int64_t earliest, latest; /* when it is looked at again: if it has grown, and if not */
 	int64_t wanted_space;	  /* when the floor last wanted some; 0: never */
@@ -93,6 +95,10 @@ static int doom_some(struct retention *retention)
 	const char *why = state->why == KEEP_FOR_SPACE ? "space" : "keep";
 	int rc = index_keep_doom(retention->options.index, state->going, FORGET_ROWS, why);
 
+	if (rc == TROUPE_E_NO_SPACE && reserve_give_up(retention->options.segments)) {
+		retention->reserved = false;
+		rc = index_keep_doom(retention->options.index, state->going, FORGET_ROWS, why);
+	}
 	if (rc == TROUPE_E_STATE) {
 		state->going = 0;
 		return 0;
@@ -235,6 +241,9 @@ static void rest(struct retention *retention, struct keep_verdict verdict)
 	int64_t pause = (int64_t)retention->stock.keep.n * LOOK_EACH, now = clock_now();
 	int64_t anyway = look_anyway(retention);
 
+	if (!retention->reserved && retention->state.floor > 0 &&
+	    retention->state.free > retention->state.floor + RESERVE_BYTES)
+		retention->reserved = reserve_take(retention->options.segments);
 	retention->state.exhausted = verdict.what == KEEP_EXHAUSTED;
 	if (verdict.what == KEEP_EXHAUSTED && verdict.why == KEEP_FOR_SPACE)
 		retention->wanted_space = now;
@@ -275,16 +284,13 @@ static int act(struct retention *retention, struct keep_verdict verdict)
 
 static int decide(struct retention *retention)
 {
+	int rc = stock_refresh(&retention->stock);
 	uint32_t doomed = stock_doomed(&retention->stock);
 	struct keep_rules rules;
-	int rc;
 
-	if (doomed != 0) {
+	if (doomed != 0)
 		begin_to_go(retention, doomed, KEEP_FOR_AGE);
-		return 0;
-	}
-	rc = stock_refresh(&retention->stock);
-	if (rc < 0)
+	if (rc < 0 || doomed != 0)
 		return rc == TROUPE_E_AGAIN ? 0 : rc;
 	rc = look(retention, &rules);
 	return rc < 0 ? rc : act(retention, keep_next(&rules, &retention->stock.keep));

@@ -18,8 +18,10 @@
 #include "workers/storer/quarantine.h"
 #include "workers/storer/recorder.h"
 #include "workers/storer/recorder_dump.h"
+#include "workers/storer/reserve.h"
 #include "workers/storer/settings.h"
 #include "workers/storer/told.h"
+#include "workers/storer/trouble.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -27,7 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_AFTER    NS_PER_S
 #define NOTE_WAIT      (NS_PER_S / 2)
 #define LASTING_EVERY  (5 * NS_PER_S)
 #define LOW_PERCENT    25
@@ -47,50 +48,10 @@ struct storer {
 	uint32_t open_rows;	     /* bit per stream: the frame taken last needs later ones */
 	uint64_t not_kept;	     /* number of the frame of which that was said last */
 	int64_t since;		     /* when the first pending frame was taken */
-	int trouble;		     /* why the disk refuses; 0: it does not */
-	unsigned tries;		     /* that were refused since it began */
-	bool refused;		     /* no frame was taken since it began */
-	char why[512];		     /* the same for people */
-	int64_t trouble_since, retry_at;
-	int64_t drain_since; /* 0: not draining */
+	struct trouble trouble;	     /* with the disk */
+	int64_t drain_since;	     /* 0: not draining */
 	uint64_t drain_to[STREAMS_MAX];
 };
-
-/* ---- the disk refuses, the disk is back ---- */
-
-static void in_trouble(struct worker *w, struct storer *storer, int why, const char *text)
-{
-	int64_t now = clock_now();
-
-	storer->retry_at = now + RETRY_AFTER;
-	snprintf(storer->why, sizeof(storer->why), "%s", text);
-	storer->tries++;
-	if (storer->trouble != 0)
-		return;
-	storer->tries = 1;
-	storer->trouble = why;
-	storer->refused = true;
-	storer->trouble_since = now;
-	log_warn("recording: %s; trying again each second, the slots keep the frames", text);
-	worker_report(w, "recording: %s; trying again each second", text);
-}
-
-static void out_of_trouble(struct worker *w, struct storer *storer)
-{
-	double seconds = (double)(clock_now() - storer->trouble_since) / (double)NS_PER_S;
-
-	/* A commit of what was taken before says nothing about the frame that was refused. */
-	if (storer->trouble == 0 || storer->refused)
-		return;
-	storer->trouble = 0;
-	log_info("recording: goes on after %.1f s", seconds);
-	worker_report(w, "recording: goes on after %.1f s", seconds);
-}
-
-static bool must_wait(const struct storer *storer)
-{
-	return storer->trouble != 0 && clock_now() < storer->retry_at;
-}
 
 /* Frames that are owed wait for us; an error of the disk, however long it lasts, must not make us
  * go. Another process that has the recording, or a recording of another version, is none. */
@@ -220,8 +181,11 @@ static int open_recorder(struct worker *w, struct storer *storer, char *why, siz
 /* All or nothing, so that it can be tried again. */
 static int begin(struct worker *w, struct storer *storer, char *why, size_t why_size)
 {
+	const struct storer_config *config = worker_config(w);
 	int rc = open_recorder(w, storer, why, why_size);
 
+	if (rc == TROUPE_E_NO_SPACE && config->keep_free > 0 && reserve_give_up_in(config->folder))
+		rc = open_recorder(w, storer, why, why_size);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; rc == 0 && i < worker_ledger(w)->header->n_streams; i++)
@@ -282,7 +246,7 @@ static int storer_ready(struct worker *w, void *self)
 		return rc;
 	rc = begin(w, storer, why, sizeof(why));
 	if (rc < 0 && can_be_waited_for(w, rc)) {
-		in_trouble(w, storer, rc, why);
+		trouble_begin(&storer->trouble, w, rc, why);
 		return 0;
 	}
 	if (rc < 0)
@@ -297,10 +261,10 @@ static int begin_again(struct worker *w, struct storer *storer)
 	int rc = begin(w, storer, why, sizeof(why));
 
 	if (rc == 0) {
-		storer->refused = false;
-		out_of_trouble(w, storer);
+		storer->trouble.refused = false;
+		trouble_end(&storer->trouble, w);
 	} else {
-		in_trouble(w, storer, rc, why);
+		trouble_begin(&storer->trouble, w, rc, why);
 	}
 	return rc;
 }
@@ -351,7 +315,7 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 	bool first;
 	int rc;
 
-	if (storer->recorder == NULL || must_wait(storer))
+	if (storer->recorder == NULL || trouble_waits(&storer->trouble))
 		return TAP_LATER;
 	chain = ask_chain(w, storer, frame);
 	if (chain == CHAIN_WAIT)
@@ -372,11 +336,11 @@ static int storer_frame(struct worker *w, void *self, struct frame *frame)
 		return TAP_LATER;
 	}
 	if (rc < 0 && rc != TROUPE_E_EXISTS) {
-		in_trouble(w, storer, rc, recorder_error(storer->recorder));
-		storer->refused = true;
+		trouble_begin(&storer->trouble, w, rc, recorder_error(storer->recorder));
+		storer->trouble.refused = true;
 		return TAP_LATER;
 	}
-	storer->refused = false;
+	storer->trouble.refused = false;
 	if (first)
 		storer->since = clock_now();
 	storer->taken[stream] = frame->seq;
@@ -426,13 +390,13 @@ static int commit(struct worker *w, struct storer *storer)
 	rc = recorder_commit(storer->recorder);
 	worker_progress(w);
 	if (rc < 0) {
-		in_trouble(w, storer, rc, recorder_error(storer->recorder));
-		storer->refused = false;
+		trouble_begin(&storer->trouble, w, rc, recorder_error(storer->recorder));
+		storer->trouble.refused = false;
 		offer_again(w, storer);
 		return rc;
 	}
 	settle_all(w, storer);
-	out_of_trouble(w, storer);
+	trouble_end(&storer->trouble, w);
 	return 0;
 }
 
@@ -465,13 +429,13 @@ static int64_t commit_in_time(struct worker *w, struct storer *storer, int64_t n
 	uint64_t bytes;
 	int64_t due = commit_due(storer, config->commit_interval, &bytes);
 
-	if (must_wait(storer))
-		return storer->retry_at;
+	if (trouble_waits(&storer->trouble))
+		return storer->trouble.retry_at;
 	if (due == CLOCK_NEVER)
 		return CLOCK_NEVER;
 	if (now < due && bytes < (uint64_t)config->commit_bytes && !slots_run_low(w))
 		return due;
-	return commit(w, storer) < 0 ? storer->retry_at : CLOCK_NEVER;
+	return commit(w, storer) < 0 ? storer->trouble.retry_at : CLOCK_NEVER;
 }
 
 /* What is too much goes whether frames come or not, and all the more while the disk is full. */
@@ -480,12 +444,13 @@ static int64_t storer_tick(struct worker *w, void *self, int64_t now)
 	struct storer *storer = self;
 	int64_t due, next;
 
-	if (storer->recorder == NULL && (must_wait(storer) || begin_again(w, storer) < 0))
-		return storer->retry_at;
+	if (storer->recorder == NULL &&
+	    (trouble_waits(&storer->trouble) || begin_again(w, storer) < 0))
+		return storer->trouble.retry_at;
 	due = commit_in_time(w, storer, now);
-	next = keeper_tick(storer->keeper, w);
+	next = keeper_tick(storer->keeper, w, storer->trouble.code == TROUPE_E_NO_SPACE);
 	due = next < due ? next : due;
-	if (storer->trouble != 0 || storer->drain_since != 0)
+	if (storer->trouble.code != 0 || storer->drain_since != 0)
 		return due;
 	next = archivist_tick(storer->archivist, storer->recorder, now);
 	return next < due ? next : due;
@@ -526,15 +491,15 @@ static int storer_drain(struct worker *w, void *self)
 
 	if (storer->drain_since == 0)
 		begin_drain(w, storer);
-	if (!must_wait(storer))
+	if (!trouble_waits(&storer->trouble))
 		(void)commit(w, storer);
 	if (drained(w, storer))
 		return 0;
 	if (clock_now() - storer->drain_since < DRAIN_PATIENCE)
 		return 1;
 	log_error("frames that are owed to the recording could not be stored: %s",
-		  storer->trouble != 0 ? storer->why : "not offered in time");
-	return storer->trouble != 0 ? storer->trouble : TROUPE_E_BUSY;
+		  storer->trouble.code != 0 ? storer->trouble.why : "not offered in time");
+	return storer->trouble.code != 0 ? storer->trouble.code : TROUPE_E_BUSY;
 }
 
 static void storer_close(struct worker *w, void *self)
@@ -551,17 +516,6 @@ static void storer_close(struct worker *w, void *self)
 	free(storer);
 }
 
-static void dump_trouble(const struct storer *storer, FILE *out)
-{
-	if (storer->trouble == 0) {
-		fprintf(out, "trouble: none\n");
-	} else {
-		fprintf(out, "trouble: %s, for %.1f s, tried %u times\n", storer->why,
-			(double)(clock_now() - storer->trouble_since) / (double)NS_PER_S,
-			storer->tries);
-	}
-}
-
 static void storer_dump(struct worker *w, void *self, FILE *out)
 {
 	const struct storer_config *config = worker_config(w);
@@ -571,13 +525,13 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	archivist_dump(storer->archivist, out);
 	if (storer->recorder == NULL) {
 		fprintf(out, "recording: %s, not open\n", config->folder);
-		dump_trouble(storer, out);
+		trouble_dump(&storer->trouble, out);
 		return;
 	}
 	fprintf(out, "recording: %s\n", config->folder);
 	recorder_dump(storer->recorder, out);
 	keeper_dump(storer->keeper, out);
-	dump_trouble(storer, out);
+	trouble_dump(&storer->trouble, out);
 }
 
 const struct worker_table storer_table = {
