@@ -46,6 +46,11 @@ struct look {
 	int64_t age;	    /* ns since it was captured; 0 while nothing is in it */
 };
 
+static const char *worker_in(const struct ledger *ledger, uint8_t seat)
+{
+	return seat && seat < SEATS_MAX ? ledger->seats[seat].worker : "";
+}
+
 static struct look look_at(const struct ledger *ledger, uint32_t slot, int64_t now)
 {
 	struct look look = {.slot = slot, .stream = ledger_stream_of(ledger, slot)};
@@ -54,11 +59,6 @@ static struct look look_at(const struct ledger *ledger, uint32_t slot, int64_t n
 	if (look.word.phase != PHASE_FREE && look.word.phase != PHASE_FILLING)
 		look.age = now - ledger->records[slot].captured;
 	return look;
-}
-
-static const char *worker_in(const struct ledger *ledger, uint8_t seat)
-{
-	return seat && seat < SEATS_MAX ? ledger->seats[seat].worker : "";
 }
 
 static const char *marks_text(uint8_t marks)
