@@ -38,6 +38,14 @@ def events(p):
             "SELECT * FROM events WHERE first_seq > 0 ORDER BY stream, kind, what, begun")]
 
 
+def forget(p, first, last):
+    """As if so many frames were kept no longer."""
+    with sqlite3.connect(os.path.join(p.recording, "recording.sqlite")) as catalogue:
+        catalogue.execute("INSERT INTO forgotten SELECT run, stream, min(seq), max(seq), min(ordinal), max(ordinal), "
+                          "'keep', 0 FROM frames WHERE seq BETWEEN ? AND ? GROUP BY run, stream", (first, last))
+        catalogue.execute("DELETE FROM frames WHERE seq BETWEEN ? AND ?", (first, last))
+
+
 def reckon(frames, gap):
     """The events of these frames, written from docs/recording.md alone. No piece is as long as an hour here."""
     found, last = [], {}
@@ -107,6 +115,12 @@ def labels_motion_and_deaths(make):
     check(find(p, "--label", "nobody", folder=folder) == [], "nobody is found")
     text = p.troupe("find", folder, "--label", "nobody").stdout
     check("nothing found" in text and "label " in text, "what there is instead is not said: " + text)
+    forget(p, 150, 250)
+    spans = find(p, folder=folder)
+    check(spans[0]["first_seq"] == 1 and spans[-1]["last_seq"] == len(frames), "what is left: %s" % spans)
+    check(any(s["last_seq"] == 149 for s in spans) and any(s["first_seq"] == 251 for s in spans),
+          "what is forgotten is still recorded: %s" % spans)
+    check(sum(s["frames"] for s in spans) == len(frames) - 101, "what is left: %s" % spans)
     text = p.troupe("find", folder, "--motion", "--explain").stdout
     check("events_by_stream (stream=? AND kind=? AND what=? AND begun_wall>?" in text, "no plan: " + text)
 

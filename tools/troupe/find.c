@@ -145,6 +145,65 @@ static int find_numbers(struct finding *finding, struct span *span)
 	return rc == TROUPE_E_ENDED ? 0 : rc;
 }
 
+/* ---- what is not there any more ---- */
+
+static void begin_with(struct span *span, const struct record *record)
+{
+	span->first_seq = record->seq;
+	span->begun = record->captured;
+	span->begun_wall = record->captured_wall;
+}
+
+/* Adds what is left of a span before a range that is gone. */
+static int add_before(struct finding *finding, const struct span *span, uint64_t gone,
+		      struct spans *out)
+{
+	struct span before = *span;
+	struct index_row row;
+	if (recording_previous(finding->recording, span->run, span->stream, gone, &row) < 0 ||
+	    row.record.seq < span->first_seq)
+		return 0;
+	before.last_seq = row.record.seq;
+	before.ended = row.record.captured;
+	before.ended_wall = row.record.captured_wall;
+	before.open = false;
+	return spans_add(out, &before);
+}
+
+/* Adds what is left of a span between the ranges that are gone. */
+static int add_what_is_left(struct finding *finding, struct span span, struct spans *out)
+{
+	struct recording *recording = finding->recording;
+	struct index_range range = {0};
+	int rc;
+	while ((rc = recording_next_forgotten(recording, span.run, span.stream, range.first_seq,
+					      &range)) == 0 &&
+	       range.first_seq <= span.last_seq) {
+		struct index_row row;
+		if (range.last_seq < span.first_seq)
+			continue;
+		rc = add_before(finding, &span, range.first_seq, out);
+		if (rc == 0)
+			rc = recording_next(recording, span.run, span.stream, range.last_seq, &row);
+		if (rc < 0 || row.record.seq > span.last_seq)
+			return rc == TROUPE_E_ENDED ? 0 : rc;
+		begin_with(&span, &row.record);
+	}
+	return rc == 0 || rc == TROUPE_E_ENDED ? spans_add(out, &span) : rc;
+}
+
+/* What was recorded and is kept no longer is not recorded. */
+static int without_forgotten(struct finding *finding, struct spans *spans)
+{
+	struct spans left = {0};
+	int rc = 0;
+	for (size_t i = 0; i < spans->n && rc == 0; i++)
+		rc = add_what_is_left(finding, spans->all[i], &left);
+	spans_finish(spans);
+	*spans = left;
+	return rc;
+}
+
 /* Who died left it open, and so did a pipeline that has ended: what goes on has been written
  * lately.
  */
@@ -155,14 +214,19 @@ static void judge_open(struct spans *spans)
 		spans->all[i].open &= spans->all[i].ended_wall > lately;
 }
 
+/* Of what is cut to frames that are not there any more nothing is left. */
 static int add_numbers(struct finding *finding, struct spans *spans)
 {
+	size_t kept = 0;
 	int rc = 0;
 	for (size_t i = 0; i < spans->n && rc == 0; i++) {
-		struct span *span = &spans->all[i];
-		if (span->first_seq && (span->cut_first || span->cut_last))
-			rc = find_numbers(finding, span);
+		struct span span = spans->all[i];
+		if (span.first_seq && (span.cut_first || span.cut_last))
+			rc = find_numbers(finding, &span);
+		if (rc == 0 && span.first_seq <= span.last_seq)
+			spans->all[kept++] = span;
 	}
+	spans->n = kept;
 	return rc;
 }
 
@@ -179,9 +243,17 @@ int find_spans(struct finding *finding, struct spans *spans)
 		*spans = both;
 	}
 	spans_sort_by_time(spans);
-	spans_keep_last(spans, finding->limit);
+	if (rc == 0 && finding->conditions[0].kinds[0] == EVENT_RECORDED) {
+		rc = add_numbers(finding, spans);
+		if (rc == 0)
+			rc = without_forgotten(finding, spans);
+		spans_keep_last(spans, finding->limit);
+	} else {
+		spans_keep_last(spans, finding->limit);
+		rc = rc == 0 ? add_numbers(finding, spans) : rc;
+	}
 	judge_open(spans);
-	return rc == 0 ? add_numbers(finding, spans) : rc;
+	return rc;
 }
 
 static int find_in(struct finding *finding)

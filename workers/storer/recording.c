@@ -101,6 +101,12 @@ int recording_previous(struct recording *recording, uint64_t run, const char *st
 	return index_previous(recording->index, run, stream, before, row);
 }
 
+int recording_next_forgotten(struct recording *recording, uint64_t run, const char *stream,
+			     uint64_t after, struct index_range *range)
+{
+	return index_next_forgotten(recording->index, run, stream, after, range);
+}
+
 int recording_next_run(struct recording *recording, uint64_t after, uint64_t *run)
 {
 	return index_next_run(recording->index, after, run);

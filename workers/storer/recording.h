@@ -41,6 +41,11 @@ int recording_next(struct recording *recording, uint64_t run, const char *stream
 int recording_previous(struct recording *recording, uint64_t run, const char *stream,
 		       uint64_t before, struct index_row *row);
 
+/* Frames of a stream that are not there any more: the first range with a first_seq above `after`.
+ * TROUPE_E_ENDED. */
+int recording_next_forgotten(struct recording *recording, uint64_t run, const char *stream,
+			     uint64_t after, struct index_range *range);
+
 /* Runs in order: the first behind `after` (0 at first), the last before `before`. TROUPE_E_ENDED.
  */
 int recording_next_run(struct recording *recording, uint64_t after, uint64_t *run);
