@@ -148,8 +148,9 @@ static void count_death(struct deaths *d, bool fault, bool asked, const struct r
 	d->held += what->held;
 	d->bypassed += what->bypassed;
 	d->quarantined += what->quarantined;
+	d->playback += what->playback;
 	bool charge = what->streams || what->taps;
-	bool slot = what->filling || what->held || what->bypassed;
+	bool slot = what->filling || what->held || what->bypassed || what->playback;
 	d->charge += charge && !slot;
 	d->nothing += !charge && !slot && !asked;
 }
@@ -210,16 +211,16 @@ void crew_end(struct crew *crew)
 
 void crew_print_deaths(const struct crew *crew)
 {
-	printf("%-10s %7s %7s | %7s %7s %8s %7s %7s | %s\n", "died", "killed", "aborted", "FILLING",
-	       "HELD", "bypassed", "charge", "nothing", "quarantined");
+	printf("%-10s %7s %7s | %7s %7s %8s %8s %7s %7s | %s\n", "died", "killed", "aborted",
+	       "FILLING", "HELD", "bypassed", "playback", "charge", "nothing", "quarantined");
 	for (int i = 0; i < N_ROLES; i++) {
 		const struct deaths *d = &crew->deaths[i];
-		printf("%-10s %7llu %7llu | %7llu %7llu %8llu %7llu %7llu | %llu\n",
+		printf("%-10s %7llu %7llu | %7llu %7llu %8llu %8llu %7llu %7llu | %llu\n",
 		       role_name((enum role)i), (unsigned long long)d->killed,
 		       (unsigned long long)d->by_itself, (unsigned long long)d->filling,
 		       (unsigned long long)d->held, (unsigned long long)d->bypassed,
-		       (unsigned long long)d->charge, (unsigned long long)d->nothing,
-		       (unsigned long long)d->quarantined);
+		       (unsigned long long)d->playback, (unsigned long long)d->charge,
+		       (unsigned long long)d->nothing, (unsigned long long)d->quarantined);
 	}
 }
 

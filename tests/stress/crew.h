@@ -26,7 +26,7 @@ struct post {
 
 /* What the dead held when they died, by role. */
 struct deaths {
-	uint64_t killed, by_itself, filling, held, bypassed, charge, quarantined, nothing;
+	uint64_t killed, by_itself, filling, held, bypassed, playback, charge, quarantined, nothing;
 };
 
 struct crew {

@@ -1,6 +1,8 @@
-/* Faults in the law of the word, committed on purpose (`-Wl,--wrap=word_step`): each must turn the
- * stress red. Which one, the environment says; without one the law is the real one. */
+/* Faults in the laws of the words, committed on purpose (`-Wl,--wrap=word_step` and
+ * `--wrap=playback_step`): each must turn the stress red. Which one, the environment says; without
+ * one the law is the real one. */
 #include "ipc/base/errors.h"
+#include "ipc/slots/playback.h"
 #include "ipc/slots/word.h"
 
 #include <stdlib.h>
@@ -11,6 +13,10 @@ int __real_word_step(uint64_t from, enum word_cause cause, const struct word_arg
 		     uint64_t *to);
 int __wrap_word_step(uint64_t from, enum word_cause cause, const struct word_args *args,
 		     uint64_t *to);
+int __real_playback_step(uint64_t from, enum playback_cause cause, uint8_t seat, uint8_t asker,
+			 uint64_t *to);
+int __wrap_playback_step(uint64_t from, enum playback_cause cause, uint8_t seat, uint8_t asker,
+			 uint64_t *to);
 
 /* NOLINTEND(bugprone-reserved-identifier) */
 
@@ -81,5 +87,21 @@ int __wrap_word_step(uint64_t from, enum word_cause cause, const struct word_arg
 		if (strcmp(plants[i].name, plant) == 0)
 			plants[i].fn(cause, &was, &is);
 	*to = word_pack(is);
+	return 0;
+}
+
+/* A dead asker's slot is free at once, though the filler still writes there; or nothing of a dead
+ * one's is given back. */
+int __wrap_playback_step(uint64_t from, enum playback_cause cause, uint8_t seat, uint8_t asker,
+			 uint64_t *to)
+{
+	int rc = __real_playback_step(from, cause, seat, asker, to);
+	const char *plant = getenv("STRESS_PLANT");
+	if (rc != 0 || !plant || cause != PLAYBACK_RECLAIM)
+		return rc;
+	if (strcmp(plant, "free-under-filler") == 0)
+		*to = playback_pack((struct playback_word){.uses = playback_unpack(from).uses});
+	else if (strcmp(plant, "never-played-back") == 0)
+		*to = from;
 	return 0;
 }

@@ -54,7 +54,8 @@ int stress_ledger_create(struct ledger *ledger)
 
 const char *role_name(enum role role)
 {
-	static const char *const names[] = {"capture", "processor", "tap", "peeker"};
+	static const char *const names[] = {"capture", "processor", "tap",
+					    "peeker",  "filler",    "asker"};
 	return names[role];
 }
 
@@ -331,10 +332,9 @@ void play_peeker(struct player *p)
 void player_run(struct player *p)
 {
 	static void (*const play[N_ROLES])(struct player *) = {
-		[ROLE_CAPTURE] = play_capture,
-		[ROLE_PROCESSOR] = play_processor,
-		[ROLE_TAP] = play_tap,
-		[ROLE_PEEKER] = play_peeker,
+		[ROLE_CAPTURE] = play_capture, [ROLE_PROCESSOR] = play_processor,
+		[ROLE_TAP] = play_tap,	       [ROLE_PEEKER] = play_peeker,
+		[ROLE_FILLER] = play_filler,   [ROLE_ASKER] = play_asker,
 	};
 	play[p->role](p);
 }

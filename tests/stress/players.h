@@ -12,7 +12,23 @@
 #define STRESS_STREAMS 2
 #define STRESS_TAPS    2 /* tap 0 is owed every frame, tap 1 some; see stress_ledger_create */
 
-enum role { ROLE_CAPTURE, ROLE_PROCESSOR, ROLE_TAP, ROLE_PEEKER, N_ROLES };
+enum role {
+	ROLE_CAPTURE,
+	ROLE_PROCESSOR,
+	ROLE_TAP,
+	ROLE_PEEKER,
+	ROLE_FILLER, /* of playback slots */
+	ROLE_ASKER,  /* whom those are owed to */
+	N_ROLES
+};
+
+#define STRESS_ASKERS 2
+
+/* What an asker wants to have: written by it alone, answered by any filler, any number of times. */
+struct inquiry {
+	char worker[NAME_SIZE]; /* the same for all incarnations */
+	_Atomic uint64_t word;	/* id << 32 | incarnation << 8 | seat; 0: nothing */
+};
 
 /* What all players and the supervisor share beside the ledger. */
 struct stage {
@@ -22,6 +38,9 @@ struct stage {
 	uint32_t mortal;	 /* processors die of fatal frames (players_poison, _startling) */
 	_Atomic uint64_t peeks, torn; /* copies that were good; that were thrown away */
 	_Atomic uint64_t published, processed, let_go, bypassed, abandoned, handed_back;
+	struct inquiry inquiries[STRESS_ASKERS];
+	_Atomic uint64_t fillers;	       /* bit per seat: sleeps until there is an inquiry */
+	_Atomic uint64_t answered, unexpected; /* recorded frames that came */
 };
 
 struct player {
@@ -68,7 +87,9 @@ void player_bypass(struct player *p, uint32_t stream);
 void play_capture(struct player *p);
 void play_processor(struct player *p);
 void play_peeker(struct player *p);
-void play_tap(struct player *p); /* tap.c */
+void play_tap(struct player *p);    /* tap.c */
+void play_filler(struct player *p); /* playback.c */
+void play_asker(struct player *p);
 
 /* ---- what a tap has written down (tap.c) ---- */
 

@@ -11,6 +11,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/check.h"
+#include "ipc/slots/playback.h"
 #include "tests/stress/crew.h"
 #include "tests/stress/pattern.h"
 
@@ -81,6 +82,9 @@ static void hire(struct crew *crew)
 		crew_add(crew, ROLE_TAP, i);
 	for (uint32_t i = 0; i < 2; i++)
 		crew_add(crew, ROLE_PEEKER, i);
+	crew_add(crew, ROLE_FILLER, 0);
+	for (uint32_t i = 0; i < STRESS_ASKERS; i++)
+		crew_add(crew, ROLE_ASKER, i);
 	crew_fill(crew);
 }
 
@@ -177,6 +181,13 @@ static void judge(struct crew *crew)
 			    (unsigned long long)h->idle, (unsigned long long)h->asked,
 			    (unsigned long long)h->waiting);
 	}
+	for (uint32_t i = 0; i < PLAYBACK_SLOTS; i++) {
+		char text[96];
+		uint64_t word = playback_word(ledger, i);
+		if (playback_unpack(word).phase != PLAYBACK_FREE)
+			stage_wrong(crew->stage, "playback slot %u is not FREE: %s", i,
+				    playback_format(word, text, sizeof(text)));
+	}
 	for (uint32_t i = 0; i < STRESS_STREAMS; i++) {
 		uint32_t slot;
 		uint64_t last = ledger_last_seq(ledger, i, &slot);
@@ -200,6 +211,8 @@ static void report(const struct crew *crew)
 	       (unsigned long long)s->processed, (unsigned long long)s->handed_back,
 	       (unsigned long long)s->bypassed, (unsigned long long)s->let_go,
 	       (unsigned long long)s->peeks, (unsigned long long)s->torn);
+	printf("played: answered %llu, unexpected %llu\n", (unsigned long long)s->answered,
+	       (unsigned long long)s->unexpected);
 	crew_print_deaths(crew);
 }
 

@@ -6,6 +6,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/check.h"
+#include "ipc/slots/playback.h"
 #include "ipc/slots/seats.h"
 #include "tests/stress/players.h"
 
@@ -23,9 +24,9 @@ static const struct {
 	enum role role;
 	uint32_t number;
 } cast[] = {
-	{ROLE_CAPTURE, 0},   {ROLE_CAPTURE, 1},	  {ROLE_PROCESSOR, 0},
-	{ROLE_PROCESSOR, 1}, {ROLE_PROCESSOR, 2}, {ROLE_TAP, 0},
-	{ROLE_TAP, 1},	     {ROLE_PEEKER, 0},	  {ROLE_PEEKER, 1},
+	{ROLE_CAPTURE, 0},   {ROLE_CAPTURE, 1}, {ROLE_PROCESSOR, 0}, {ROLE_PROCESSOR, 1},
+	{ROLE_PROCESSOR, 2}, {ROLE_TAP, 0},	{ROLE_TAP, 1},	     {ROLE_PEEKER, 0},
+	{ROLE_PEEKER, 1},    {ROLE_FILLER, 0},	{ROLE_ASKER, 0},     {ROLE_ASKER, 1},
 };
 #define N_CAST (sizeof(cast) / sizeof(cast[0]))
 
@@ -100,6 +101,13 @@ static void judge(struct run *run)
 {
 	char path[80];
 	ledger_check(&run->ledger, true, on_fault, &run->stage);
+	for (size_t i = 0; i < N_CAST; i++) /* what came when an asker had ended already */
+		for (uint32_t slot;
+		     (slot = playback_owed(&run->ledger, run->players[i].seat, 0)) != SLOT_NONE;)
+			playback_give_back(&run->ledger, slot, run->players[i].seat);
+	if (!playback_quiet(&run->ledger) || run->stage.answered == 0)
+		stage_wrong(&run->stage, "playback: %llu answered, and not all slots are FREE",
+			    (unsigned long long)run->stage.answered);
 	for (uint32_t i = 0; i < STRESS_STREAMS; i++) {
 		uint32_t slot;
 		uint64_t last = ledger_last_seq(&run->ledger, i, &slot);
