@@ -83,7 +83,6 @@ static void ask(struct player *p, uint64_t id)
 	struct inquiry *inquiry = &p->stage->inquiries[p->number];
 	uint64_t incarnation = p->ledger->seats[p->seat].incarnation;
 	atomic_store(&inquiry->word, id << 32 | incarnation << 8 | p->seat);
-	atomic_thread_fence(memory_order_seq_cst);
 	bells_ring_set(p->ledger, atomic_exchange(&p->stage->fillers, 0));
 }
 
