@@ -1,6 +1,7 @@
 /* power_loss: cuts the power at random points of a recording's life, and judges what is left.
  *
- * A trial is a folder and a few lives of a storer in it (recorder.h, as the storer uses it): each
+ * A trial is a folder, in half of them with a recording of the previous version, and a few lives of
+ * a storer in it (recorder.h, as the storer uses it); one stream comes as JPEG, one as H.264. Each
  * opens the recording, which is recovery, takes and commits frames, and ends or is killed between
  * any two changes to the disk; in some lives writes and syncs fail. Then the power is cut at points
  * of the trial's log, also within a recovery, and each folder that may be left (disk.h) is the
@@ -33,7 +34,8 @@ struct options {
 };
 
 struct figures {
-	uint64_t points, recovering, lives, killed, refused, failed_syncs, judged, frames, wrong;
+	uint64_t points, old, recovering, lives, killed, refused, failed_syncs, judged, frames,
+		wrong;
 };
 
 struct trial {
@@ -273,6 +275,11 @@ static void begin_trial(const struct options *options, struct figures *figures, 
 	trial->figures = figures;
 	trial->chance.state = seed;
 	rig_folder(trial->folder);
+	if (chance_below(&trial->chance, 2) == 0) {
+		rig_version_1(trial->folder);
+		trial->promise.old = RIG_VERSION_1_FRAMES;
+		figures->old++;
+	}
 	snprintf(trial->path, sizeof(trial->path), "seed %" PRIu64, seed);
 	play(trial, CUTS_DEEP);
 }
@@ -320,9 +327,9 @@ static void tell(const struct figures *f, uint64_t seed)
 {
 	printf("power_loss: seed %" PRIu64 ": %" PRIu64 " power cuts (%" PRIu64
 	       " during a recovery), %" PRIu64 " lives of a storer (%" PRIu64 " killed, %" PRIu64
-	       " could not begin), %" PRIu64 " recordings judged with %" PRIu64 " frames: %" PRIu64
-	       " wrong\n",
-	       seed, f->points, f->recovering, f->lives, f->killed, f->refused, f->judged,
+	       " could not begin, %" PRIu64 " began with a recording of version 1), %" PRIu64
+	       " recordings judged with %" PRIu64 " frames: %" PRIu64 " wrong\n",
+	       seed, f->points, f->recovering, f->lives, f->killed, f->refused, f->old, f->judged,
 	       f->frames, f->wrong);
 }
 

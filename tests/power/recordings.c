@@ -3,12 +3,16 @@
 
 #include "ipc/base/errors.h"
 #include "tests/power/chance.h"
+#include "tests/unit/recording_rig.h"
 #include "workers/storer/recording.h"
 #include "workers/storer/verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define UNITS 1 /* the stream that comes as H.264 */
+#define GOP   7
 
 const char *stream_name(unsigned stream)
 {
@@ -41,6 +45,10 @@ void make_frame(unsigned run, unsigned stream, uint64_t seq, struct record *reco
 		.height = 48,
 		.label = "circle",
 	};
+	if (stream == UNITS) {
+		record->coding = seq % GOP == 1 ? CODING_H264_KEY : CODING_H264;
+		record->dts = record->pts - 40000000;
+	}
 	snprintf(record->stream, sizeof(record->stream), "%s", stream_name(stream));
 	record->coded_bytes = (uint32_t)chance_below(&chance, CODED_MAX);
 	for (uint32_t i = 0; i < record->coded_bytes; i++)
@@ -51,13 +59,23 @@ void make_frame(unsigned run, unsigned stream, uint64_t seq, struct record *reco
 static bool same_frame(const struct record *a, const uint8_t *coded_a, const struct record *b,
 		       const uint8_t *coded_b)
 {
-	static uint8_t bytes_a[RECORD_HEADER + CODED_MAX + 16], bytes_b[sizeof(bytes_a)];
+	static uint8_t bytes_a[RECORD_HEADER_MAX + CODED_MAX + 16], bytes_b[sizeof(bytes_a)];
 
 	if (a->coded_bytes != b->coded_bytes || a->coding != b->coding)
 		return false;
 	record_encode(a, coded_a, bytes_a);
 	record_encode(b, coded_b, bytes_b);
 	return memcmp(bytes_a, bytes_b, record_length(a->coding, a->coded_bytes)) == 0;
+}
+
+/* A row does not tell the time of decoding. */
+static bool same_row(const struct record *row, const uint8_t *coded, const struct record *wanted,
+		     const uint8_t *wanted_coded)
+{
+	struct record whole = *row;
+
+	whole.dts = wanted->dts;
+	return same_frame(&whole, coded, wanted, wanted_coded);
 }
 
 /* Frames 1 … n of one stream, all as they were made; -1: not. */
@@ -68,15 +86,23 @@ static int64_t judge_stream(struct recording *recording, unsigned run, unsigned 
 	struct record wanted, record;
 	const uint8_t *coded;
 	struct index_row row;
+	uint32_t segment = 0;
 	uint64_t seq = 0;
 
 	while (recording_next(recording, run_number(run), stream_name(stream), seq, &row) == 0) {
 		int rc = recording_read(recording, &row, &record, &coded);
 
 		make_frame(run, stream, ++seq, &wanted, wanted_coded);
+		if (segment != row.segment && row.record.coding == CODING_H264) {
+			snprintf(why, why_size, "segment %06u begins without a keyframe",
+				 row.segment);
+			return -1;
+		}
+		segment = row.segment;
 		if (rc == 0 && row.record.seq == seq &&
 		    same_frame(&record, coded, &wanted, wanted_coded) &&
-		    same_frame(&row.record, coded, &wanted, wanted_coded))
+		    row.coded_at == row.offset + record_header(wanted.coding) &&
+		    same_row(&row.record, coded, &wanted, wanted_coded))
 			continue;
 		snprintf(why, why_size, "frame %" PRIu64 " of run %u %s: number %" PRIu64 ", %s",
 			 seq, run, stream_name(stream), row.record.seq,
@@ -86,12 +112,31 @@ static int64_t judge_stream(struct recording *recording, unsigned run, unsigned 
 	return (int64_t)seq;
 }
 
+/* What they are, verify tells. */
+static int64_t judge_old(struct recording *recording, const struct promise *promise, char *why,
+			 size_t why_size)
+{
+	for (unsigned i = 0; i < STREAMS && promise->old > 0; i++) {
+		struct index_tally tally;
+		struct index_row row;
+
+		if (recording_tally(recording, RIG_RUN, stream_name(i), &tally) == 0 &&
+		    tally.frames == promise->old &&
+		    recording_find(recording, RIG_RUN, stream_name(i), promise->old, &row) == 0)
+			continue;
+		snprintf(why, why_size, "frames of the previous version are lost: %s has %" PRIu64,
+			 stream_name(i), tally.frames);
+		return -1;
+	}
+	return (int64_t)promise->old * STREAMS;
+}
+
 static int64_t judge_frames(struct recording *recording, const struct promise *promise, char *why,
 			    size_t why_size)
 {
-	int64_t all = 0;
+	int64_t all = judge_old(recording, promise, why, why_size);
 
-	for (unsigned i = 0; i < RUNS * STREAMS; i++) {
+	for (unsigned i = 0; all >= 0 && i < RUNS * STREAMS; i++) {
 		unsigned run = i / STREAMS, stream = i % STREAMS;
 		uint64_t settled = promise->settled[run][stream];
 		int64_t frames = judge_stream(recording, run, stream, why, why_size);

@@ -15,6 +15,7 @@
 /* The last frame of each stream that the storer called settled. */
 struct promise {
 	uint64_t settled[RUNS][STREAMS];
+	uint64_t old; /* frames of each stream that a storer of the previous version left */
 };
 
 const char *stream_name(unsigned stream);

@@ -2,6 +2,7 @@
 #include "tests/unit/disk_faults.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -39,7 +40,8 @@ int __wrap_fdatasync(int fd)
 {
 	struct disk_faults *disk = disk_faults();
 
-	disk->fdatasyncs++;
+	if (++disk->fdatasyncs == disk->fdatasync_dies)
+		kill(getpid(), SIGKILL);
 	if (disk->fdatasync_errno == 0 ||
 	    (disk->fdatasync_only != 0 && disk->fdatasync_only != disk->fdatasyncs))
 		return __real_fdatasync(fd);

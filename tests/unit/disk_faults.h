@@ -10,6 +10,7 @@ struct disk_faults {
 	size_t pwrite_first; /* bytes of the failing record that still arrive */
 	int fdatasync_errno; /* 0: works */
 	int fdatasync_only;  /* counted from 1, the one call that fails; 0: each */
+	int fdatasync_dies;  /* counted from 1, the one at which the process is killed; 0: none */
 	int fdatasyncs;	     /* how often it was called */
 };
 

@@ -211,6 +211,57 @@ void rig_sql(const char *folder, const char *sql)
 	sqlite3_close(db);
 }
 
+static void run_script(sqlite3 *db, const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL, *why = NULL;
+	size_t size = 0;
+
+	assert_non_null(file);
+	assert_true(getdelim(&text, &size, '\0', file) > 0);
+	fclose(file);
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", path, why);
+	free(text);
+}
+
+/* Some bytes of a segment, out of the table of files. */
+static void write_bytes(const char *folder, sqlite3_stmt *row)
+{
+	char path[RIG_PATH + 64];
+	int fd, size = sqlite3_column_bytes(row, 2);
+
+	snprintf(path, sizeof(path), "%s/segments/%s", folder,
+		 (const char *)sqlite3_column_text(row, 0));
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(
+		pwrite(fd, sqlite3_column_blob(row, 2), (size_t)size, sqlite3_column_int64(row, 1)),
+		size);
+	close(fd);
+}
+
+void rig_version_1(const char *folder)
+{
+	char path[RIG_PATH + 32];
+	sqlite3_stmt *row;
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/segments", folder);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/recording.sqlite", folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run_script(db, RECORDING_VERSION_1);
+	assert_int_equal(
+		sqlite3_prepare_v2(db, "SELECT name, at, bytes FROM files", -1, &row, NULL),
+		SQLITE_OK);
+	while (sqlite3_step(row) == SQLITE_ROW)
+		write_bytes(folder, row);
+	sqlite3_finalize(row);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE files", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
 char *rig_segment(const char *folder, uint32_t number, char out[RIG_PATH])
 {
 	snprintf(out, RIG_PATH, "%s/segments/%06u.seg", folder, number);

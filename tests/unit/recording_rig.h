@@ -43,6 +43,11 @@ int rig_verify(const char *folder, const char *against, struct verify_report *re
 /* Runs SQL in the folder's index. */
 void rig_sql(const char *folder, const char *sql);
 
+/* Makes a recording of version 1 in an empty folder (recording_version_1.sql): of RIG_RUN's streams
+ * cam1 and cam2 it has frames 1 … 7 each. */
+#define RIG_VERSION_1_FRAMES 7
+void rig_version_1(const char *folder);
+
 /* Path of a segment. Returns `out`. */
 char *rig_segment(const char *folder, uint32_t number, char out[RIG_PATH]);
 /* Turns one bit of a file around. */

@@ -2,6 +2,8 @@
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 add_library(recording_rig STATIC recording_rig.c)
 target_link_libraries(recording_rig PUBLIC troupe_recording PRIVATE PkgConfig::SQLITE PkgConfig::CMOCKA)
+target_compile_definitions(recording_rig PRIVATE
+  RECORDING_VERSION_1="${CMAKE_CURRENT_SOURCE_DIR}/recording_version_1.sql")
 
 troupe_unit_test(test_storer_record SOURCES test_storer_record.c LINK recording_rig)
 troupe_unit_test(test_storer_events SOURCES test_storer_events.c LINK troupe_recording)
@@ -12,8 +14,6 @@ troupe_unit_test(test_storer_recorder SOURCES test_storer_recorder.c LINK record
 troupe_unit_test(test_storer_faults SOURCES test_storer_faults.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
 troupe_unit_test(test_storer_migrate SOURCES test_storer_migrate.c LINK recording_rig PkgConfig::SQLITE)
-target_compile_definitions(test_storer_migrate PRIVATE
-  RECORDING_VERSION_1="${CMAKE_CURRENT_SOURCE_DIR}/recording_version_1.sql")
 troupe_unit_test(test_storer_streams SOURCES test_storer_streams.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
 troupe_unit_test(test_storer_recovery SOURCES test_storer_recovery.c LINK recording_rig)

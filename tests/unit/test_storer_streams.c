@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -246,6 +248,37 @@ static void one_sync_fails_and_then_death(void **state)
 	expect_clean(*state);
 }
 
+/* Killed between the syncs of two segments: what was written is there, and there once. */
+static void killed_between_syncs(void **state)
+{
+	for (int at = 1; at <= STREAMS + 1; at++) {
+		uint64_t last = 3 * (uint64_t)at;
+		struct recorder *recorder;
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			recorder = open_streams(*state, 64000000, STREAMS);
+			append_all(recorder, STREAMS, last);
+			*disk_faults() = (struct disk_faults){.fdatasync_dies = at};
+			_exit(recorder_commit(recorder) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (at <= STREAMS)
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		else
+			assert_int_equal(status, 0);
+		recorder = open_streams(*state, 64000000, STREAMS);
+		for (int i = 0; i < STREAMS; i++)
+			assert_int_equal(recorder_taken(recorder, i), last);
+		recorder_close(recorder);
+	}
+	for (int i = 0; i < STREAMS; i++)
+		expect_stream(*state, make_frame, i, 3 * (STREAMS + 1));
+	expect_clean(*state);
+}
+
 static void one_append_fails(void **state)
 {
 	struct recorder *recorder = open_streams(*state, 64000000, STREAMS);
@@ -437,6 +470,7 @@ int main(void)
 		TEST(left_segments_are_closed),
 		TEST(one_sync_fails),
 		TEST(one_sync_fails_and_then_death),
+		TEST(killed_between_syncs),
 		TEST(one_append_fails),
 		TEST(ends_of_all_are_found),
 		TEST(several_are_born_at_once),
