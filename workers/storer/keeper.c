@@ -113,6 +113,12 @@ int64_t keeper_tick(struct keeper *keeper, struct worker *w, bool full)
 	return next;
 }
 
+void keeper_finish(struct keeper *keeper)
+{
+	if (keeper != NULL)
+		retention_finish(keeper->retention);
+}
+
 void keeper_dump(const struct keeper *keeper, FILE *out)
 {
 	struct retention_state state;

@@ -16,6 +16,10 @@ void keeper_end(struct keeper *keeper); /* NULL is fine */
  * when it wants to be called again. */
 int64_t keeper_tick(struct keeper *keeper, struct worker *w, bool full);
 
+/* The segment that is going is let go to the end, so that nothing is left half-way. NULL is fine.
+ */
+void keeper_finish(struct keeper *keeper);
+
 void keeper_dump(const struct keeper *keeper, FILE *out);
 
 #endif

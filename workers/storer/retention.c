@@ -333,6 +333,14 @@ int64_t retention_tick(struct retention *retention, bool grown)
 	return next_step(retention);
 }
 
+void retention_finish(struct retention *retention)
+{
+	struct retention_state *state = &retention->state;
+
+	while (state->going != 0 && state->error == 0)
+		state->error = go_on(retention);
+}
+
 void retention_state(const struct retention *retention, struct retention_state *state)
 {
 	*state = retention->state;

@@ -55,6 +55,9 @@ int retention_changed(struct retention *retention, uint32_t segment);
  * commit since the last call. Returns when it wants to be called again, monotonic ns. */
 int64_t retention_tick(struct retention *retention, bool grown);
 
+/* Lets the segment that is going go to the end; what cannot be is left to the next start. */
+void retention_finish(struct retention *retention);
+
 void retention_state(const struct retention *retention, struct retention_state *state);
 
 /* "its age", "the bytes kept", "the space left". */

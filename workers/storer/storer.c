@@ -493,8 +493,10 @@ static int storer_drain(struct worker *w, void *self)
 		begin_drain(w, storer);
 	if (!trouble_waits(&storer->trouble))
 		(void)commit(w, storer);
-	if (drained(w, storer))
+	if (drained(w, storer)) {
+		keeper_finish(storer->keeper);
 		return 0;
+	}
 	if (clock_now() - storer->drain_since < DRAIN_PATIENCE)
 		return 1;
 	log_error("frames that are owed to the recording could not be stored: %s",
