@@ -39,6 +39,10 @@ ROUGH = dict(EXACT, bypass_after="300ms", fps=100, pace="real", slots=16, stream
 # Points that only the rough runs pass.
 ROUGH_ONLY = ("STEP_BYPASS", "STEP_LET_GO", "STEP_HAND_BACK", "STEP_BLAME")
 END_ONLY = ("STEP_ABANDON",)
+# Points that are passed only where old frames are coded anew.
+ARCHIVE_ONLY = ("RECODE_HALF", "RECODE_SYNCED", "ARCHIVE_BEGUN", "ARCHIVE_CODED", "ARCHIVE_NAMED", "ARCHIVE_ENTERING",
+                "ARCHIVE_ENTERED", "ARCHIVE_REMOVED")
+ARCHIVED = dict(EXACT, fps=60, pace="real", storer=EXACT["storer"] + ' archive = "h264"  archive_after = "1s"')
 # Points that are passed only where each worker has a spare.
 SPARE_ONLY = ("SPARE_PROMOTED", "SPARE_CHARGED")
 SPARES = {role: EXACT[role] + "  spares = 1" for role in ("stream", "processor", "storer", "trainer", "display")}
@@ -234,7 +238,7 @@ class Matrix:
         p = self.pipeline("exact", EXACT)
         played = []
         try:
-            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY
+            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY
             by_worker = lambda q: mine(q) and q[1] != "supervisor"
             for point in sorted(self.open(lambda q: mine(q) and q[1] == "supervisor"), key=lambda q: self.random.random()):
                 for _ in range(TRIES):
@@ -274,7 +278,26 @@ class Matrix:
         finally:
             p.end()
 
-    def compare(self, p, played, dropping=False):
+    def archived_runs(self):
+        """Old frames are coded anew while others come: each is there once, and shows its own number."""
+        p = self.pipeline("archived", ARCHIVED)
+        played = []
+        try:
+            for _ in range(TRIES):
+                points = self.open(lambda q: q[0] in ARCHIVE_ONLY)
+                if points:
+                    played.append(self.play(p, points, lambda run: None))
+            if played:
+                rows = self.compare(p, played, coded=False)
+                numbers = runs.numbers_shown(p)
+                for row in rows:
+                    number = numbers[row["run"], row["seq"]]
+                    check(number == row["source_index"], "run %d, frame %d, coding %d, shows the number %d, its source "
+                          "says %d" % (row["run"], row["seq"], row["coding"], number, row["source_index"]))
+        finally:
+            p.end()
+
+    def compare(self, p, played, dropping=False, coded=True):
         """All runs against one reference, as long as the longest."""
         self.say("verify")
         if self.plant in PLANTS[1:]:
@@ -289,7 +312,7 @@ class Matrix:
         self.say("compare")
         rows = []
         for run in ours.runs():
-            stored = runs.check_run(ours, run, reference, dropping)
+            stored = runs.check_run(ours, run, reference, dropping, coded)
             rows += stored
             check(not any(row["quarantined"] for row in stored), "run %d: frames are quarantined" % run)
             for one in played:
@@ -381,7 +404,7 @@ class Run:
                     w for w in self.ledger.words() if w.phase != "FREE"])
         last = min([found[q][1] for q in ended], default=float("inf"))
         for (name, role), (pid, when) in found.items():
-            if role == "supervisor" or when > last - 1e9:
+            if role in ("supervisor", "archive") or when > last - 1e9:
                 continue  # it may not have come to noting that
             told = self.journal.exits.get(pid)
             check(told, "%s, pid %d, died at %s: the journal does not tell" % (role, pid, name))
@@ -423,6 +446,7 @@ def main():
         matrix = Matrix(args, folder)
         matrix.exact()
         matrix.rough_runs()
+        matrix.archived_runs()
         never = matrix.open(lambda q: True)
         check(not never, "never fired: %s" % ", ".join("%s in %s" % q for q in never))
         print("%d points fired, %d deaths in %d runs, %d frames equal to the reference, %.0f s" % (

@@ -49,6 +49,7 @@ struct gop {
 	uint32_t ahead;	  /* access units that wait: 0 where pictures keep their places */
 	int64_t fed;	  /* dts of what the decoder got last */
 	bool over;	  /* it got all there is: going on means beginning anew */
+	bool hasty;	  /* what the last pictures need may have been stored since */
 	bool lacks;	  /* something since the last key picture could not be decoded */
 	struct unit waiting[REORDER_MAX + 1];
 	uint32_t n_waiting;
@@ -186,7 +187,7 @@ static int read_unit(struct gop *gop)
 	unit->at = row.offset;
 	unit->dts = record.dts;
 	/* Of a stream whose pictures change places the first is shown later than it is decoded. */
-	if (row.offset == gop->begun && record.dts < record.pts)
+	if (record.lacks > 0 || (row.offset == gop->begun && record.dts < record.pts))
 		gop->ahead = REORDER_MAX;
 	unit->key = record.coding == CODING_H264_KEY;
 	gop->next = row.offset + row.length;
@@ -216,6 +217,15 @@ static int put_first(struct gop *gop)
 	return rc == TROUPE_E_CORRUPT ? 0 : rc;
 }
 
+/* More may come behind the newest frame, and be needed by those before it. */
+static bool still_grows(const struct gop *gop)
+{
+	struct index_segment segment;
+
+	return index_segment(recording_index(gop->recording), gop->segment, &segment) < 0 ||
+	       segment.state == SEGMENT_OPEN;
+}
+
 /* One more access unit for the decoder, or the news that there is none. What cannot be read ends
  * all that can be shown from this key picture on: what follows may need it. */
 static int feed(struct gop *gop)
@@ -228,6 +238,8 @@ static int feed(struct gop *gop)
 		gop->n_waiting = 0;
 	else if (rc != TROUPE_E_ENDED)
 		return rc;
+	if (!gop->over)
+		gop->hasty = gop->ahead > 0 && still_grows(gop);
 	gop->over = true;
 	return gop->n_waiting > 0 ? put_first(gop) : gop->h264->decoder_end(gop->decoder);
 }
@@ -306,9 +318,13 @@ static int begin_anew(struct gop *gop, const struct index_row *row)
 
 int gop_show(struct gop *gop, const struct index_row *row, struct gop_picture *picture)
 {
-	const struct kept *kept = kept_find(gop, row);
+	const struct kept *kept;
 	int rc = 0;
 
+	if (gop->hasty)
+		kept_forget(gop);
+	gop->hasty = false;
+	kept = kept_find(gop, row);
 	if (kept == NULL) {
 		rc = go_near(gop, row);
 		if (rc == 0)
