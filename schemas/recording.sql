@@ -108,21 +108,22 @@ CREATE TABLE forgotten (
   PRIMARY KEY (run, stream, first_seq)
 ) WITHOUT ROWID;
 
--- What happened, as spans. Those of frames (motion, label, prediction) go from a frame to a frame and end once
--- `event_gap` has gone by without another; the others (lost, died) name a moment or a span without frames.
+-- What happened, as spans. Those of frames (recorded, motion, label, prediction) go from a frame to a frame and end once
+-- `event_gap` has gone by without another. They come in pieces of at most an hour, cut also where the wall clock was
+-- stepped: a piece begins where the one before it ended. The others (lost, died) name a moment or a span without frames.
 CREATE TABLE events (
   event      INTEGER PRIMARY KEY,
   run        INTEGER NOT NULL,
   stream     TEXT NOT NULL,           -- '': of none
-  kind       TEXT NOT NULL,           -- 'motion', 'label', 'prediction', 'lost', 'died'
-  what       TEXT NOT NULL,           -- the label, the predicted label, why the camera was lost, who died of what; '' motion
+  kind       TEXT NOT NULL,           -- 'recorded', 'motion', 'label', 'prediction', 'lost', 'died'
+  what       TEXT NOT NULL,           -- the label, the predicted label, why the camera was lost, who died of what; else ''
   first_seq  INTEGER NOT NULL,        -- 0: without frames
   last_seq   INTEGER NOT NULL,
   begun      INTEGER NOT NULL,        -- capture time of the first frame, monotonic
   ended      INTEGER NOT NULL,        -- and of the last
   begun_wall INTEGER NOT NULL,
   ended_wall INTEGER NOT NULL,
-  frames     INTEGER NOT NULL,        -- that match, of those within
+  frames     INTEGER NOT NULL,        -- that match, of those within; of a piece that goes on, without its first
   best       REAL NOT NULL,           -- highest motion or probability
   open       INTEGER NOT NULL         -- 1: the next frame may still belong to it
 );
