@@ -167,6 +167,16 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = verify_run},
+	{.name = "repair",
+	 .args = "DIR",
+	 .help = "make the catalogue of a recording anew from its segments",
+	 .more = "Nothing is deleted: the old catalogue stays beside the new one, and what is "
+		 "damaged is put into DIR/damaged, its whole frames into new segments. No storer "
+		 "may run meanwhile. --dry-run only says what would be done.",
+	 .options = "Z",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .run = repair_run},
 	{.name = "backup",
 	 .args = "DIR",
 	 .help = "copy a recording, also while it is written",
