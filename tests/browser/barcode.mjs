@@ -31,3 +31,21 @@ export async function readOnePart(stream) {
   }
   return {record, number: Number(number >> 8n)};
 }
+
+// The same of a picture by itself.
+export async function numberIn(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  const picture = await createImageBitmap(await response.blob());
+  const {width, height} = picture;
+  const pen = new OffscreenCanvas(width, height).getContext('2d');
+  pen.drawImage(picture, 0, 0);
+  const pixels = pen.getImageData(0, 0, width, height).data;
+  let number = 0n;
+  for (let bit = 0; bit < 48; bit++) {
+    const x = Math.floor((((bit % 24) + 0.5) * width) / 24);
+    const y = Math.floor(((22 + Math.floor(bit / 24) + 0.5) * height) / 24);
+    number = (number << 1n) | (pixels[(y * width + x) * 4 + 1] > 128 ? 1n : 0n);
+  }
+  return Number(number >> 8n);
+}

@@ -7,12 +7,13 @@ import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
 import {readOnePart} from './barcode.mjs';
 import {Pipeline, until} from './pipeline.mjs';
+import {goesBackToLive, goesToFrames, openRecording, playsBothWays, survivesTheStorer} from './recorded.mjs';
 
 const SHOTS = join(dirname(fileURLToPath(import.meta.url)), 'screenshots');
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
-const canvas = 'figure[data-stream="cam1"] canvas';
+const canvas = 'figure[data-stream="cam1"] > canvas';
 const cell = (worker, name) => `tr[data-worker="${worker}"] .${name}`;
 const numberIn = async (page, selector) => Number(await page.locator(selector).textContent());
 
@@ -144,6 +145,10 @@ async function looksRight(browser, url) {
     await page.screenshot({path: join(SHOTS, `${name}.png`), fullPage: true});
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(overflow <= 0, `the page is ${overflow} px too wide for ${width} px`);
+    await openRecording(page);
+    await page.screenshot({path: join(SHOTS, `${name}-recorded.png`)});
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wide <= 0, `the recorded view is ${wide} px too wide for ${width} px`);
     await page.close();
   }
   console.log(`screenshots: ${SHOTS}`);
@@ -158,7 +163,7 @@ async function run(browser, pipeline) {
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(url);
   const steps = {showsLiveVideo, showsOverlay, showsViews, worksAsPicture, showsWorkers, showsSlotsAndTotals, killButtonWorks,
-    findsBack};
+    goesToFrames, playsBothWays, survivesTheStorer, goesBackToLive, findsBack};
   for (const [name, step] of Object.entries(steps)) {
     await step(page, pipeline);
     console.log(`ok ${name}`);
