@@ -204,8 +204,10 @@ static int ask_for_events(struct retention *retention, size_t which)
 	struct index_segment its;
 	int rc = index_segment(index, segment->number, &its);
 
-	if (rc == TROUPE_E_NOT_FOUND)
-		return stock_changed(&retention->stock, segment->number);
+	if (rc == TROUPE_E_NOT_FOUND) {
+		stock_remove(&retention->stock, which); /* replaced by somebody */
+		return 0;
+	}
 	if (rc == 0)
 		rc = index_has_events(index, its.stream, its.first_wall, its.last_wall);
 	if (rc >= 0)
@@ -299,11 +301,6 @@ static int decide(struct retention *retention)
 static int step(struct retention *retention)
 {
 	return retention->state.going == 0 ? decide(retention) : go_on(retention);
-}
-
-int retention_changed(struct retention *retention, uint32_t segment)
-{
-	return stock_changed(&retention->stock, segment);
 }
 
 /* When there is something to do next. */

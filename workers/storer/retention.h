@@ -48,9 +48,6 @@ void retention_destroy(struct retention *retention); /* NULL is fine */
 /* A stream that is recorded now, and its own limits. */
 int retention_stream(struct retention *retention, const char *name, struct keep_limit limit);
 
-/* Somebody else has entered, replaced or removed a segment. */
-int retention_changed(struct retention *retention, uint32_t segment);
-
 /* Works for a few milliseconds at most, or for one step if that takes longer. `grown`: there was a
  * commit since the last call. Returns when it wants to be called again, monotonic ns. */
 int64_t retention_tick(struct retention *retention, bool grown);

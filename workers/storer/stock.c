@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define AT_ONCE 128 /* segments: two or three milliseconds */
+#define AGAIN	8   /* of those that are known */
 #define PAGE	4096
 
 /* One more element behind `n`; TROUPE_E_MEMORY. */
@@ -196,6 +197,8 @@ static int take(struct stock *stock, const struct index_segment *from)
 {
 	size_t at = find_number(stock, from->number);
 
+	if (from->state == SEGMENT_CLOSED && at > 0 && !stock->keep.segments[at - 1].open)
+		return 0;
 	if (from->state != SEGMENT_DOOMED)
 		return at > 0 ? describe(stock, from, &stock->keep.segments[at - 1])
 			      : add(stock, from);
@@ -204,7 +207,8 @@ static int take(struct stock *stock, const struct index_segment *from)
 	return add_doomed(stock, from->number);
 }
 
-int stock_changed(struct stock *stock, uint32_t number)
+/* A segment that may have changed, or gone. */
+static int look_again(struct stock *stock, uint32_t number)
 {
 	struct index_segment segment;
 	size_t at = find_number(stock, number);
@@ -241,13 +245,30 @@ static int read_open(struct stock *stock)
 
 	for (size_t i = stock->keep.n; rc == 0 && i > 0; i--)
 		if (i <= stock->keep.n && stock->keep.segments[i - 1].open)
-			rc = stock_changed(stock, stock->keep.segments[i - 1].number);
+			rc = look_again(stock, stock->keep.segments[i - 1].number);
 	return rc;
+}
+
+/* A few of all, by turns: what others have replaced meanwhile has a number that is not new. */
+static int read_again(struct stock *stock)
+{
+	struct index_segment segment;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < AGAIN; i++) {
+		rc = index_next_segment(stock->index, stock->again, &segment);
+		if (rc == 0 && segment.number <= stock->known)
+			rc = take(stock, &segment);
+		stock->again = rc == 0 ? segment.number : 0;
+	}
+	return rc == TROUPE_E_ENDED ? 0 : rc;
 }
 
 int stock_refresh(struct stock *stock)
 {
 	int rc = read_open(stock);
 
-	return rc < 0 ? rc : read_new(stock);
+	if (rc == 0)
+		rc = read_new(stock);
+	return rc < 0 ? rc : read_again(stock);
 }

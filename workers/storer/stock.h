@@ -30,6 +30,7 @@ struct stock {
 	size_t n_boots;
 	uint32_t boot;	  /* the running one */
 	uint32_t known;	  /* the highest number that was read */
+	uint32_t again;	  /* up to here all have been looked at again */
 	uint32_t *doomed; /* found so */
 	size_t n_doomed;
 };
@@ -47,9 +48,6 @@ int stock_refresh(struct stock *stock);
 
 /* The segment is no longer there to decide about. */
 void stock_remove(struct stock *stock, size_t which);
-
-/* Somebody has entered, changed or removed the segment. */
-int stock_changed(struct stock *stock, uint32_t number);
 
 /* The next segment that is doomed and was not told yet; 0: none. */
 uint32_t stock_doomed(struct stock *stock);
