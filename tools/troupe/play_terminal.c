@@ -292,11 +292,11 @@ int play_in_terminal(struct player *player)
 	while (rc == 0 && !stage->quit && !interrupt_came(NULL)) {
 		int64_t now = clock_now(), due = player_go_on(player, now);
 		take_keys(stage);
-		bool wants = player->fresh || play_show_resized(stage->show);
-		if (wants && play_show_ready(stage->show))
+		bool ready = play_show_ready(stage->show);
+		if (ready && (player->fresh || play_show_resized(stage->show)))
 			rc = draw(stage);
 		else
-			sleep_until(stage, now, wants ? now + BUSY_PAUSE : due);
+			sleep_until(stage, now, ready ? due : now + BUSY_PAUSE);
 	}
 	play_show_destroy(stage->show);
 	play_keys_close(&stage->keys);
