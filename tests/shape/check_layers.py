@@ -19,9 +19,8 @@ LAYERS = {
     "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "workers/media/", "workers/storer/recording.h",
                "workers/storer/frames.h",
                "workers/storer/verify.h", "workers/storer/repair.h", "workers/storer/backup.h"),
-    # The bench measures: it links the recorder, has a worker of its own, and may look into any tool.
-    "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/worker/worker.h", "workers/storer/recorder.h",
-                     "workers/storer/recording.h", "tools/troupe/"),
+    # The bench measures: it links the recorder and makes catalogues, has a worker of its own, and may look into any tool.
+    "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/worker/worker.h", "workers/storer/", "tools/troupe/"),
     "tests/": IPC + ("workers/", "supervisor/", "tools/", "generated/"),
 }
 
@@ -32,7 +31,7 @@ LIBRARIES = {
     r"protobuf-c/.*": ("ipc/links/", "supervisor/", "tools/"),
     r"jansson\.h": ("ipc/links/json.h", "supervisor/", "workers/display/", "tools/"),
     r"confuse\.h": ("supervisor/",),
-    r"sqlite3\.h": ("workers/storer/",),
+    r"sqlite3\.h": ("workers/storer/", "tools/bench/"),
     r"microhttpd\.h": ("workers/display/",),
     r"wslay/.*": ("workers/display/",),
     r"turbojpeg\.h|libyuv.*": ("workers/media/", "workers/capture/"),

@@ -71,6 +71,7 @@ struct bench {
 	bool json, force;
 	const char *where; /* the folder in which `folder` is made */
 	double seconds;	   /* to spend on measuring, altogether */
+	uint64_t frames;   /* of a catalogue that is made, see catalogue.h */
 	char folder[64]; /* of this run alone, removed with everything in it at the end; its path is
 			    short enough for sockets below it */
 	char memory[64]; /* a folder like it on a file system in memory; where there is none,
@@ -87,6 +88,7 @@ struct bench_row {
 	const char *summary; /* one line for --help */
 	const char *details; /* what exactly is measured, for --help; may be NULL */
 	double seconds;	     /* for which it measures unless --seconds says another */
+	double frames;	     /* of a catalogue that it makes, unless --frames says another */
 	/* Measures. 0, or an error that it has explained with bench_error(); TROUPE_E_AGAIN when
 	 * it was interrupted. Need not clear up processes and files of bench->folder. */
 	int (*run)(struct bench *bench);
@@ -99,6 +101,7 @@ int hop_run(struct bench *bench);
 int store_run(struct bench *bench);
 int restart_run(struct bench *bench);
 int pipeline_run(struct bench *bench);
+int search_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
 int figure_add(struct bench *bench, const struct figure *measured);

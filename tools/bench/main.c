@@ -37,11 +37,15 @@ static void signal_came(int number)
 
 /* ---- the command line ---- */
 
-enum key { KEY_JSON = 256, KEY_FORCE, KEY_SECONDS, KEY_FOLDER };
+enum key { KEY_JSON = 256, KEY_FORCE, KEY_SECONDS, KEY_FOLDER, KEY_FRAMES };
 
 static const struct argp_option options[] = {
 	{"json", KEY_JSON, NULL, 0, "print JSON", 0},
 	{"seconds", KEY_SECONDS, "S", 0, "measure for so long altogether, each bench", 0},
+	{"frames", KEY_FRAMES, "N", 0,
+	 "so many are in the catalogue that `find` searches (10000000) and `store` shortens "
+	 "(1000000)",
+	 0},
 	{"force", KEY_FORCE, NULL, 0, "measure on a busy machine too; the figures are marked", 0},
 	{"folder", KEY_FOLDER, "DIR", 0,
 	 "make the temporary folder there (/var/tmp): its file system is what `store` measures", 0},
@@ -51,7 +55,7 @@ static const struct argp_option options[] = {
 struct asked {
 	const char *name;
 	bool json, force;
-	double seconds; /* 0: the row's */
+	double seconds, frames; /* 0: the row's */
 	const char *where;
 };
 
@@ -75,6 +79,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		asked->seconds = strtod(text, &end);
 		if (*end || !(asked->seconds > 0) || !(asked->seconds <= 86400))
 			argp_error(state, "--seconds: '%s' is not a number up to 86400", text);
+		return 0;
+	case KEY_FRAMES:
+		asked->frames = strtod(text, &end);
+		if (*end || !(asked->frames >= 1e5) || !(asked->frames <= 1e9))
+			argp_error(state, "--frames: '%s' is not a number from 1e5 to 1e9", text);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (asked->name)
@@ -161,10 +170,11 @@ void bench_remove(const char *folder)
 
 /* ---- running ---- */
 
-static int run_row(struct bench *bench, const struct bench_row *row, double seconds)
+static int run_row(struct bench *bench, const struct bench_row *row, const struct asked *asked)
 {
 	bench->row = row;
-	bench->seconds = seconds > 0 ? seconds : row->seconds;
+	bench->seconds = asked->seconds > 0 ? asked->seconds : row->seconds;
+	bench->frames = (uint64_t)(asked->frames > 0 ? asked->frames : row->frames);
 	int rc = row->run(bench);
 	children_kill_all(&bench->children);
 	return rc;
@@ -176,7 +186,7 @@ static int run_rows(struct bench *bench, const struct asked *asked)
 	int rc = 0;
 	for (const struct bench_row *row = bench_rows; row->name && rc == 0; row++)
 		if (strcmp(asked->name, "all") == 0 || strcmp(asked->name, row->name) == 0)
-			rc = run_row(bench, row, asked->seconds);
+			rc = run_row(bench, row, asked);
 	bench_progress(bench, "looking at the machine again");
 	if (rc == 0)
 		rc = machine_look_again(&bench->machine, &begun, WINDOW);
