@@ -319,6 +319,7 @@ int export_run(const struct call *call)
 		rc = export_to(&export, name);
 	range_close(&export.range);
 	frames_close(export.frames);
-	interrupt_pass_on();
+	if (rc != EXIT_DONE)
+		interrupt_pass_on();
 	return rc;
 }
