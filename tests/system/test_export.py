@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import harness
+from h264 import clip, read_units
 from harness import BIN, check
 
 TICK = 1 / 90000
@@ -153,6 +154,37 @@ def as_recorded(make):
     check(p.troupe("export", p.recording, "-", "--seq", "7").stdout.splitlines()[1].split(",")[2] == "7", "not seq 7")
 
 
+def h264_as_it_came(make):
+    """What was recorded as H.264 goes into the film as it is, B-frames too; where that cannot be, it is coded anew."""
+    for b_frames in 0, 3:
+        p = make()
+        p.settings.update(source=clip(p.folder, 60, 50, b_frames), stream='store = "passthrough"')
+        p.up()
+        p.wait_end()
+        frames = read_units(p, p.frames())
+        out, done = export(p, "copied.mp4", "--json")
+        check(json.loads(done.stdout)["coded"] == "copied", "it is coded anew: %s" % done.stdout)
+        check_times(probe(out), frames, TICK)
+        numbers, pictures = numbers_in(out, 320, 240)
+        check(numbers == list(range(60)), "numbers in the pixels: %s" % numbers)
+        with open(out, "rb") as file:
+            whole = file.read()
+        slices = [f["unit"][f["unit"].rindex(b"\0\0\1") + 3:] for f in frames]
+        check(all(piece in whole for piece in slices), "they are not the same access units")
+        # From within what belongs to a key picture, and with other settings.
+        for said in ["--seq", "20-40"], ["--quality", "30"], ["--annotate", "--seq", "1-30"]:
+            out, done = export(p, "coded.mp4", "--force", "--json", *said)
+            check(json.loads(done.stdout)["coded"] == "h264", "%s: it is copied" % said)
+            wanted = frames[19:40] if said[-1] == "20-40" else frames[:30] if said[-1] == "1-30" else frames
+            check_times(probe(out), wanted, TICK)
+            if "--annotate" not in said:
+                check(numbers_in(out, 320, 240)[0] == [f["seq"] - 1 for f in wanted], "%s: other frames" % said)
+        out, done = export(p, "cut.mp4", "--json", "--seq", "1-23")
+        check(numbers_in(out, 320, 240)[0] == list(range(23)), "%s: frames of a film that ends in between" % done.stdout)
+        export(p, "pictures/")
+        check(len(os.listdir(os.path.join(p.folder, "pictures"))) == 60, "not 60 pictures")
+
+
 def damaged_and_gone(make):
     """What cannot be shown is left out and said; what can be is there."""
     p = recorded(make, frames=20)
@@ -238,5 +270,5 @@ def words(make):
 
 if "disk_full" in (sys.argv[1:] or ["disk_full"]):
     own_mounts()
-harness.main({f.__name__: f for f in [film, times_and_gaps, as_recorded, damaged_and_gone, interrupted, disk_full,
-                                      words]})
+harness.main({f.__name__: f for f in [film, times_and_gaps, as_recorded, h264_as_it_came, damaged_and_gone, interrupted,
+                                      disk_full, words]})

@@ -122,7 +122,18 @@ static void film_end(struct export *export)
 	if (film->movie)
 		film->module->destroy(film->movie);
 	jpeg_encoder_destroy(film->jpeg);
+	export_copy_finish(&film->copy);
 	free(film);
+}
+
+static int put_copied(void *arg, const struct movie_packet *packet)
+{
+	struct export *export = arg;
+	struct film *film = export->sink;
+	int rc = film->module->put(film->movie, packet);
+	if (rc == TROUPE_E_UNSUPPORTED) /* other parameter sets than before */
+		return TROUPE_E_STATE;
+	return rc < 0 ? fail(export, rc) : 0;
 }
 
 static int mp4_begin(struct export *export, const struct index_row *first)
@@ -132,6 +143,7 @@ static int mp4_begin(struct export *export, const struct index_row *first)
 		return TROUPE_E_MEMORY;
 	int rc = film_size(export, film, first);
 	film->copies = rc == 0 && !export->recode && export_can_copy(export);
+	film->copy = (struct export_copy){.export = export, .put = put_copied, .arg = export};
 	export->coded = film->copies ? "copied" : "h264";
 	if (rc == 0 && !film->copies)
 		rc = open_encoder(export, film);
@@ -188,28 +200,20 @@ static int encode(struct export *export, struct film *film, const struct index_r
 	return rc < 0 ? fail(export, rc) : drain(export, film);
 }
 
-static int copy(struct export *export, struct film *film, const struct index_row *row)
-{
-	struct movie_packet packet;
-	int rc = export_copy_next(export, &film->copy, row, &packet);
-	if (rc < 0)
-		return rc;
-	rc = film->module->put(film->movie, &packet);
-	if (rc == TROUPE_E_UNSUPPORTED)
-		return TROUPE_E_STATE;
-	return rc < 0 ? fail(export, rc) : 0;
-}
-
 static int mp4_put(struct export *export, const struct index_row *row)
 {
 	struct film *film = export->sink;
-	return film->copies ? copy(export, film, row) : encode(export, film, row);
+	return film->copies ? export_copy_add(&film->copy, row) : encode(export, film, row);
 }
 
 static int mp4_finish(struct export *export)
 {
 	struct film *film = export->sink;
-	int rc = film->encoder ? film->h264->encoder_end(film->encoder) : 0;
+	int rc = film->copies ? export_copy_end(&film->copy) : 0;
+	if (rc < 0)
+		return rc;
+	if (film->encoder)
+		rc = film->h264->encoder_end(film->encoder);
 	if (rc == 0 && film->encoder)
 		rc = drain(export, film);
 	if (rc == 0)
