@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define ROWS_AT_ONCE 100000
+#define HOUR	     (60 * CATALOGUE_PER_SEGMENT) /* frames of a stream */
 
 /* Of frame ?2 (from 1) of stream ?1; ?3 its segment, ?4 its offset there, ?5 and ?6 its capture on
  * both clocks, ?7 the run. The minute it is in decides how sure its prediction is. */
@@ -27,8 +28,8 @@
 	"drops_no_slot, drops_device, drops_damaged, drops_size, bypassed, quarantined) VALUES ("  \
 	"?7, ?1, ?2, ?2, ?3, ?4, 35000, 0, ?4 + 240, 34752, 1920, 1080, ?2 * 33333333, ?5, ?6, "   \
 	"?5 + 100000, ?5 + 200000, ?5 + 5000000, ?5 + 90000000, ?2 - 1, "                          \
-	"iif(?2 % 1800 BETWEEN 300 AND 359, 'person', NULL), "                                     \
-	"iif(?2 % 1800 BETWEEN 300 AND 359, 'person', NULL), "                                     \
+	"iif(?2 % 1800 BETWEEN 100 AND 159, 'person', NULL), "                                     \
+	"iif(?2 % 1800 BETWEEN 100 AND 159, 'person', NULL), "                                     \
 	"0.5 + ((?2 / 1800) * 7 % 50) / 100.0, 1, iif(?2 % 1800 < 300, 0.2, 0.001), "              \
 	"0, 0, 0, 0, 0, 0)"
 
@@ -106,16 +107,20 @@ static int add_event(struct catalogue *made, const char *name, uint64_t seq, int
 	return sqlite3_step(made->event) == SQLITE_DONE ? 0 : fail(made, "events");
 }
 
-/* What the frames of a minute come to, as the storer would have found. */
+/* What the frames of a minute come to, as the storer would have found; and those of an hour, with
+ * the last frame of the hour before. */
 static int add_events(struct catalogue *made, const char *name, uint64_t seq)
 {
 	double sure = 0.5 + (double)(seq / 1800 * 7 % 50) / 100;
 	int rc = add_event(made, name, seq, 300, "motion", "", 0.2);
 
 	if (rc == 0)
-		rc = add_event(made, name, seq + 300, 60, "label", "person", 1);
+		rc = add_event(made, name, seq + 100, 60, "label", "person", 1);
 	if (rc == 0 && sure >= 0.8)
-		rc = add_event(made, name, seq + 300, 60, "prediction", "person", sure);
+		rc = add_event(made, name, seq + 100, 60, "prediction", "person", sure);
+	if (rc == 0 && seq % HOUR == 0)
+		rc = add_event(made, name, seq == HOUR ? 1 : seq - HOUR,
+			       seq == HOUR ? HOUR : HOUR + 1, "recorded", "", 0);
 	return rc;
 }
 

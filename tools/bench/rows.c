@@ -44,5 +44,16 @@ const struct bench_row bench_rows[] = {
 		 "CPUs have a target where the burn's ratio is at least 1.9.",
 	 .seconds = 120,
 	 .run = pipeline_run},
+	{.name = "find",
+	 .summary = "milliseconds of `troupe find` in a catalogue of ten million frames",
+	 .details = "a catalogue is made, of --frames frames of four streams at 30 frames/s that "
+		    "move for ten seconds of each minute and show a person for two. Each question "
+		    "is asked by turns, every time for another stretch of it, from opening the "
+		    "catalogue to the list of spans; the first one also as the program that people "
+		    "start. `troupe find --explain` shows how SQLite goes about a question. Takes "
+		    "4 GB below --folder for ten million frames.",
+	 .seconds = 20,
+	 .frames = 1e7,
+	 .run = search_run},
 	{.name = NULL},
 };

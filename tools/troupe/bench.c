@@ -14,6 +14,10 @@ int bench_run(const struct call *call)
 		arguments_add(&arguments, "--seconds");
 		arguments_add(&arguments, call->seconds);
 	}
+	if (call->frames) {
+		arguments_add(&arguments, "--frames");
+		arguments_add(&arguments, call->frames);
+	}
 	if (call->folder) {
 		arguments_add(&arguments, "--folder");
 		arguments_add(&arguments, call->folder);

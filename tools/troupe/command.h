@@ -28,7 +28,7 @@ struct call {
 	const char *seconds, *folder;
 	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
 	bool detach, follow, once, none, sequential, wide, force, annotate, decode, dry_run;
-	const char *label, *prediction, *min_prob, *kind, *limit;
+	const char *label, *prediction, *min_prob, *kind, *limit, *frames;
 	bool motion, explain;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;

@@ -217,7 +217,7 @@ const struct command commands[] = {
 	 .help = "measure what this machine's troupe can do, as ratios to a baseline",
 	 .more = "`troupe-bench --help` has the benches and what their figures mean; NAME may be "
 		 "all. Exit 3: the machine is busy with something else.",
-	 .options = "tFo",
+	 .options = "tGFo",
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = bench_run},

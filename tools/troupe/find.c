@@ -5,6 +5,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
 #include "tools/troupe/range.h"
 #include "tools/troupe/recordings.h"
@@ -93,7 +94,7 @@ static int ask_all(struct finding *finding, const struct condition *condition, s
 static int find_condition(struct finding *finding, const struct condition *condition,
 			  struct spans *spans)
 {
-	const char *stream = finding->call->stream;
+	const char *stream = finding->stream;
 	int rc = stream ? ask_stream(finding, condition, stream, spans)
 			: ask_all(finding, condition, spans);
 	for (size_t i = 0; i < spans->n && !condition->what && finding->n_conditions > 1; i++)
@@ -274,8 +275,8 @@ static int find_in(struct finding *finding)
 int find_run(const struct call *call)
 {
 	char folder[4096], why[512];
-	struct finding finding = {.call = call, .folder = folder};
-	int rc = find_read(&finding);
+	struct finding finding = {.folder = folder};
+	int rc = find_read(&finding, call);
 	if (rc == EXIT_DONE)
 		rc = recording_pick(call, call->n_args ? call->arg[0] : NULL, folder,
 				    sizeof folder);

@@ -2,7 +2,6 @@
 #ifndef TROUPE_TOOLS_TROUPE_FIND_H
 #define TROUPE_TOOLS_TROUPE_FIND_H
 
-#include "tools/troupe/command.h"
 #include "tools/troupe/spans.h"
 
 #include <jansson.h>
@@ -17,9 +16,12 @@ struct condition {
 
 #define CONDITIONS_MAX 4
 
+struct call;
+
 struct finding {
-	const struct call *call;
 	const char *folder;
+	const char *stream; /* NULL: any */
+	bool json;
 	struct recording *recording;
 	int64_t from, to; /* wall */
 	uint64_t run;	  /* 0: any */
@@ -31,7 +33,7 @@ struct finding {
 };
 
 /* Reads the call's conditions. EXIT_DONE or, having said what is wrong, EXIT_USAGE. */
-int find_read(struct finding *finding);
+int find_read(struct finding *finding, const struct call *call);
 
 /* Finds. 0, or an error. */
 int find_spans(struct finding *finding, struct spans *spans);

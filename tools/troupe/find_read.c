@@ -2,6 +2,7 @@
 #include "tools/troupe/find.h"
 
 #include "ipc/base/clock.h"
+#include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
 #include "tools/troupe/when.h"
 
@@ -18,9 +19,8 @@ static bool read_time(const char *text, const char *option, int64_t now, struct 
 	return false;
 }
 
-static bool read_times(struct finding *finding)
+static bool read_times(struct finding *finding, const struct call *call)
 {
-	const struct call *call = finding->call;
 	int64_t now = clock_wall();
 	struct when from = {INT64_MIN, INT64_MIN}, to = {INT64_MAX, INT64_MAX};
 	if ((call->from && !read_time(call->from, "from", now, &from)) ||
@@ -72,9 +72,8 @@ static struct condition *add(struct finding *finding, enum event_kind kind, cons
 	return condition;
 }
 
-static bool read_kind(struct finding *finding)
+static bool read_kind(struct finding *finding, const struct call *call)
 {
-	const struct call *call = finding->call;
 	enum event_kind kind = event_kind_of(call->kind);
 	if (call->label || call->prediction || call->motion) {
 		out_error("find: --kind stands alone, without --label, --prediction and --motion");
@@ -96,11 +95,10 @@ static bool read_kind(struct finding *finding)
 
 /* A label counts whether somebody gave it or a model predicted it. Of what is sure, first: that is
  * what is shown of several. */
-static bool read_conditions(struct finding *finding)
+static bool read_conditions(struct finding *finding, const struct call *call)
 {
-	const struct call *call = finding->call;
 	double best = 0;
-	if (!read_probability(call->min_prob, &best) || (call->kind && !read_kind(finding)))
+	if (!read_probability(call->min_prob, &best) || (call->kind && !read_kind(finding, call)))
 		return false;
 	if (call->label) {
 		struct condition *label = add(finding, EVENT_LABEL, call->label);
@@ -119,12 +117,14 @@ static bool read_conditions(struct finding *finding)
 	return true;
 }
 
-int find_read(struct finding *finding)
+int find_read(struct finding *finding, const struct call *call)
 {
 	uint64_t limit = UINT64_MAX;
-	if (!read_times(finding) || !read_limit(finding->call->limit, &limit) ||
-	    !read_conditions(finding))
+	if (!read_times(finding, call) || !read_limit(call->limit, &limit) ||
+	    !read_conditions(finding, call))
 		return EXIT_USAGE;
 	finding->limit = limit;
+	finding->stream = call->stream;
+	finding->json = call->json;
 	return EXIT_DONE;
 }

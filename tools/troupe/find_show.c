@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
 #include "tools/troupe/when.h"
 
@@ -161,7 +162,7 @@ static int print_json(const struct finding *finding, const struct spans *spans)
 int find_show(struct finding *finding, const struct spans *spans)
 {
 	int rc = 0;
-	if (finding->call->json)
+	if (finding->json)
 		return print_json(finding, spans) < 0 ? EXIT_FAILED : EXIT_DONE;
 	if (spans->n)
 		rc = print_table(spans);

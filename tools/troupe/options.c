@@ -46,6 +46,7 @@ enum long_key {
 	KEY_KIND,
 	KEY_LIMIT,
 	KEY_EXPLAIN,
+	KEY_FRAMES,
 };
 
 struct option_row {
@@ -78,6 +79,8 @@ static const struct option_row rows[] = {
 	{'1', KEY_ONCE, "once", NULL, "print once, also on a terminal", AT(once)},
 	{'q', KEY_SEQUENTIAL, "sequential", NULL, "in one process", AT(sequential)},
 	{'t', KEY_SECONDS, "seconds", "S", "measure for so long altogether", AT(seconds)},
+	{'G', KEY_FRAMES, "frames", "N", "of the catalogue that is searched (10000000)",
+	 AT(frames)},
 	{'F', KEY_FORCE, "force", NULL, "measure on a busy machine too", AT(force)},
 	{'o', KEY_FOLDER, "folder", "DIR", "make the temporary folder there", AT(folder)},
 	{'<', KEY_FROM, "from", "TIME", "captured at that time or later", AT(from)},
