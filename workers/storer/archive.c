@@ -22,6 +22,7 @@
 #define DISK_WAIT      (60 * NS_PER_S)
 #define HANG_AFTER     (600 * NS_PER_S)
 #define HANG_LOOK_EACH (5 * NS_PER_S)
+#define NOTABLE	       (5 * NS_PER_MS)
 
 enum stage {
 	STAGE_RESTING, /* there is nothing to do, or not yet */
@@ -30,7 +31,14 @@ enum stage {
 	STAGE_NAMING,  /* the steps of archive_swap.h */
 	STAGE_ENTERING,
 	STAGE_REMOVING,
+	STAGE_FORGETTING,
 	STAGE_OFF, /* there is no H.264 here, or too much went wrong */
+};
+
+static const char *const stage_names[] = {
+	[STAGE_RESTING] = "rests",	[STAGE_CODING] = "codes",    [STAGE_LOOKING] = "looks at",
+	[STAGE_NAMING] = "names",	[STAGE_ENTERING] = "enters", [STAGE_REMOVING] = "removes",
+	[STAGE_FORGETTING] = "forgets", [STAGE_OFF] = "is given up",
 };
 
 struct archive {
@@ -48,6 +56,7 @@ struct archive {
 	uint32_t left[LEFT_MAX];
 	uint32_t n_left;
 	uint64_t done, frames, bytes_before, bytes_after;
+	int64_t longest; /* ns: of one turn, in which no frame was taken */
 };
 
 struct archive *archive_create(const struct archive_options *options)
@@ -292,12 +301,30 @@ static void remove_old(struct archive *archive, int64_t now)
 	if (archive_swap_remove(&archive->swap) < 0)
 		archive->due = now + LOOK_EACH;
 	else
+		archive->stage = STAGE_FORGETTING;
+}
+
+static void forget_old(struct archive *archive, int64_t now)
+{
+	if (archive_swap_forget(&archive->swap) < 0)
+		archive->due = now + LOOK_EACH;
+	else
 		rest(archive, now);
 }
 
 typedef void stage_fn(struct archive *archive, int64_t now);
 
 /* ---- turns ---- */
+
+/* How long commits may have had to wait for it. */
+static void note_time(struct archive *archive, enum stage stage, int64_t lasted)
+{
+	if (lasted > NOTABLE)
+		log_debug("archive: %s segment %06" PRIu32 " took %.1f ms", stage_names[stage],
+			  archive->old.number, (double)lasted / NS_PER_MS);
+	if (lasted > archive->longest)
+		archive->longest = lasted;
+}
 
 int64_t archive_turn(struct archive *archive, struct recorder *recorder, int64_t now)
 {
@@ -308,13 +335,19 @@ int64_t archive_turn(struct archive *archive, struct recorder *recorder, int64_t
 		[STAGE_NAMING] = name,
 		[STAGE_ENTERING] = enter,
 		[STAGE_REMOVING] = remove_old,
+		[STAGE_FORGETTING] = forget_old,
 	};
 
 	if (archive->stage == STAGE_OFF)
 		return CLOCK_NEVER;
 	archive->recorder = recorder;
-	if (archive->stage == STAGE_CODING || now >= archive->due)
-		stages[archive->stage](archive, now);
+	if (archive->stage == STAGE_CODING || now >= archive->due) {
+		enum stage stage = archive->stage;
+		int64_t begun = clock_now();
+
+		stages[stage](archive, now);
+		note_time(archive, stage, clock_now() - begun);
+	}
 	return archive->stage == STAGE_OFF ? CLOCK_NEVER : archive->due;
 }
 
@@ -331,19 +364,13 @@ void archive_stop(struct archive *archive)
 
 void archive_dump(const struct archive *archive, FILE *out)
 {
-	static const char *const stages[] = {
-		[STAGE_RESTING] = "rests",    [STAGE_CODING] = "codes",
-		[STAGE_LOOKING] = "looks at", [STAGE_NAMING] = "names",
-		[STAGE_ENTERING] = "enters",  [STAGE_REMOVING] = "removes",
-		[STAGE_OFF] = "is given up",
-	};
-
-	fprintf(out, "archive: %s", stages[archive->stage]);
+	fprintf(out, "archive: %s", stage_names[archive->stage]);
 	if (archive->stage != STAGE_RESTING && archive->stage != STAGE_OFF)
 		fprintf(out, " segment %06" PRIu32, archive->old.number);
 	fprintf(out,
 		"; %" PRIu64 " segments, %" PRIu64 " frames, %.1f MB became %.1f MB; %" PRIu32
-		" segments left as they are\n",
+		" segments left as they are; longest step %.1f ms\n",
 		archive->done, archive->frames, (double)archive->bytes_before / 1e6,
-		(double)archive->bytes_after / 1e6, archive->n_left);
+		(double)archive->bytes_after / 1e6, archive->n_left,
+		(double)archive->longest / NS_PER_MS);
 }

@@ -167,15 +167,21 @@ int archive_swap_enter(const struct archive_swap *swap)
 	return rc;
 }
 
+/* Whoever forgets doomed segments may have been faster. */
 int archive_swap_remove(const struct archive_swap *swap)
 {
 	char name[SEGMENT_NAME_SIZE];
-	int rc = 0;
 
 	if (unlinkat(swap->folder, segment_name(swap->old.number, name), 0) < 0 && errno != ENOENT)
 		return error_from_errno(errno);
 	FAIL_POINT(ARCHIVE_REMOVED);
-	rc = sync_folder(swap);
+	return 0;
+}
+
+int archive_swap_forget(const struct archive_swap *swap)
+{
+	int rc = sync_folder(swap);
+
 	if (rc == 0)
 		rc = index_begin(swap->index);
 	if (rc < 0)

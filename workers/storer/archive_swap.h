@@ -4,7 +4,8 @@
  *   name     the draft gets its name; nobody knows it yet, and a start would throw it away
  *   enter    one transaction: the frames' rows say that they lie in the new one, the old one is
  *            doomed; from here on the old file is a leftover
- *   remove   its file goes, then its row
+ *   remove   the old file goes
+ *   forget   and its row
  *
  * Used between two commits, on the recorder's thread. */
 #ifndef TROUPE_WORKERS_STORER_ARCHIVE_SWAP_H
@@ -38,6 +39,7 @@ int archive_swap_name(const struct archive_swap *swap);
  * not known whether it was entered: this is to be tried again, or left to the next start. */
 int archive_swap_enter(const struct archive_swap *swap);
 int archive_swap_remove(const struct archive_swap *swap);
+int archive_swap_forget(const struct archive_swap *swap);
 
 /* Throws the draft away, under either name. */
 void archive_swap_discard(const struct archive_swap *swap);
