@@ -26,3 +26,4 @@ troupe_unit_test(test_storer_worker SOURCES test_storer_worker.c disk_faults.c L
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
 troupe_unit_test(test_archive SOURCES test_archive.c LINK worker_storer recording_rig troupe_frames)
 troupe_unit_test(test_frames SOURCES test_frames.c LINK recording_rig troupe_frames)
+troupe_unit_test(test_storer_playback SOURCES test_storer_playback.c small_ledger.c LINK worker_storer recording_rig)

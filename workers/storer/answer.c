@@ -233,6 +233,8 @@ static int tell_timeline(struct answerer *a, const struct question *q, struct wo
 
 	if (rc == 0)
 		words->answer.timeline = timeline_message(words->timeline);
+	else if (rc == TROUPE_E_ARGUMENT)
+		snprintf(words->text, sizeof(words->text), "That time ends before it begins.");
 	else
 		snprintf(words->text, sizeof(words->text),
 			 "The catalogue of the recording cannot be read: %s.", error_text(rc));
