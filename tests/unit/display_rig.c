@@ -361,6 +361,7 @@ static struct slot_record record_of(uint64_t seq, size_t size)
 void rig_show(struct rig *rig, uint32_t stream, uint64_t seq, size_t size, bool bypassed)
 {
 	struct slot_record record = record_of(seq, size);
+	record.coded_at_source = rig->coded_at_source;
 	uint32_t slot = rig->ledger.streams[stream].first_slot;
 	struct frame frame = {
 		.slot = slot,

@@ -24,6 +24,7 @@ typedef void rig_answer_fn(struct rig *rig, const Troupe__Request *request, Trou
 struct rig {
 	char folder[64], control_path[LINK_PATH_SIZE];
 	struct ledger ledger;
+	uint32_t coded_at_source; /* of the frames that are shown */
 	int listen_fd;
 	uint16_t port;
 	struct site *site;

@@ -195,6 +195,31 @@ static void test_view(void **state)
 	parts_free(&parts);
 }
 
+/* What is stored as it came is shown all the same: from its image, and the view that was made. */
+static void test_h264(void **state)
+{
+	struct rig *rig = *state;
+	struct parts parts;
+	struct client *live = rig_get(rig, "/live/cam1");
+	struct client *view = rig_get(rig, "/live/cam1?view=1");
+	until_watching(rig, 2);
+	rig->coded_at_source = CODED_UNIT;
+	memset(ledger_view(&rig->ledger, 0), 128, (size_t)160 * 120 * 3);
+	rig_show(rig, 0, 1, 1000, false);
+	until_parts(rig, live, 1);
+	until_parts(rig, view, 1);
+	client_parts(live, &parts);
+	expect_picture(&parts.part[0], 320, 240);
+	json_t *json = record_of(&parts.part[0]);
+	assert_false(json_is_true(json_object_get(json, "bypassed")));
+	assert_non_null(json_object_get(json, "prediction"));
+	json_decref(json);
+	parts_free(&parts);
+	client_parts(view, &parts);
+	expect_picture(&parts.part[0], 160, 120);
+	parts_free(&parts);
+}
+
 static void test_bypassed(void **state)
 {
 	struct rig *rig = *state;
@@ -324,17 +349,10 @@ int main(void)
 {
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		RIG_TEST(test_plain),
-		RIG_TEST(test_live),
-		RIG_TEST(test_live_all),
-		RIG_TEST(test_overlay),
-		RIG_TEST(test_view),
-		RIG_TEST(test_bypassed),
-		RIG_TEST(test_newest),
-		RIG_TEST(test_stalled),
-		RIG_TEST(test_many),
-		RIG_TEST(test_limit),
-		RIG_TEST(test_end_while_watched),
+		RIG_TEST(test_plain),	 RIG_TEST(test_live),	RIG_TEST(test_live_all),
+		RIG_TEST(test_overlay),	 RIG_TEST(test_view),	RIG_TEST(test_h264),
+		RIG_TEST(test_bypassed), RIG_TEST(test_newest), RIG_TEST(test_stalled),
+		RIG_TEST(test_many),	 RIG_TEST(test_limit),	RIG_TEST(test_end_while_watched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

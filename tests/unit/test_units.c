@@ -1,18 +1,24 @@
 /* The access units of H.264 files: that they are those of the file, that each row of them can be
  * decoded by itself, that a successor gets the same, and that after damage there are none to rely
  * on. */
+#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/unit/clip.h"
+#include "tests/unit/net_camera.h"
 #include "workers/capture/source.h"
 #include "workers/capture/units.h"
 #include "workers/media/barcode.h"
 #include "workers/media/scale.h"
 
+#include <fcntl.h>
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -36,7 +42,7 @@ struct piece {
 };
 
 struct pieces {
-	struct piece at[FRAMES + 8];
+	struct piece at[2 * FRAMES];
 	size_t count;
 };
 
@@ -44,7 +50,7 @@ static void add(struct pieces *pieces, const uint8_t *bytes, size_t size,
 		const struct source_unit *unit)
 {
 	struct piece *piece = &pieces->at[pieces->count++];
-	assert_true(pieces->count <= FRAMES + 8);
+	assert_true(pieces->count <= 2 * (size_t)FRAMES);
 	*piece = (struct piece){.size = size, .number = -1};
 	if (unit) {
 		piece->dts = unit->dts;
@@ -330,6 +336,106 @@ static void test_damage_ends_the_group(void **state)
 	drop(&seen);
 }
 
+/* ---- a camera in the network ---- */
+
+struct film {
+	char path[64];
+	atomic_bool over; /* it was sent as often as it is */
+};
+
+static void send_clip(struct net_camera *camera, int fd)
+{
+	const struct film *film = camera->arg;
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: video/x-matroska\r\n\r\n";
+	char bytes[4096];
+	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+	int clip = open(film->path, O_RDONLY | O_CLOEXEC);
+	for (bool sent = n > 0 && net_send(fd, head, sizeof(head) - 1);
+	     sent && (n = read(clip, bytes, sizeof(bytes))) > 0;)
+		sent = net_send(fd, bytes, (size_t)n);
+	close(clip);
+}
+
+static void end_it(struct net_camera *camera, int fd)
+{
+	struct film *film = camera->arg;
+	atomic_store(&film->over, true);
+	net_say_nothing(camera, fd);
+}
+
+static struct source *connect_to(const struct net_camera *camera)
+{
+	struct capture_config config = {
+		.store = "passthrough",
+		.rtsp_transport = "tcp",
+		.open_timeout = 60 * NS_PER_S,
+		.read_timeout = 60 * NS_PER_S,
+	};
+	const struct source_mark nothing = {0};
+	struct source *source = NULL;
+	char why[512];
+	snprintf(config.source, sizeof(config.source), "http://127.0.0.1:%u/video", camera->port);
+	if (source_open(&source, &config, (struct source_host){0}, why, sizeof(why)) < 0)
+		fail_msg("%s", why);
+	assert_int_equal(source->table->resume(source, &nothing), 0);
+	return source;
+}
+
+/* The same clip twice, by two connections. What was in the ring before anybody took it may be lost,
+ * which ends its group; what the decoder keeps back is, when the connection ends. */
+static void test_a_camera_sends_it(void **state)
+{
+	static net_visit_fn *const visits[] = {send_clip, send_clip, end_it, NULL};
+	struct film film = {.over = false};
+	struct net_camera camera = {.arg = &film};
+	struct pieces seen = {0}, packets = {0};
+	struct source_item item = {0};
+	int64_t last = INT64_MIN, until = clock_now() + 60 * NS_PER_S;
+	size_t begin = 0, keys = 0;
+	(void)state;
+	clip_path(film.path, "mkv");
+	make_clip(film.path, "matroska", 3);
+	read_packets(film.path, &packets);
+	net_listen(&camera, 0);
+	net_begin(&camera, visits);
+	struct source *source = connect_to(&camera);
+	for (bool over = false; !over || item.kind != SOURCE_IS_AWAITED;) {
+		over = atomic_load(&film.over);
+		assert_int_equal(source->table->peek(source, &item), 0);
+		assert_true(clock_now() < until);
+		struct pollfd ready = {.fd = source->table->awaits(source), .events = POLLIN};
+		if (item.kind == SOURCE_IS_AWAITED)
+			poll(&ready, 1, 10);
+		else
+			see(source, &seen, NULL, NULL);
+	}
+	source_close(source);
+	net_end(&camera);
+	unlink(film.path);
+	for (size_t i = 0; i < seen.count; i++) {
+		struct piece *piece = &seen.at[i];
+		begin = piece->key ? i : begin;
+		keys += piece->key;
+		if (!piece->bytes || piece->lacks)
+			continue;
+		assert_true(seen.at[begin].key && seen.at[begin].dts > last);
+		size_t row = i + 1 - begin, at = (size_t)seen.at[begin].number;
+		struct piece sorted[FRAMES];
+		memcpy(sorted, &seen.at[begin], row * sizeof(*sorted));
+		qsort(sorted, row, sizeof(*sorted), by_dts);
+		for (size_t n = 0; n < row; n++) {
+			assert_int_equal(sorted[n].size, packets.at[at + n].size);
+			assert_memory_equal(sorted[n].bytes, packets.at[at + n].bytes,
+					    sorted[n].size);
+		}
+		if (i + 1 < seen.count && seen.at[i + 1].key)
+			last = sorted[row - 1].dts;
+	}
+	assert_true(keys > 0);
+	drop(&seen);
+	drop(&packets);
+}
+
 /* Encoders of cameras say the parameter sets once, beside the stream. */
 static void test_key_units_get_their_parameters(void **state)
 {
@@ -409,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_each_row_that_closes_can_be_decoded),
 		cmocka_unit_test(test_a_successor_gets_the_same),
 		cmocka_unit_test(test_damage_ends_the_group),
+		cmocka_unit_test(test_a_camera_sends_it),
 		cmocka_unit_test(test_key_units_get_their_parameters),
 		cmocka_unit_test(test_other_codecs_are_refused),
 	};

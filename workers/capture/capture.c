@@ -138,6 +138,7 @@ struct capture {
 	struct source_held held;
 	bool paced;
 	bool passes; /* H.264 is to be stored as it comes */
+	uint64_t with_unit, without_unit;
 	int watched; /* the descriptor that the loop watches for the source; -1: none */
 	bool peeked; /* `next` is valid, and to be taken */
 	struct source_item next;
@@ -372,6 +373,10 @@ static void fill_record(struct worker *w, struct capture *c, struct slot_record 
 /* The recording is tap 0. */
 #define RECORDING 1U
 
+/* A row of units that need each other is in slots at the same time: the first, those that it lacks,
+ * and two that are not to be had, the last published one's and that which is filled. */
+#define SLOTS_BESIDE 3U
+
 /* Whether an access unit may go along with its frame. To show the frame takes all units back to the
  * key unit, so the frame before it, which needed all of those before it, must be stored with its
  * own: it was published with it, was owed to the recording, and nothing was lost in between. A
@@ -383,7 +388,7 @@ static void fill_record(struct worker *w, struct capture *c, struct slot_record 
 static bool unit_fits(struct worker *w, const struct capture *c, const struct source_unit *unit)
 {
 	const struct slot_record *last = worker_last_record(w);
-	if (unit->size > c->stream->coded_size || unit->lacks > c->stream->n_slots / 4 ||
+	if (unit->size > c->stream->coded_size || unit->lacks + SLOTS_BESIDE > c->stream->n_slots ||
 	    !(atomic_load(&c->stream->taps_on) & RECORDING))
 		return false;
 	return unit->key || (last && coded_is_unit(last->coded_at_source) &&
@@ -394,8 +399,13 @@ static void fill_unit(struct worker *w, struct capture *c, struct frame *frame)
 {
 	struct slot_record *record = frame->record;
 	struct source_unit unit;
-	if (!c->passes || !c->source->table->unit(c->source, &unit) || !unit_fits(w, c, &unit))
+	if (!c->passes)
 		return;
+	if (!c->source->table->unit(c->source, &unit) || !unit_fits(w, c, &unit)) {
+		c->without_unit++;
+		return;
+	}
+	c->with_unit++;
 	memcpy(frame->coded, unit.bytes, unit.size);
 	record->coded_bytes = (uint32_t)unit.size;
 	record->coded_at_source = unit.key ? CODED_KEY_UNIT : CODED_UNIT;
@@ -482,6 +492,10 @@ static void capture_dump(struct worker *w, void *self, FILE *out)
 		info->live ? ", live" : "");
 	if (c->source->table->dump)
 		c->source->table->dump(c->source, out);
+	if (c->passes)
+		fprintf(out,
+			"passthrough: %" PRIu64 " frames as they came, %" PRIu64 " to be JPEG\n",
+			c->with_unit, c->without_unit);
 	if (!c->peeked)
 		return;
 	fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,

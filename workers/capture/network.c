@@ -288,7 +288,8 @@ static void note_unit(struct network *n)
 	const struct unit *from = &n->received.unit;
 	if (chained) {
 		n->dts_origin = unit.dts - from->dts;
-		n->last_dts = unit.dts;
+		if (unit.dts > n->last_dts)
+			n->last_dts = unit.dts;
 	}
 	n->last_unit = chained ? *from : (struct unit){0};
 	n->last_unit.packet = NULL;
