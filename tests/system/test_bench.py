@@ -134,5 +134,14 @@ def wrong_words(make):
         check(told in errors, "%s: %s" % (words, errors))
 
 
-harness.main({f.__name__: f for f in [hop, store, restart, pipeline, busy_machine_gives_no_figure,
+def find(make):
+    p = make()
+    out, _ = finish(p, start(p, "find", "--seconds", "1", "--frames", "100000", "--force", "--json"), 0)
+    figures = json.loads(out)["figures"]
+    check(len(figures) == 5 and all(f["n"] > 0 and f["median"] > 0 for f in figures), "not all was asked: %s" % figures)
+    check(all(f["spans"] > 0 for f in figures if "all there is" in f["figure"] and "label" in f["figure"]),
+          "nothing was found: %s" % figures)
+
+
+harness.main({f.__name__: f for f in [hop, store, restart, pipeline, find, busy_machine_gives_no_figure,
                                       interrupt_leaves_nothing, wrong_words]})
