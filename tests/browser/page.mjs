@@ -6,6 +6,7 @@ import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {chromium} from 'playwright-core';
 import {readOnePart} from './barcode.mjs';
+import {playsAnExport} from './export.mjs';
 import {Pipeline, until} from './pipeline.mjs';
 import {goesBackToLive, goesToFrames, openRecording, playsBothWays, survivesTheStorer} from './recorded.mjs';
 
@@ -168,6 +169,8 @@ async function run(browser, pipeline) {
     await step(page, pipeline);
     console.log(`ok ${name}`);
   }
+  await playsAnExport(browser, pipeline);
+  console.log('ok playsAnExport');
   await looksRight(browser, url);
   assert.deepEqual(errors, [], 'no script failed');
   const foreign = requests.filter((request) => !request.startsWith(url) && !request.startsWith('data:'));

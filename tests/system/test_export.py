@@ -171,6 +171,8 @@ def h264_as_it_came(make):
             whole = file.read()
         slices = [f["unit"][f["unit"].rindex(b"\0\0\1") + 3:] for f in frames]
         check(all(piece in whole for piece in slices), "they are not the same access units")
+        if not b_frames:
+            continue
         # From within what belongs to a key picture, and with other settings.
         for said in ["--seq", "20-40"], ["--quality", "30"], ["--annotate", "--seq", "1-30"]:
             out, done = export(p, "coded.mp4", "--force", "--json", *said)
