@@ -142,8 +142,9 @@ static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	void *stage, *ledger;
-	if (!rig || stage_setup(&stage) < 0 || small_setup(&ledger) < 0)
-		return -1;
+	assert_non_null(rig);
+	assert_int_equal(stage_setup(&stage), 0);
+	assert_int_equal(small_setup(&ledger), 0);
 	rig->stage = stage;
 	rig->ledger = ledger;
 	rig->now = clock_now();

@@ -30,8 +30,8 @@ static int setup(void **state)
 	struct rig *rig = calloc(1, sizeof(*rig));
 	void *ledger;
 
-	if (rig == NULL || small_setup(&ledger) < 0)
-		return -1;
+	assert_non_null(rig);
+	assert_int_equal(small_setup(&ledger), 0);
 	rig->ledger = ledger;
 	rig_folder(rig->folder);
 	rig_write(rig->folder, RIG_RUN, 1, FRAMES, 7);
@@ -46,8 +46,9 @@ static int setup(void **state)
 		.stream = RIG_STREAM,
 		.run = RIG_RUN,
 	};
+	assert_non_null(rig->answerer);
 	*state = rig;
-	return rig->answerer != NULL ? 0 : -1;
+	return 0;
 }
 
 static int teardown(void **state)

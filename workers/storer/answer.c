@@ -182,20 +182,21 @@ static int open_frames(struct answerer *a, char *why, size_t why_size)
 /* What went wrong, when there is no row to name. */
 static void explain_no_row(const struct question *q, int code, char *text, size_t size)
 {
-	if (code == TROUPE_E_ENDED && q->which == TROUPE__WHICH__AFTER)
+	if (code == TROUPE_E_ENDED && q->which == TROUPE__WHICH__AFTER) {
 		snprintf(text, size, "There is no later frame of %s in the recording.", q->stream);
-	else if (code == TROUPE_E_ENDED && q->which == TROUPE__WHICH__BEFORE)
+	} else if (code == TROUPE_E_ENDED && q->which == TROUPE__WHICH__BEFORE) {
 		snprintf(text, size, "There is no earlier frame of %s in the recording.",
 			 q->stream);
-	else if (code == TROUPE_E_ENDED)
+	} else if (code == TROUPE_E_ENDED) {
 		snprintf(text, size, "The recording has no frame of %s.", q->stream);
-	else if (code == TROUPE_E_NOT_FOUND)
+	} else if (code == TROUPE_E_NOT_FOUND) {
 		snprintf(text, size,
 			 "Frame %" PRIu64 " of %s in run %" PRIu64 " is not in the recording.",
 			 q->seq, q->stream, q->run);
-	else
+	} else {
 		snprintf(text, size, "The catalogue of the recording cannot be read: %s.",
 			 error_text(code));
+	}
 }
 
 static int show_frame(struct answerer *a, const struct question *q, struct words *words)
@@ -231,13 +232,14 @@ static int tell_timeline(struct answerer *a, const struct question *q, struct wo
 	int rc = timeline_make(&words->timeline, frames_recording(a->frames), q->stream, q->wall,
 			       q->until);
 
-	if (rc == 0)
+	if (rc == 0) {
 		words->answer.timeline = timeline_message(words->timeline);
-	else if (rc == TROUPE_E_ARGUMENT)
+	} else if (rc == TROUPE_E_ARGUMENT) {
 		snprintf(words->text, sizeof(words->text), "That time ends before it begins.");
-	else
+	} else {
 		snprintf(words->text, sizeof(words->text),
 			 "The catalogue of the recording cannot be read: %s.", error_text(rc));
+	}
 	return rc;
 }
 

@@ -215,10 +215,10 @@ static int start(struct playback *p)
 	return rc == 0 ? 0 : error_from_errno(rc);
 }
 
-void playback_question(struct playback *p, const Troupe__Question *message)
+void playback_question(struct playback *p, const Troupe__Question *asked)
 {
 	struct question question;
-	bool taken = take(message, &question);
+	bool taken = take(asked, &question);
 
 	pthread_mutex_lock(&p->mutex);
 	if (taken && !is_known(p, question.id)) {

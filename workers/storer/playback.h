@@ -15,7 +15,7 @@ struct playback;
 int playback_open(struct playback **playback, struct worker *w, const char *folder);
 
 /* Takes a question that came. What cannot be taken is dropped: who asks, asks again. */
-void playback_question(struct playback *playback, const Troupe__Question *question);
+void playback_question(struct playback *playback, const Troupe__Question *asked);
 
 /* Readable when answers are to be sent, which playback_turn() does. */
 int playback_fd(const struct playback *playback);
