@@ -51,10 +51,10 @@ def in_memory(pid):
     return glob.glob("/dev/shm/troupe-bench-%d-*" % pid)
 
 
-def measure(make, name, alone=()):
+def measure(make, name, alone=(), more=()):
     """The figures of one short run; those named in `alone` are compared with nothing."""
     p = make()
-    out, _ = finish(p, start(p, name, "--seconds", "1", "--force", "--json"), 0)
+    out, _ = finish(p, start(p, name, "--seconds", "1", "--force", "--json", *more), 0)
     result = json.loads(out)
     check(all(key in result["machine"] for key in MACHINE), "the machine lacks something: %s" % result["machine"])
     check(result["machine"]["burn_ratio"] > 0, "nothing burnt: %s" % result["machine"])
@@ -79,7 +79,11 @@ def hop(make):
 
 
 def store(make):
-    check(len(measure(make, "store")) == 2, "not two figures")
+    alone = "commit, 16 streams × 30 frames/s × 100 KB"
+    figures = measure(make, "store", [alone], ["--frames", "100000"])
+    check(len(figures) == 4, "not four figures: %s" % figures)
+    check(all(f["median"] > 0 for f in figures), "nothing was done: %s" % figures)
+    check(figures[3]["gone"] > 0, "nothing went: %s" % figures[3])
 
 
 def restart(make):

@@ -235,12 +235,15 @@ static void add_at(struct stage *stage, uint32_t boot, int64_t captured, int64_t
 }
 
 static void expect_ages(struct stage *stage, uint32_t boot, int64_t now, int64_t wall,
-			const int64_t *ages)
+			const int64_t *ages, size_t n)
 {
+	assert_int_equal(stage->stock.n, n);
 	keep_ages(&stage->stock, boot, now, wall - now);
-	for (size_t i = 0; i < stage->stock.n; i++)
+	for (size_t i = 0; i < n; i++)
 		assert_true(stage->segments[i].age == ages[i]);
 }
+
+#define AGES(...) (int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)
 
 static void ages_of_one_boot(void **state)
 {
@@ -248,20 +251,18 @@ static void ages_of_one_boot(void **state)
 
 	add_at(stage, 0, 1 * HOUR, TODAY + 1 * HOUR);
 	add_at(stage, 0, 2 * HOUR, TODAY + 2 * HOUR);
-	expect_ages(stage, 0, 10 * HOUR, TODAY + 10 * HOUR, (int64_t[]){9 * HOUR, 8 * HOUR});
+	expect_ages(stage, 0, 10 * HOUR, TODAY + 10 * HOUR, AGES(9 * HOUR, 8 * HOUR));
 }
 
 /* Ahead by years or back, and forth again: what was recorded keeps its age. */
 static void clock_that_jumps_makes_nothing_older(void **state)
 {
 	struct stage *stage = *state;
-	const int64_t ages[] = {9 * HOUR, 8 * HOUR, 7 * HOUR};
-
 	add_at(stage, 0, 1 * HOUR, TODAY + 1 * HOUR);
 	add_at(stage, 0, 2 * HOUR, TODAY + 2 * HOUR + 30 * YEAR);
 	add_at(stage, 0, 3 * HOUR, TODAY + 3 * HOUR - HOUR);
-	expect_ages(stage, 0, 10 * HOUR, TODAY + 50 * YEAR, ages);
-	expect_ages(stage, 0, 10 * HOUR, TODAY - YEAR, ages);
+	expect_ages(stage, 0, 10 * HOUR, TODAY + 50 * YEAR, AGES(9 * HOUR, 8 * HOUR, 7 * HOUR));
+	expect_ages(stage, 0, 10 * HOUR, TODAY - YEAR, AGES(9 * HOUR, 8 * HOUR, 7 * HOUR));
 }
 
 /* Between two boots only the wall clock knows; it is believed after a day. */
@@ -271,11 +272,11 @@ static void time_off_counts_after_a_day(void **state)
 
 	add_at(stage, 0, 5 * HOUR, TODAY);
 	add_at(stage, 1, HOUR, TODAY + 9 * DAY);
-	expect_ages(stage, 1, 2 * HOUR, TODAY + 9 * DAY + HOUR, (int64_t[]){HOUR, HOUR});
-	expect_ages(stage, 1, 25 * HOUR, TODAY + 10 * DAY, (int64_t[]){10 * DAY, DAY});
+	expect_ages(stage, 1, 2 * HOUR, TODAY + 9 * DAY + HOUR, AGES(HOUR, HOUR));
+	expect_ages(stage, 1, 25 * HOUR, TODAY + 10 * DAY, AGES(10 * DAY, DAY));
 	/* Nothing of the new boot is recorded yet. */
 	stage->stock.n = 1;
-	expect_ages(stage, 2, 25 * HOUR, TODAY + 9 * DAY, (int64_t[]){0});
+	expect_ages(stage, 2, 25 * HOUR, TODAY + 9 * DAY, AGES(0));
 }
 
 /* A machine that came up years ahead, and was corrected before a day had gone by. */
@@ -285,11 +286,9 @@ static void wrong_clock_at_boot(void **state)
 
 	add_at(stage, 0, 5 * HOUR, TODAY);
 	add_at(stage, 1, HOUR, TODAY + 30 * YEAR);
-	expect_ages(stage, 1, 20 * HOUR, TODAY + 30 * YEAR + 19 * HOUR,
-		    (int64_t[]){19 * HOUR, 19 * HOUR});
+	expect_ages(stage, 1, 20 * HOUR, TODAY + 30 * YEAR + 19 * HOUR, AGES(19 * HOUR, 19 * HOUR));
 	add_at(stage, 1, 21 * HOUR, TODAY + 21 * HOUR);
-	expect_ages(stage, 1, 31 * HOUR, TODAY + 31 * HOUR,
-		    (int64_t[]){31 * HOUR, 30 * HOUR, 10 * HOUR});
+	expect_ages(stage, 1, 31 * HOUR, TODAY + 31 * HOUR, AGES(31 * HOUR, 30 * HOUR, 10 * HOUR));
 }
 
 /* A machine without a clock: each boot begins in 1970 until somebody tells it the time. */
@@ -299,14 +298,14 @@ static void clock_that_begins_in_1970(void **state)
 
 	add_at(stage, 0, 2 * HOUR, 2 * HOUR);
 	add_at(stage, 1, HOUR, TODAY);
-	expect_ages(stage, 1, 31 * HOUR, TODAY + 30 * HOUR, (int64_t[]){30 * HOUR, 30 * HOUR});
+	expect_ages(stage, 1, 31 * HOUR, TODAY + 30 * HOUR, AGES(30 * HOUR, 30 * HOUR));
 	/* In between, after boots that knew the time: theirs counts on. */
 	set_up(state);
 	add_at(stage, 0, 5 * HOUR, TODAY);
 	add_at(stage, 1, 2 * HOUR, 2 * HOUR);
 	add_at(stage, 2, HOUR, TODAY + 5 * DAY);
 	expect_ages(stage, 2, 31 * HOUR, TODAY + 5 * DAY + 30 * HOUR,
-		    (int64_t[]){5 * DAY + 30 * HOUR, 5 * DAY + 30 * HOUR, 30 * HOUR});
+		    AGES(5 * DAY + 30 * HOUR, 5 * DAY + 30 * HOUR, 30 * HOUR));
 }
 
 int main(void)

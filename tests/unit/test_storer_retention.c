@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define SEGMENT_BYTES 4096
+#define SEGMENT_BYTES UINT64_C(4096)
 #define FRAMES	      200
 
 static int set_up(void **state)

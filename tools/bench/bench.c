@@ -34,6 +34,8 @@ static bool is_reached(const struct figure *figure)
 		return figure->median <= figure->limit;
 	case TARGET_MEDIAN_AT_LEAST:
 		return figure->median >= figure->limit;
+	case TARGET_P99_AT_MOST:
+		return figure->p99 <= figure->limit;
 	default:
 		return true;
 	}

@@ -32,6 +32,7 @@ enum figure_target {
 	TARGET_RATIO_AT_LEAST,
 	TARGET_MEDIAN_AT_MOST,
 	TARGET_MEDIAN_AT_LEAST,
+	TARGET_P99_AT_MOST,
 };
 
 /* A number beside the figure: "same CPU" 43 "%". In JSON its name with '_' for ' ' is a key. */

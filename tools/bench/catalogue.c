@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define ROWS_AT_ONCE 100000
-#define HOUR	     (60 * CATALOGUE_PER_SEGMENT) /* frames of a stream */
+#define HOUR	     (UINT64_C(60) * CATALOGUE_PER_SEGMENT) /* frames of a stream */
 
 /* Of frame ?2 (from 1) of stream ?1; ?3 its segment, ?4 its offset there, ?5 and ?6 its capture on
  * both clocks, ?7 the run. The minute it is in decides how sure its prediction is. */
@@ -120,7 +120,7 @@ static int add_events(struct catalogue *made, const char *name, uint64_t seq)
 		rc = add_event(made, name, seq + 100, 60, "prediction", "person", sure);
 	if (rc == 0 && seq % HOUR == 0)
 		rc = add_event(made, name, seq == HOUR ? 1 : seq - HOUR,
-			       seq == HOUR ? HOUR : HOUR + 1, "recorded", "", 0);
+			       (int64_t)(seq == HOUR ? HOUR : HOUR + 1), "recorded", "", 0);
 	return rc;
 }
 
@@ -184,8 +184,10 @@ static int add_file(struct catalogue *made, sqlite3_stmt *row)
 
 	snprintf(of.stream, sizeof(of.stream), "%s", (const char *)sqlite3_column_text(row, 3));
 	segment_encode_header(&of, header);
-	written = fd >= 0 && write(fd, header, sizeof(header)) == sizeof(header) &&
-		  ftruncate(fd, sqlite3_column_int64(row, 2)) == 0;
+	written =
+		fd >= 0 && write(fd, header, sizeof(header)) == sizeof(header) &&
+		(of.number <= made->plan->solid ? fallocate(fd, 0, 0, sqlite3_column_int64(row, 2))
+						: ftruncate(fd, sqlite3_column_int64(row, 2))) == 0;
 	if (fd >= 0)
 		close(fd);
 	return written ? 0
@@ -221,13 +223,16 @@ static int without_indexes(struct catalogue *made, char **again)
 			       "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND "
 			       "tbl_name = 'frames' AND sql IS NOT NULL",
 			       -1, &row, NULL) != SQLITE_OK)
-		rc = fail(made, "indexes");
+		row = NULL;
 	while (row != NULL && sqlite3_step(row) == SQLITE_ROW) {
 		drop = sqlite3_mprintf("%z DROP INDEX %s;", drop, sqlite3_column_text(row, 0));
 		make = sqlite3_mprintf("%z %s;", make, sqlite3_column_text(row, 1));
 	}
 	sqlite3_finalize(row);
-	rc = drop != NULL && make != NULL ? execute(made, drop) : TROUPE_E_MEMORY;
+	if (drop == NULL || make == NULL)
+		rc = TROUPE_E_MEMORY;
+	else
+		rc = strlen(drop) > 0 ? execute(made, drop) : fail(made, "no indexes");
 	sqlite3_free(drop);
 	*again = make;
 	return rc;
@@ -236,7 +241,7 @@ static int without_indexes(struct catalogue *made, char **again)
 static int open_folder(struct catalogue *made)
 {
 	char path[256], why[512] = "";
-	struct index *index;
+	struct index *index = NULL;
 	int rc = folder_open(&made->files, made->folder, false, why, sizeof(why));
 
 	if (rc == 0)

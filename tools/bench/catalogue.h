@@ -13,11 +13,12 @@ struct catalogue_plan {
 	const char *boot;   /* of that run; "" not known */
 	int64_t last_wall;  /* of the newest frame … */
 	int64_t last_clock; /* … and on the monotonic clock of that boot */
+	uint32_t solid;	    /* so many segments, the oldest, have all their bytes on the disk */
 };
 
 #define CATALOGUE_PER_SEGMENT 1800  /* frames: a minute */
 #define CATALOGUE_RECORD      35000 /* bytes of a record: 64 MB a segment */
-#define CATALOGUE_FRAME_NS    33333333
+#define CATALOGUE_FRAME_NS    INT64_C(33333333)
 
 /* Makes the folder and everything in it. Every stream moves for ten seconds of each minute, shows
  * the label "person" for two seconds of each, and a prediction of it that is surer in some minutes

@@ -31,8 +31,8 @@ static void target_text(const struct figure *figure, char *out, size_t size)
 {
 	bool ratio =
 		figure->target == TARGET_RATIO_AT_MOST || figure->target == TARGET_RATIO_AT_LEAST;
-	bool most =
-		figure->target == TARGET_RATIO_AT_MOST || figure->target == TARGET_MEDIAN_AT_MOST;
+	bool most = figure->target == TARGET_RATIO_AT_MOST ||
+		    figure->target == TARGET_MEDIAN_AT_MOST || figure->target == TARGET_P99_AT_MOST;
 	snprintf(out, size, "-");
 	if (figure->target != TARGET_NONE) {
 		snprintf(out, size, "%s %g%s%s %s", most ? "≤" : "≥", figure->limit,

@@ -121,10 +121,11 @@ static int forget_frames(struct index *index, uint32_t number, int n, const char
 		rc = index_add_forgotten(index, &range);
 	}
 	sqlite3_finalize(row);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = run(index,
 			 prepare(index, "DELETE FROM frames WHERE segment = ?1 AND offset <= ?2",
 				 "nn", (int64_t)number, last));
+	}
 	return rc < 0 ? rc : count;
 }
 
@@ -160,7 +161,7 @@ static int forget_events(struct index *index, const struct index_segment *segmen
 
 int index_keep_forget(struct index *index, uint32_t number, const char *why)
 {
-	struct index_segment segment;
+	struct index_segment segment = {0};
 	int rc = index_begin(index);
 
 	if (rc == 0)

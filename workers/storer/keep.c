@@ -4,7 +4,7 @@
 #include "ipc/base/clock.h"
 
 /* So long a clock must have gone on before it is believed how long the machine was off before. */
-#define TRUST (24 * 3600 * NS_PER_S)
+#define TRUST (INT64_C(86400) * NS_PER_S)
 /* 2020: a clock that shows less has never been set. */
 #define PLAUSIBLE (INT64_C(1577836800) * NS_PER_S)
 
@@ -14,11 +14,12 @@ static void survey_boots(const struct keep_stock *stock, uint32_t boot, int64_t 
 {
 	struct keep_boot *running = &stock->boots[boot];
 
-	for (size_t i = 0; i < stock->n_boots; i++)
+	for (size_t i = 0; i < stock->n_boots; i++) {
 		stock->boots[i] = (struct keep_boot){.first = INT64_MAX,
 						     .last = INT64_MIN,
 						     .offset = INT64_MAX,
 						     .order = UINT32_MAX};
+	}
 	for (size_t i = 0; i < stock->n; i++) {
 		const struct keep_segment *segment = &stock->segments[i];
 		struct keep_boot *of = &stock->boots[segment->boot];
@@ -101,7 +102,7 @@ void keep_ages(const struct keep_stock *stock, uint32_t boot, int64_t now, int64
 struct scope {
 	const struct keep_rules *rules;
 	const struct keep_stock *stock;
-	size_t stream; /* EVERY_STREAM: all */
+	size_t stream;	 /* EVERY_STREAM: all */
 	uint64_t bytes;	 /* of the segments in it */
 	size_t recorded; /* streams in it that are */
 };
