@@ -237,10 +237,10 @@ int h264_encoder_put(struct h264_encoder *encoder, const uint8_t *i420, int64_t 
 	encoder->frame->pts = tick;
 	encoder->frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
 	int sent = avcodec_send_frame(encoder->codec, encoder->frame);
+	if (sent == AVERROR(EAGAIN))
+		return TROUPE_E_FULL;
 	if (sent < 0)
-		return sent == AVERROR(EAGAIN)	 ? TROUPE_E_FULL
-		       : sent == AVERROR(ENOMEM) ? TROUPE_E_MEMORY
-						 : TROUPE_E_STATE;
+		return sent == AVERROR(ENOMEM) ? TROUPE_E_MEMORY : TROUPE_E_STATE;
 	if (!encoder->begun)
 		encoder->first_pts = pts;
 	if (key)

@@ -287,7 +287,7 @@ int jpeg_decode_any(struct jpeg_decoder *decoder, const uint8_t *data, size_t si
 		    const uint8_t **i420, uint32_t *width, uint32_t *height)
 {
 	int subsampling;
-	uint32_t w, h;
+	uint32_t w = 0, h = 0;
 	int rc = read_header(decoder, data, size, &w, &h, &subsampling);
 	/* First the image, then room for what it is made of. */
 	size_t image = ((size_t)w * h * 3 / 2 + 63) & ~(size_t)63;

@@ -260,9 +260,10 @@ static void look(struct archive *archive, int64_t now)
 {
 	int rc = archive_swap_look(&archive->swap);
 
-	if (rc < 0)
-		fail(archive, now,
-		     rc == TROUPE_E_CORRUPT ? "what came out is not what went in" : error_text(rc));
+	if (rc == TROUPE_E_CORRUPT)
+		fail(archive, now, "what came out is not what went in");
+	else if (rc < 0)
+		fail(archive, now, error_text(rc));
 	else if (rc == 0)
 		archive->stage = STAGE_NAMING;
 }

@@ -17,15 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 #define FIRST_OTHER_FD 3
-#define ROLE	       "TROUPE_WORKER=archive"
+#define ROLE	       "TROUPE_WORKER="
 
 /* What posix_spawn takes. */
 struct launch {
 	char program[1024];
 	char words[ARCHIVE_ARGUMENTS][64];
+	char folder[640];
+	char role[32];
 	char *argv[ARCHIVE_ARGUMENTS + 1];
 	char **env; /* the texts are others' */
 	posix_spawn_file_actions_t actions;
@@ -59,23 +59,26 @@ static void write_words(struct launch *launch, const struct archive_order *order
 		snprintf(launch->words[i], size, "%lld", numbers[i]);
 	}
 	snprintf(launch->words[0], size, "troupe: %s archive", order->pipeline);
+	snprintf(launch->folder, sizeof(launch->folder), "%s", order->segments);
+	launch->argv[2] = launch->folder;
 }
 
 /* Its role is its own: it is no worker. */
 static int make_environment(struct launch *launch)
 {
-	static const char role[] = ROLE;
 	size_t n = 0;
 
-	for (char **at = environ; *at != NULL; at++)
+	snprintf(launch->role, sizeof(launch->role), ROLE "archive");
+	while (environ[n] != NULL)
 		n++;
 	launch->env = calloc(n + 1, sizeof(*launch->env));
 	if (launch->env == NULL)
 		return TROUPE_E_MEMORY;
-	for (size_t i = 0; i < n; i++)
-		launch->env[i] = strncmp(environ[i], role, sizeof("TROUPE_WORKER=") - 1) == 0
-					 ? (char *)(uintptr_t)role
-					 : environ[i];
+	for (size_t i = 0; i < n; i++) {
+		bool role = strncmp(environ[i], ROLE, sizeof(ROLE) - 1) == 0;
+
+		launch->env[i] = role ? launch->role : environ[i];
+	}
 	return 0;
 }
 
@@ -83,6 +86,7 @@ static int make_environment(struct launch *launch)
  * signal that we have blocked. Its group is its own: a Ctrl-C on the terminal is not for it. */
 static int prepare(struct launch *launch)
 {
+	const short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP;
 	sigset_t none, all;
 	int rc;
 
@@ -93,9 +97,7 @@ static int prepare(struct launch *launch)
 	if (rc == 0)
 		rc = posix_spawn_file_actions_addclosefrom_np(&launch->actions, FIRST_OTHER_FD);
 	if (rc == 0)
-		rc = posix_spawnattr_setflags(&launch->attributes, POSIX_SPAWN_SETSIGMASK |
-									   POSIX_SPAWN_SETSIGDEF |
-									   POSIX_SPAWN_SETPGROUP);
+		rc = posix_spawnattr_setflags(&launch->attributes, flags);
 	if (rc == 0)
 		rc = posix_spawnattr_setsigmask(&launch->attributes, &none);
 	if (rc == 0)
@@ -141,7 +143,6 @@ int archive_child_start(struct archive_child *child, const struct archive_order 
 	}
 	memset(launch.argv, 0, sizeof(launch.argv));
 	write_words(&launch, order);
-	launch.argv[2] = (char *)(uintptr_t)order->segments;
 	launch.env = NULL;
 	rc = find_program(launch.program, sizeof(launch.program));
 	if (rc == 0)

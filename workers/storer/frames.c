@@ -73,7 +73,7 @@ static int show_jpeg(struct frames *frames, const struct index_row *row,
 static int show_h264(struct frames *frames, const struct index_row *row,
 		     struct frames_picture *picture)
 {
-	struct gop_picture decoded;
+	struct gop_picture decoded = {0};
 	int rc = 0;
 
 	if (frames->gop == NULL)

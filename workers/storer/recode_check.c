@@ -152,9 +152,9 @@ static int check_pictures(struct check *check, int until)
 
 static int check_record(struct check *check, uint64_t *before, uint64_t *after)
 {
-	struct record old, new;
-	const uint8_t *coded;
-	uint32_t old_length, new_length;
+	struct record old = {0}, new = {0};
+	const uint8_t *coded = NULL;
+	uint32_t old_length = 0, new_length = 0;
 	int rc = segment_read(&check->old, *before, &old, NULL, &old_length);
 
 	if (rc == 0)
