@@ -43,6 +43,9 @@ END_ONLY = ("STEP_ABANDON",)
 ARCHIVE_ONLY = ("RECODE_HALF", "RECODE_SYNCED", "ARCHIVE_BEGUN", "ARCHIVE_CODED", "ARCHIVE_NAMED", "ARCHIVE_ENTERING",
                 "ARCHIVE_ENTERED", "ARCHIVE_REMOVED")
 ARCHIVED = dict(EXACT, fps=60, pace="real", storer=EXACT["storer"] + ' archive = "h264"  archive_after = "1s"')
+# Points that are passed only where the recording has a limit.
+KEEP_ONLY = ("KEEP_FORGETS", "KEEP_DOOMED", "KEEP_UNLINKED", "KEEP_SYNCED", "KEEP_FORGOTTEN")
+BOUNDED = dict(EXACT, storer=EXACT["storer"] + ' keep = "600kB"')
 # Points that are passed only where each worker has a spare.
 SPARE_ONLY = ("SPARE_PROMOTED", "SPARE_CHARGED")
 SPARES = {role: EXACT[role] + "  spares = 1" for role in ("stream", "processor", "storer", "trainer", "display")}
@@ -104,7 +107,7 @@ class Viewers(threading.Thread):
 
     def run(self):
         while not self.over.is_set():
-            for path in ("/api/workers", "/stream/cam1", "/healthz"):
+            for path in ("/api/workers", "/stream/cam1", "/healthz", "/recorded/cam1/frame?first=1&wait=1"):
                 try:
                     line = http.client.HTTPConnection(self.address, timeout=1)
                     line.request("GET", path)
@@ -238,7 +241,7 @@ class Matrix:
         p = self.pipeline("exact", EXACT)
         played = []
         try:
-            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY
+            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY + KEEP_ONLY
             by_worker = lambda q: mine(q) and q[1] != "supervisor"
             for point in sorted(self.open(lambda q: mine(q) and q[1] == "supervisor"), key=lambda q: self.random.random()):
                 for _ in range(TRIES):
@@ -275,6 +278,22 @@ class Matrix:
             for row, number in zip(rows, numbers):
                 check(row["source_index"] == number, "frame %d shows the number %d, its source says %d" % (
                     row["seq"], number, row["source_index"]))
+        finally:
+            p.end()
+
+    def bounded_runs(self):
+        """The oldest goes while frames come: what went is told, what is left is as without deaths."""
+        p = self.pipeline("bounded", BOUNDED)
+        played = []
+        try:
+            for _ in range(TRIES):
+                points = self.open(lambda q: q[0] in KEEP_ONLY)
+                if points:
+                    played.append(self.play(p, points, lambda run: None))
+            if played:
+                rows = self.compare(p, played)
+                files = os.listdir(os.path.join(p.recording, "segments"))
+                check(len(files) == len({row["segment"] for row in rows}), "files that nobody knows: %s" % files)
         finally:
             p.end()
 
@@ -317,7 +336,7 @@ class Matrix:
             check(not any(row["quarantined"] for row in stored), "run %d: frames are quarantined" % run)
             for one in played:
                 if one.number == run:
-                    one.check_stored(stored, dropping)
+                    one.check_stored(stored, dropping, ours.gone(run))
         self.frames = getattr(self, "frames", 0) + len(rows)
         return rows
 
@@ -415,11 +434,12 @@ class Run:
             check(not faulty if getattr(self.p, "aborts", False) else not told["fault"],
                   "%s, pid %d, ended by itself: %s: %s" % (told["worker"], pid, told["cause"], told["words"]))
 
-    def check_stored(self, rows, rough):
-        check(len(rows) >= self.committed, "run %d: %d frames were committed, %d are left" % (
-            self.number, self.committed, len(rows)))
+    def check_stored(self, rows, rough, gone):
+        stored = gone + len(rows)
+        check(stored >= self.committed, "run %d: %d frames were committed, %d are left" % (
+            self.number, self.committed, stored))
         if self.ledger:
-            runs.check_not_lost(self.ledger, len(rows), self.number)
+            runs.check_not_lost(self.ledger, stored, self.number)
         bypassed = [row["seq"] for row in rows if row["bypassed"]]
         check(rough or self.code or not bypassed, "run %d: frames are bypassed: %s" % (self.number, bypassed[:10]))
 
@@ -447,6 +467,7 @@ def main():
         matrix.exact()
         matrix.rough_runs()
         matrix.archived_runs()
+        matrix.bounded_runs()
         never = matrix.open(lambda q: True)
         check(not never, "never fired: %s" % ", ".join("%s in %s" % q for q in never))
         print("%d points fired, %d deaths in %d runs, %d frames equal to the reference, %.0f s" % (
