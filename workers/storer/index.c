@@ -83,6 +83,9 @@ static const char *const sql[N_STATEMENTS] = {
 	[NEXT_JPEG] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE segment > ?1 AND "
 		      "state = 'closed' AND coding = 0 AND frames > 0 AND stream <> '' AND "
 		      "last_wall <= ?2 ORDER BY segment LIMIT 1",
+	[ALL_SEGMENTS] = "SELECT segment, state = 'closed' FROM segments ORDER BY segment",
+	[NEWER_SEGMENT] = "SELECT segment FROM segments WHERE segment > ?1 AND replaces = 0 AND "
+			  "(?2 IS NULL OR stream = ?2) ORDER BY segment LIMIT 1",
 	[OPEN_SEGMENT] = "SELECT " SEGMENT_COLUMNS " FROM segments WHERE state <> 'closed' AND "
 			 "state = 'open' AND stream = ?1 ORDER BY segment DESC LIMIT 1",
 	[SUM_SEGMENT] = "SELECT count(*), coalesce(min(captured_wall), 0), "

@@ -140,6 +140,13 @@ int index_next_unfinished(struct index *index, uint32_t after, struct index_segm
  * then (wall clock). TROUPE_E_ENDED. */
 int index_next_jpeg(struct index *index, uint32_t after, int64_t until,
 		    struct index_segment *segment);
+/* All segments in the order of their numbers, until `each` returns an error, which is passed on. It
+ * may ask the index, not change it. */
+typedef int index_number_fn(void *arg, uint32_t number, bool closed);
+int index_walk_segments(struct index *index, index_number_fn *each, void *arg);
+/* The number of the first segment behind `after` that was not re-coded, of a stream (NULL: of any);
+ * TROUPE_E_ENDED. */
+int64_t index_newer_segment(struct index *index, uint32_t after, const char *stream);
 /* Counts the frames of a segment anew: frames, coding, first_wall and last_wall change. */
 int index_sum_segment(struct index *index, struct index_segment *segment);
 /* The newest open segment of a stream; TROUPE_E_NOT_FOUND. */

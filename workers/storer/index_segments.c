@@ -184,6 +184,37 @@ int index_open_segment(struct index *index, const char *stream, struct index_seg
 	return one_segment(index, statement, segment, TROUPE_E_NOT_FOUND);
 }
 
+int index_walk_segments(struct index *index, index_number_fn *each, void *arg)
+{
+	sqlite3_stmt *statement = index_statement(index, ALL_SEGMENTS);
+	int rc = statement != NULL ? 0 : index_fail(index);
+
+	while (rc == 0 && (rc = index_step(index, statement)) > 0) {
+		rc = each(arg, (uint32_t)sqlite3_column_int64(statement, 0),
+			  sqlite3_column_int(statement, 1) != 0);
+	}
+	sqlite3_reset(statement);
+	return rc;
+}
+
+int64_t index_newer_segment(struct index *index, uint32_t after, const char *stream)
+{
+	sqlite3_stmt *statement = index_statement(index, NEWER_SEGMENT);
+	int64_t number = TROUPE_E_ENDED;
+	int rc;
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, after);
+	if (stream != NULL)
+		index_bind_text(statement, 2, stream);
+	rc = index_step(index, statement);
+	if (rc > 0)
+		number = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return rc < 0 ? rc : number;
+}
+
 static int64_t one_number(struct index *index, enum index_statement which)
 {
 	sqlite3_stmt *statement = index_statement(index, which);

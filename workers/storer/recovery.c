@@ -203,18 +203,25 @@ static int add_rows(struct treatment *t, uint64_t from)
 	return rc < 0 ? rc : finish_stream(t);
 }
 
+/* Rows of frames that end behind `end` go, as if they had never been. Returns how many. */
+static int cut_rows(struct rescue *rescue, uint32_t segment, uint64_t end)
+{
+	int rows = index_cut_segment(rescue->index, segment, end);
+
+	if (rows <= 0)
+		return rows;
+	rescue->remake = true; /* events with those frames */
+	rescue->done->rows_removed += (uint64_t)rows;
+	return rows;
+}
+
 /* Rows behind the end go, missing ones come, and the index vouches for all of it. */
 static int agree(struct treatment *t, uint64_t from)
 {
 	struct index_segment *segment = &t->patient->segment;
-	int rows = index_cut_segment(t->rescue->index, segment->number, t->end);
-	int rc = rows < 0 ? rows : 0;
+	int rows = cut_rows(t->rescue, segment->number, t->end);
+	int rc = rows > 0 ? index_sum_segment(t->rescue->index, segment) : rows;
 
-	if (rows > 0) {
-		t->rescue->remake = true;
-		t->rescue->done->rows_removed += (uint64_t)rows;
-		rc = index_sum_segment(t->rescue->index, segment);
-	}
 	if (rc == 0)
 		rc = add_rows(t, from);
 	segment->bytes = t->end;
@@ -238,23 +245,20 @@ static int treat_file(struct treatment *t)
 	return rc < 0 ? rc : agree(t, from);
 }
 
-/* Whether no commit has seen a newer segment. What is re-coded has its number long before. */
-static bool is_newer(const struct rescue *rescue, const struct patient *patient)
-{
-	for (size_t i = rescue->n_patients; i-- > 0 && &rescue->patients[i] > patient;)
-		if (rescue->patients[i].known && rescue->patients[i].segment.replaces == 0)
-			return false;
-	return true;
-}
-
 /* A segment whose header cannot be read. One that was just being born (a commit would have made it
  * known) holds nothing: it goes. Anything else stays as it is, for verify and for people. */
 static int give_up(struct rescue *rescue, struct patient *patient)
 {
-	bool unborn =
-		patient->why == TROUPE_E_TRUNCATED ||
-		(patient->why == TROUPE_E_CORRUPT && !rescue->made && is_newer(rescue, patient));
+	bool unborn = patient->why == TROUPE_E_TRUNCATED;
 
+	if (patient->why == TROUPE_E_CORRUPT && !rescue->made) {
+		/* What is re-coded has its number long before. */
+		int rc = recovery_has_newer(rescue, patient->segment.number, NULL);
+
+		if (rc < 0)
+			return rc;
+		unborn = rc == 0;
+	}
 	if (unborn && !patient->known)
 		return recovery_unlink(rescue, patient);
 	log_warn("segment %06" PRIu32 ".seg: %s; left as it is", patient->segment.number,
@@ -294,18 +298,21 @@ static int finish_doomed(struct rescue *rescue, struct patient *patient)
 	return rc < 0 ? rc : 0;
 }
 
-/* Whether a segment that is not there lay behind the last file of its stream. */
-static bool lost_its_end(const struct rescue *rescue, const struct index_segment *segment)
+/* Whether a segment that is not there lay behind the last file of its stream. 1, 0, or an error. */
+static int lost_its_end(const struct rescue *rescue, const struct index_segment *segment)
 {
+	int rc;
+
 	if (segment->replaces != 0)
-		return false;
+		return 0;
 	for (size_t i = 0; i < rescue->n_patients; i++) {
 		const struct patient *other = &rescue->patients[i];
 
 		if (other->last && strcmp(other->segment.stream, segment->stream) == 0)
 			return other->segment.number < segment->number;
 	}
-	return true;
+	rc = recovery_has_newer(rescue, segment->number, segment->stream);
+	return rc < 0 ? rc : rc == 0;
 }
 
 /* The index knows it and the folder lacks it. Behind the last file of its stream it was lost by a
@@ -321,12 +328,12 @@ static int miss(struct rescue *rescue, const struct patient *patient)
 		return rc;
 	if (rc == 0) {
 		log_warn("segment %06" PRIu32 ".seg is not there", segment->number);
-		if (!lost_its_end(rescue, segment)) {
-			rescue->done->damaged++;
-			return 0;
+		rc = lost_its_end(rescue, segment);
+		if (rc <= 0) {
+			rescue->done->damaged += rc == 0;
+			return rc;
 		}
-		rows = index_cut_segment(rescue->index, segment->number, 0);
-		rescue->done->rows_removed += rows > 0 ? (uint64_t)rows : 0;
+		rows = cut_rows(rescue, segment->number, 0);
 	}
 	if (rows >= 0)
 		rows = index_forget_segment(rescue->index, segment->number, "gone");
@@ -430,12 +437,8 @@ static int highest(const struct rescue *rescue, uint32_t *numbers)
 	if (number < 0)
 		return (int)number;
 	*numbers = (uint32_t)number;
-	for (size_t i = 0; i < rescue->n_patients; i++) {
-		const struct patient *patient = &rescue->patients[i];
-
-		if (patient->there && !patient->gone && patient->segment.number > *numbers)
-			*numbers = patient->segment.number;
-	}
+	if (rescue->n_files > 0 && rescue->files[rescue->n_files - 1] > *numbers)
+		*numbers = rescue->files[rescue->n_files - 1];
 	return 0;
 }
 
@@ -465,6 +468,6 @@ int recovery_run(struct index *index, struct event_book *events, bool made, int 
 	else
 		index_rollback(index);
 	event_book_forget(events);
-	free(rescue.patients);
+	recovery_survey_finish(&rescue);
 	return rc;
 }

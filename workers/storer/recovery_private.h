@@ -5,7 +5,8 @@
 
 #include "workers/storer/recovery.h"
 
-/* One segment, in the folder or in the index or in both. */
+/* One segment that needs care: unknown to the index, not closed, or not there. All others are as
+ * they should be and are not looked at, for there may be very many. */
 struct patient {
 	struct index_segment segment; /* as the index has it; else as its header says */
 	bool known;		      /* to the index */
@@ -27,15 +28,23 @@ struct rescue {
 	struct recovery *done;
 	folder_waiting_fn *waiting;
 	void *arg;
+	uint32_t *files; /* the numbers of all segments in the folder */
+	int n_files;
 	struct patient *patients; /* by number */
 	size_t n_patients;
 };
 
-/* Finds all segments there are. */
+/* Finds all segments there are, and those that need care. */
 int recovery_survey(struct rescue *rescue);
+/* Gives back what it took. */
+void recovery_survey_finish(struct rescue *rescue);
 
-/* NULL: there is no such segment. */
+/* NULL: it is none. */
 struct patient *recovery_patient(const struct rescue *rescue, uint32_t number);
+
+/* Whether the index knows of a newer segment whose file is there, written by a storer, of a stream
+ * (NULL: of any). 1, 0, or an error. */
+int recovery_has_newer(const struct rescue *rescue, uint32_t number, const char *stream);
 
 /* Takes a segment's file away. */
 int recovery_unlink(struct rescue *rescue, struct patient *patient);

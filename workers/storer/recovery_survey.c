@@ -1,4 +1,5 @@
-/* What there is: the segments of the folder and those of the index, side by side. */
+/* What there is: the segments of the folder and those of the index, side by side. A long recording
+ * has a hundred thousand of them, and this is part of every start. */
 #include "workers/storer/recovery_private.h"
 
 #include "ipc/base/errors.h"
@@ -13,25 +14,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The newest file of each stream. */
-struct lasts {
-	struct patient **last;
-	size_t count;
+/* Both lists side by side. */
+struct merge {
+	struct rescue *rescue;
+	int at; /* in the list of files */
+	size_t room;
 };
 
-static int add_patient(struct rescue *rescue, size_t *room, const struct patient *patient)
+static int compare_numbers(const void *left, const void *right)
 {
-	if (rescue->n_patients == *room) {
-		size_t more = *room > 0 ? *room * 2 : 64;
-		struct patient *list = realloc(rescue->patients, more * sizeof(*list));
+	uint32_t a = *(const uint32_t *)left;
+	uint32_t b = *(const uint32_t *)right;
 
-		if (list == NULL)
-			return TROUPE_E_MEMORY;
-		rescue->patients = list;
-		*room = more;
-	}
-	rescue->patients[rescue->n_patients++] = *patient;
-	return 0;
+	return (a > b) - (a < b);
+}
+
+static bool is_there(const struct rescue *rescue, uint32_t number)
+{
+	return rescue->n_files > 0 && bsearch(&number, rescue->files, (size_t)rescue->n_files,
+					      sizeof(*rescue->files), compare_numbers) != NULL;
 }
 
 /* What the index does not know, its header says. */
@@ -59,80 +60,115 @@ static int look_at_file(struct rescue *rescue, struct patient *patient)
 	return 0;
 }
 
-/* Both lists are ascending. */
-static int merge(struct rescue *rescue, const uint32_t *numbers, int count)
+static int add_patient(struct merge *merge, uint32_t number, bool known, bool there)
 {
-	struct index_segment known;
-	size_t room = 0;
-	int at = 0, rc, state = index_next_segment(rescue->index, 0, &known);
-
-	while (at < count || state == 0) {
-		struct patient patient = {0};
-
-		if (state < 0 && state != TROUPE_E_ENDED)
-			return state;
-		patient.known = state == 0 && (at == count || known.number <= numbers[at]);
-		patient.there = at < count && (state < 0 || numbers[at] <= known.number);
-		patient.segment.number = patient.there ? numbers[at] : known.number;
-		if (patient.known)
-			patient.segment = known;
-		rc = patient.there ? look_at_file(rescue, &patient) : 0;
-		if (rc == 0)
-			rc = add_patient(rescue, &room, &patient);
-		if (rc < 0)
-			return rc;
-		at += patient.there;
-		if (patient.known)
-			state = index_next_segment(rescue->index, known.number, &known);
-	}
-	return state == TROUPE_E_ENDED ? 0 : state;
-}
-
-/* Remembers `patient` as the last of its stream so far. */
-static int note_last(struct lasts *lasts, struct patient *patient)
-{
-	struct patient **more;
-
-	for (size_t i = 0; i < lasts->count; i++) {
-		if (strcmp(lasts->last[i]->segment.stream, patient->segment.stream) == 0) {
-			lasts->last[i] = patient;
-			return 0;
-		}
-	}
-	more = realloc(lasts->last, (lasts->count + 1) * sizeof(struct patient *));
-	if (more == NULL)
-		return TROUPE_E_MEMORY;
-	lasts->last = more;
-	lasts->last[lasts->count++] = patient;
-	return 0;
-}
-
-/* What was re-coded was whole before it had its name. */
-static int mark_lasts(struct rescue *rescue)
-{
-	struct lasts lasts = {0};
+	struct rescue *rescue = merge->rescue;
+	struct patient *patient;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < rescue->n_patients; i++) {
+	if (rescue->n_patients == merge->room) {
+		size_t room = merge->room > 0 ? merge->room * 2 : 64;
+		struct patient *list = realloc(rescue->patients, room * sizeof(*list));
+
+		if (list == NULL)
+			return TROUPE_E_MEMORY;
+		rescue->patients = list;
+		merge->room = room;
+	}
+	patient = &rescue->patients[rescue->n_patients++];
+	*patient = (struct patient){.known = known, .there = there};
+	patient->segment.number = number;
+	if (known)
+		rc = index_segment(rescue->index, number, &patient->segment);
+	return rc == 0 && there ? look_at_file(rescue, patient) : rc;
+}
+
+/* Files that the index does not know, up to a number that it knows. */
+static int unknown_files(struct merge *merge, uint32_t known)
+{
+	const struct rescue *rescue = merge->rescue;
+	int rc = 0;
+
+	while (rc == 0 && merge->at < rescue->n_files && rescue->files[merge->at] < known)
+		rc = add_patient(merge, rescue->files[merge->at++], false, true);
+	return rc;
+}
+
+static int next_known(void *arg, uint32_t number, bool closed)
+{
+	struct merge *merge = arg;
+	int rc = unknown_files(merge, number);
+	bool there =
+		merge->at < merge->rescue->n_files && merge->rescue->files[merge->at] == number;
+
+	merge->at += there;
+	return rc == 0 && !(there && closed) ? add_patient(merge, number, true, there) : rc;
+}
+
+int recovery_has_newer(const struct rescue *rescue, uint32_t number, const char *stream)
+{
+	int64_t newer = number;
+
+	while ((newer = index_newer_segment(rescue->index, (uint32_t)newer, stream)) >= 0)
+		if (is_there(rescue, (uint32_t)newer))
+			return 1;
+	return newer == TROUPE_E_ENDED ? 0 : (int)newer;
+}
+
+static bool is_of(const struct patient *patient, const char *stream)
+{
+	return strcmp(patient->segment.stream, stream) == 0;
+}
+
+/* From the newest one back, the first of each stream is its last. What was re-coded was whole
+ * before it had its name. */
+static int mark_lasts(struct rescue *rescue)
+{
+	const struct patient **seen = NULL, **more;
+	size_t n_seen = 0, at;
+	int rc = 0;
+
+	for (size_t i = rescue->n_patients; rc >= 0 && i-- > 0;) {
 		struct patient *patient = &rescue->patients[i];
 
-		if (patient->there && patient->why == 0 && patient->segment.replaces == 0)
-			rc = note_last(&lasts, patient);
+		if (!patient->there || patient->why < 0 || patient->segment.replaces != 0)
+			continue;
+		for (at = 0; at < n_seen && !is_of(seen[at], patient->segment.stream);)
+			at++;
+		if (at < n_seen)
+			continue;
+		more = realloc(seen, (n_seen + 1) * sizeof(*seen));
+		if (more == NULL) {
+			rc = TROUPE_E_MEMORY;
+			break;
+		}
+		seen = more;
+		seen[n_seen++] = patient;
+		rc = recovery_has_newer(rescue, patient->segment.number, patient->segment.stream);
+		patient->last = rc == 0;
 	}
-	for (size_t i = 0; i < lasts.count; i++)
-		lasts.last[i]->last = true;
-	free(lasts.last);
-	return rc;
+	free(seen);
+	return rc < 0 ? rc : 0;
 }
 
 int recovery_survey(struct rescue *rescue)
 {
-	uint32_t *numbers;
-	int count = segment_list(rescue->segments, &numbers);
-	int rc = count < 0 ? count : merge(rescue, numbers, count);
+	struct merge merge = {.rescue = rescue};
+	int rc;
 
-	free(numbers);
+	rescue->n_files = segment_list(rescue->segments, &rescue->files);
+	if (rescue->n_files < 0)
+		return rescue->n_files;
+	rc = index_walk_segments(rescue->index, next_known, &merge);
+	if (rc == 0)
+		rc = unknown_files(&merge, UINT32_MAX);
 	return rc < 0 ? rc : mark_lasts(rescue);
+}
+
+void recovery_survey_finish(struct rescue *rescue)
+{
+	free(rescue->files);
+	free(rescue->patients);
 }
 
 static int compare_patients(const void *key, const void *patient)
@@ -215,14 +251,18 @@ static int is_whole(const struct rescue *rescue, uint32_t number)
  * whole. 1: the other one is to stay, so this one goes; 0, or an error. */
 static int is_superfluous(const struct rescue *rescue, const struct patient *patient)
 {
-	const struct patient *other = recovery_patient(rescue, patient->segment.replaces);
+	uint32_t other = patient->segment.replaces;
+	struct index_segment segment;
+	int rc;
 
-	if (patient->known || !patient->there || patient->why < 0 ||
-	    patient->segment.replaces == 0 || other == NULL)
+	if (patient->known || !patient->there || patient->why < 0 || other == 0)
 		return 0;
 	if (rescue->made)
-		return is_whole(rescue, other->segment.number);
-	return other->known && (other->there || other->segment.state == SEGMENT_DOOMED);
+		return is_there(rescue, other) ? is_whole(rescue, other) : 0;
+	rc = index_segment(rescue->index, other, &segment);
+	if (rc < 0)
+		return rc == TROUPE_E_NOT_FOUND ? 0 : rc;
+	return is_there(rescue, other) || segment.state == SEGMENT_DOOMED;
 }
 
 int recovery_throw_away(struct rescue *rescue)
