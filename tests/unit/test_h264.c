@@ -254,20 +254,6 @@ static void key_pictures_carry_their_parameters(void **state)
 	}
 }
 
-static void parameters_can_be_apart(void **state)
-{
-	struct stage *stage = *state;
-	struct h264_settings settings = usual;
-	size_t size;
-	settings.apart = true;
-	struct h264_encoder *encoder = encoder_of(stage, &settings);
-	const uint8_t *headers = stage->h264->encoder_headers(encoder, &size);
-	assert_int_equal(kinds_in(headers, size) & (KIND_SPS | KIND_PPS), KIND_SPS | KIND_PPS);
-	stage->h264->encoder_destroy(encoder);
-	encode(stage, &settings, NULL);
-	assert_int_equal(kinds_in(stage->units[0].data, stage->units[0].size) & KIND_SPS, 0);
-}
-
 static void a_new_beginning_needs_only_its_key(void **state)
 {
 	struct stage *stage = *state;
@@ -353,7 +339,6 @@ int main(void)
 		cmocka_unit_test(key_pictures_come_by_time),
 		cmocka_unit_test(times_that_stand_still_are_borne),
 		cmocka_unit_test(key_pictures_carry_their_parameters),
-		cmocka_unit_test(parameters_can_be_apart),
 		cmocka_unit_test(a_new_beginning_needs_only_its_key),
 		cmocka_unit_test(garbage_is_borne),
 		cmocka_unit_test(settings_are_checked),

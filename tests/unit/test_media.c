@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <turbojpeg.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,6 +73,49 @@ static int close_codec(void **state)
 }
 
 /* ---- JPEG ---- */
+
+/* As a camera sends it: each row of chroma, none between the columns; or none at all. */
+static void encode_as(const uint8_t *i420, int subsampling, unsigned char **jpeg,
+		      unsigned long *size)
+{
+	tjhandle handle = tjInitCompress();
+	uint8_t *chroma = malloc(LUMA);
+	assert_non_null(chroma);
+	for (int y = 0; y < HEIGHT; y++) { /* twice the rows: U, then V */
+		size_t from = (size_t)(y / 2) * (WIDTH / 2), to = (size_t)y * (WIDTH / 2);
+		memcpy(chroma + to, i420 + LUMA + from, WIDTH / 2);
+		memcpy(chroma + LUMA / 2 + to, i420 + LUMA + LUMA / 4 + from, WIDTH / 2);
+	}
+	const unsigned char *planes[3] = {i420, chroma, chroma + LUMA / 2};
+	assert_int_equal(tjCompressFromYUVPlanes(handle, planes, WIDTH, NULL, HEIGHT, subsampling,
+						 jpeg, size, 95, 0),
+			 0);
+	free(chroma);
+	tjDestroy(handle);
+}
+
+static void jpeg_of_any_camera(void **state)
+{
+	struct codec *codec = *state;
+	static const int as[] = {TJSAMP_422, TJSAMP_GRAY};
+	uint8_t *i420 = picture();
+	for (size_t i = 0; i < sizeof(as) / sizeof(as[0]); i++) {
+		unsigned char *jpeg = NULL;
+		unsigned long size = 0;
+		const uint8_t *again;
+		uint32_t width, height;
+		encode_as(i420, as[i], &jpeg, &size);
+		assert_int_equal(
+			jpeg_decode_any(codec->decoder, jpeg, size, &again, &width, &height), 0);
+		assert_int_equal(width, WIDTH);
+		assert_int_equal(height, HEIGHT);
+		assert_true(psnr(i420, again, as[i] == TJSAMP_GRAY ? LUMA : I420) > 35);
+		assert_int_equal(jpeg_decode_any(codec->decoder, jpeg, 40, &again, &width, &height),
+				 TROUPE_E_CORRUPT);
+		tjFree(jpeg);
+	}
+	free(i420);
+}
 
 static void jpeg_keeps_the_picture(void **state)
 {
@@ -409,6 +453,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(jpeg_keeps_the_picture, open_codec, close_codec),
+		cmocka_unit_test_setup_teardown(jpeg_of_any_camera, open_codec, close_codec),
 		cmocka_unit_test_setup_teardown(jpeg_is_the_same_every_time, open_codec,
 						close_codec),
 		cmocka_unit_test_setup_teardown(jpeg_takes_rgb, open_codec, close_codec),

@@ -4,8 +4,8 @@
  * given to the decoder: they give an error or a picture, never a crash. One encoder or decoder
  * belongs to one thread.
  *
- * A packet is one access unit in Annex B: start codes, and parameter sets before each key picture
- * unless the settings want them apart. */
+ * A packet is one access unit in Annex B: start codes, and parameter sets before each key picture.
+ */
 #ifndef TROUPE_WORKERS_MEDIA_H264_H
 #define TROUPE_WORKERS_MEDIA_H264_H
 
@@ -20,13 +20,11 @@ struct h264_settings {
 	uint32_t width, height;	   /* pixels, even */
 	uint32_t fps_num, fps_den; /* about, for the rate control; 0: not known */
 	int64_t gop_ns; /* a key picture at least so often, by pts; more where the scene changes */
-	uint32_t quality; /* constant rate factor: 0 lossless … 51 */
-	const char
-		*preset;  /* of x264: "veryfast"; NULL: its own. Borrowed until `create` returns */
-	uint32_t threads; /* at least 1 */
-	bool reorder;	  /* pictures may refer to later ones: smaller, and dts differs from pts */
-	bool studio;	  /* converted to 16..235, which every player expects */
-	bool apart;	  /* parameter sets in `headers` instead of in the packets, as MP4 wants */
+	uint32_t quality;   /* constant rate factor: 0 lossless … 51 */
+	const char *preset; /* of x264: "veryfast"; NULL: its own. Borrowed for `create` */
+	uint32_t threads;   /* at least 1 */
+	bool reorder; /* pictures may refer to later ones: smaller, and dts differs from pts */
+	bool studio;  /* converted to 16..235, which every player expects */
 };
 
 /* Valid until the encoder's next call. */
@@ -52,8 +50,6 @@ struct h264_module {
 	int (*encoder_create)(struct h264_encoder **encoder, const struct h264_settings *settings,
 			      char *why, size_t why_size);
 	void (*encoder_destroy)(struct h264_encoder *encoder); /* NULL is fine */
-	/* The parameter sets in Annex B, when they are kept apart; else *size is 0. */
-	const uint8_t *(*encoder_headers)(const struct h264_encoder *encoder, size_t *size);
 	/* One picture, copied; its packet comes later and has the same id. A pts that does not
 	 * grow is taken as a little later than the one before, and comes out as it was. */
 	int (*encoder_put)(struct h264_encoder *encoder, const uint8_t *i420, int64_t pts,

@@ -88,7 +88,6 @@ static void describe(AVCodecContext *codec, const struct h264_settings *settings
 	codec->gop_size = NEVER_BY_RATE;
 	codec->max_b_frames = settings->reorder ? 2 : 0;
 	codec->thread_count = (int)settings->threads;
-	codec->flags |= settings->apart ? AV_CODEC_FLAG_GLOBAL_HEADER : 0;
 }
 
 static AVCodecContext *open_codec(const AVCodec *with, const struct h264_settings *settings)
@@ -172,13 +171,6 @@ void h264_encoder_destroy(struct h264_encoder *encoder)
 	av_frame_free(&encoder->frame);
 	avcodec_free_context(&encoder->codec);
 	free(encoder);
-}
-
-const uint8_t *h264_encoder_headers(const struct h264_encoder *encoder, size_t *size)
-{
-	bool apart = encoder->codec->flags & AV_CODEC_FLAG_GLOBAL_HEADER;
-	*size = apart ? (size_t)encoder->codec->extradata_size : 0;
-	return encoder->codec->extradata;
 }
 
 /* ---- pictures in ---- */

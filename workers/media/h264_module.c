@@ -6,7 +6,6 @@ extern const struct h264_module h264_module __attribute__((visibility("default")
 const struct h264_module h264_module = {
 	.encoder_create = h264_encoder_create,
 	.encoder_destroy = h264_encoder_destroy,
-	.encoder_headers = h264_encoder_headers,
 	.encoder_put = h264_encoder_put,
 	.encoder_end = h264_encoder_end,
 	.encoder_take = h264_encoder_take,

@@ -8,7 +8,6 @@
 int h264_encoder_create(struct h264_encoder **encoder, const struct h264_settings *settings,
 			char *why, size_t why_size);
 void h264_encoder_destroy(struct h264_encoder *encoder);
-const uint8_t *h264_encoder_headers(const struct h264_encoder *encoder, size_t *size);
 int h264_encoder_put(struct h264_encoder *encoder, const uint8_t *i420, int64_t pts, uint64_t id);
 int h264_encoder_end(struct h264_encoder *encoder);
 int h264_encoder_take(struct h264_encoder *encoder, struct h264_packet *packet);
