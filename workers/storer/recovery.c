@@ -79,6 +79,7 @@ static int make_durable(struct treatment *t, uint64_t from)
 
 	if (fd < 0)
 		return error_from_errno(errno);
+	t->rescue->touched = true;
 	if (t->fresh) {
 		/* The header too when nothing in the segment was vouched for. */
 		rc = rewrite_bytes(fd, from > SEGMENT_HEADER ? from : 0, t->end);
@@ -425,7 +426,7 @@ static int visit_all(struct rescue *rescue)
 		rc = index_forget_gaps(rescue->index, clock_wall());
 	if (rc == 0)
 		rc = finish_events(rescue);
-	if (rc == 0 && fsync(rescue->segments) < 0)
+	if (rc == 0 && rescue->touched && fsync(rescue->segments) < 0)
 		rc = error_from_errno(errno);
 	return rc;
 }

@@ -24,6 +24,7 @@ struct rescue {
 	struct event_book *events;
 	bool remake; /* the events, of all frames: there are none, or some of their frames went */
 	bool made;
+	bool touched; /* names or segments in the folder changed, or are first believed now */
 	int segments;
 	struct recovery *done;
 	folder_waiting_fn *waiting;

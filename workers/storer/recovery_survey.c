@@ -195,6 +195,7 @@ int recovery_unlink(struct rescue *rescue, struct patient *patient)
 	if (unlinkat(rescue->segments, name, 0) < 0 && errno != ENOENT)
 		return error_from_errno(errno);
 	patient->gone = true;
+	rescue->touched = true;
 	return 0;
 }
 
@@ -216,8 +217,10 @@ static int throw_away_drafts(struct rescue *rescue)
 		const char *dot = strrchr(entry->d_name, '.');
 
 		if (dot != NULL && strcmp(dot, SEGMENT_DRAFT) == 0 &&
-		    unlinkat(rescue->segments, entry->d_name, 0) == 0)
+		    unlinkat(rescue->segments, entry->d_name, 0) == 0) {
 			rescue->done->removed++;
+			rescue->touched = true;
+		}
 	}
 	closedir(dir);
 	return 0;
