@@ -97,6 +97,9 @@ static void progress_fits_the_terminal(void **state)
 		 "copy  [##############..............]  50 %  5 of 10 frames"},
 		{500000, 2000000, NULL, 3 * NS_PER_S, 60,
 		 "copy  [###...........]  25 %  500 kB of 2.0 MB, 9.0 s left"},
+		{500, 2000, "frames", 2 * NS_PER_S, 75,
+		 "copy  [###..........]  25 %  500 of 2000 frames, 250 frames/s, 6.0 s "
+		 "left"},
 		{12, 10, "frames", NS_PER_S, 30, "copy 100 %  10 of 10 frames"},
 		{0, 0, NULL, NS_PER_S, 12, "copy   0 % "},
 	};

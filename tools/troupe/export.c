@@ -11,6 +11,7 @@
 #include "tools/troupe/recordings.h"
 #include "tools/troupe/when.h"
 #include "workers/media/annotate.h"
+#include "workers/media/jpeg.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -29,6 +30,12 @@ int export_explain(struct export *export, int code, const char *text)
 }
 
 /* ---- pictures ---- */
+
+static int explain_picture(struct export *export, int code)
+{
+	const char *why = frames_error(export->frames);
+	return export_explain(export, code, *why ? why : "a frame cannot be shown");
+}
 
 static int draw_on(struct export *export, struct frames_picture *picture)
 {
@@ -65,7 +72,30 @@ int export_picture_i420(struct export *export, const struct index_row *row,
 			struct frames_picture *picture)
 {
 	int rc = frames_show_i420(export->frames, row, picture);
-	return rc < 0 || !export->call->annotate ? rc : draw_on(export, picture);
+	if (rc == 0 && export->call->annotate)
+		rc = draw_on(export, picture);
+	return rc < 0 ? explain_picture(export, rc) : 0;
+}
+
+int export_picture_jpeg(struct export *export, const struct index_row *row,
+			struct frames_picture *picture)
+{
+	bool draws = export->call->annotate;
+	export->coded = draws || row->record.coding != CODING_JPEG ? "jpeg" : export->coded;
+	if (!draws) {
+		int rc = frames_show_jpeg(export->frames, row, EXPORT_JPEG_QUALITY, picture);
+		return rc < 0 ? explain_picture(export, rc) : 0;
+	}
+	if (!export->jpeg)
+		export->jpeg = jpeg_encoder_create();
+	if (!export->jpeg)
+		return export_explain(export, TROUPE_E_MEMORY, "export");
+	int rc = export_picture_i420(export, row, picture);
+	if (rc < 0)
+		return rc;
+	rc = jpeg_encode_i420(export->jpeg, picture->i420, picture->width, picture->height,
+			      EXPORT_JPEG_QUALITY, &picture->jpeg, &picture->jpeg_bytes);
+	return rc < 0 ? explain_picture(export, rc) : 0;
 }
 
 /* ---- what the command line says ---- */
@@ -108,12 +138,13 @@ static int pick_format(struct export *export, const char *name)
 	if (export->format)
 		return EXIT_DONE;
 	say_formats(valid, sizeof(valid));
-	if (said)
+	if (said) {
 		out_error("export: unknown format '%s' (valid: %s)", said, valid);
-	else
+	} else {
 		out_error("export: how '%s' ends says no format: let it end with .mp4, .mkv, .csv "
 			  "or a '/' for a folder of frames, or say --format (%s)",
 			  name, valid);
+	}
 	return EXIT_USAGE;
 }
 
@@ -158,12 +189,14 @@ static void end(struct export *export)
 {
 	export->format->end(export);
 	export->sink = NULL;
+	export->begun = false;
 }
 
 /* Does nothing if that is done. */
 static int begin(struct export *export, const struct index_row *first)
 {
-	int rc = export->sink ? 0 : export->format->begin(export, first);
+	int rc = export->begun ? 0 : export->format->begin(export, first);
+	export->begun = rc == 0;
 	if (rc < 0)
 		end(export);
 	return rc;
@@ -296,6 +329,7 @@ static int export_to(struct export *export, const char *name)
 		rc = make(export);
 	outfile_discard(&export->out);
 	free(export->drawing);
+	jpeg_encoder_destroy(export->jpeg);
 	if (rc == 0)
 		return report(export, clock_now() - begun);
 	if (interrupt_came(NULL))

@@ -27,9 +27,11 @@ struct export
 	struct outfile out;
 	int64_t cut_gaps; /* ns; 0: as they are */
 	uint32_t quality;
-	bool recode;	  /* H.264 is not passed through */
-	bool to_stdout;	  /* there is no file */
-	void *sink;	  /* the format's own */
+	bool recode;	/* H.264 is not passed through */
+	bool to_stdout; /* there is no file */
+	bool begun;	/* the format's begin() went well */
+	void *sink;	/* the format's own */
+	struct jpeg_encoder *jpeg;
 	uint8_t *drawing; /* a picture that is drawn on */
 	size_t drawing_size;
 	uint64_t written, left_out;
@@ -58,9 +60,11 @@ extern const struct export_format export_frames, export_csv; /* export_files.c *
 /* Explains an error in export->why: "TEXT: what the code means". Returns the code. */
 int export_explain(struct export *export, int code, const char *text);
 
-/* A picture of a frame for the export: as I420, with --annotate drawn on; or as JPEG, as it was
- * recorded if nothing has to be drawn. Errors of frames.h. */
+/* The picture of a frame, with --annotate drawn on: as I420, or as JPEG, which is the recorded one
+ * if there is one and nothing has to be drawn. Errors of frames.h, explained. */
 int export_picture_i420(struct export *export, const struct index_row *row,
+			struct frames_picture *picture);
+int export_picture_jpeg(struct export *export, const struct index_row *row,
 			struct frames_picture *picture);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
-#include "workers/media/jpeg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,26 +25,13 @@ static int fail_errno(struct export *export, const char *what)
 static int frames_begin(struct export *export, const struct index_row *first)
 {
 	(void)first;
-	export->coded = export->call->annotate ? "jpeg" : "copied";
-	export->sink = jpeg_encoder_create();
-	return export->sink ? 0 : export_explain(export, TROUPE_E_MEMORY, export->format->name);
+	export->coded = "copied";
+	return 0;
 }
 
 static void frames_end(struct export *export)
 {
-	jpeg_encoder_destroy(export->sink);
-}
-
-static int show(struct export *export, const struct index_row *row, struct frames_picture *picture)
-{
-	int rc;
-	if (!export->call->annotate)
-		return frames_show_jpeg(export->frames, row, EXPORT_JPEG_QUALITY, picture);
-	rc = export_picture_i420(export, row, picture);
-	return rc < 0 ? rc
-		      : jpeg_encode_i420(export->sink, picture->i420, picture->width,
-					 picture->height, EXPORT_JPEG_QUALITY, &picture->jpeg,
-					 &picture->jpeg_bytes);
+	(void)export;
 }
 
 static bool write_whole(int fd, const uint8_t *bytes, size_t size)
@@ -87,11 +73,9 @@ static int frames_put(struct export *export, const struct index_row *row)
 {
 	struct frames_picture picture;
 	char path[PATH_MAX + 128];
-	int rc = show(export, row, &picture);
+	int rc = export_picture_jpeg(export, row, &picture);
 	if (rc < 0)
-		return export_explain(export, rc, frames_error(export->frames));
-	if (row->record.coding != CODING_JPEG)
-		export->coded = "jpeg";
+		return rc;
 	film_clock_next(&export->clock, &row->record);
 	snprintf(path, sizeof(path), "%s/%s-%" PRIu64 "-%08" PRIu64 ".jpg", export->out.part,
 		 row->record.stream, row->record.run, row->record.seq);
@@ -121,8 +105,8 @@ enum column_kind { U32, U64, I64, F32, TEXT, MARK };
 
 struct column {
 	const char *name;
-	enum column_kind kind;
 	size_t at; /* in struct index_row */
+	enum column_kind kind;
 	uint32_t mark;
 };
 
@@ -132,37 +116,37 @@ struct column {
 
 /* The names of schemas/recording.sql. */
 static const struct column columns[] = {
-	{"run", U64, RECORD(run), 0},
-	{"stream", TEXT, RECORD(stream), 0},
-	{"seq", U64, RECORD(seq), 0},
-	{"ordinal", U64, RECORD(ordinal), 0},
-	{"segment", U32, ROW(segment), 0},
-	{"offset", U64, ROW(offset), 0},
-	{"length", U32, ROW(length), 0},
-	{"coding", U32, RECORD(coding), 0},
-	{"coded_at", U64, ROW(coded_at), 0},
-	{"coded_bytes", U32, RECORD(coded_bytes), 0},
-	{"width", U32, RECORD(width), 0},
-	{"height", U32, RECORD(height), 0},
-	{"pts", I64, RECORD(pts), 0},
-	{"captured", I64, RECORD(captured), 0},
-	{"captured_wall", I64, RECORD(captured_wall), 0},
-	{"published", I64, RECORD(published), 0},
-	{"claimed", I64, RECORD(claimed), 0},
-	{"finished", I64, RECORD(finished), 0},
-	{"stored", I64, ROW(stored), 0},
-	{"source_index", U64, RECORD(source_index), 0},
-	{"label", TEXT, RECORD(label), 0},
-	{"prediction", TEXT, RECORD(prediction), 0},
-	{"probability", F32, RECORD(probability), 0},
-	{"model_version", U64, RECORD(model_version), 0},
-	{"motion", F32, RECORD(motion), 0},
-	{"drops_no_slot", U32, DROPS(DROP_NO_SLOT), 0},
-	{"drops_device", U32, DROPS(DROP_DEVICE), 0},
-	{"drops_damaged", U32, DROPS(DROP_DAMAGED), 0},
-	{"drops_size", U32, DROPS(DROP_SIZE), 0},
-	{"bypassed", MARK, RECORD(marks), MARK_BYPASSED},
-	{"quarantined", MARK, RECORD(marks), MARK_QUARANTINED},
+	{"run", RECORD(run), U64, 0},
+	{"stream", RECORD(stream), TEXT, 0},
+	{"seq", RECORD(seq), U64, 0},
+	{"ordinal", RECORD(ordinal), U64, 0},
+	{"segment", ROW(segment), U32, 0},
+	{"offset", ROW(offset), U64, 0},
+	{"length", ROW(length), U32, 0},
+	{"coding", RECORD(coding), U32, 0},
+	{"coded_at", ROW(coded_at), U64, 0},
+	{"coded_bytes", RECORD(coded_bytes), U32, 0},
+	{"width", RECORD(width), U32, 0},
+	{"height", RECORD(height), U32, 0},
+	{"pts", RECORD(pts), I64, 0},
+	{"captured", RECORD(captured), I64, 0},
+	{"captured_wall", RECORD(captured_wall), I64, 0},
+	{"published", RECORD(published), I64, 0},
+	{"claimed", RECORD(claimed), I64, 0},
+	{"finished", RECORD(finished), I64, 0},
+	{"stored", ROW(stored), I64, 0},
+	{"source_index", RECORD(source_index), U64, 0},
+	{"label", RECORD(label), TEXT, 0},
+	{"prediction", RECORD(prediction), TEXT, 0},
+	{"probability", RECORD(probability), F32, 0},
+	{"model_version", RECORD(model_version), U64, 0},
+	{"motion", RECORD(motion), F32, 0},
+	{"drops_no_slot", DROPS(DROP_NO_SLOT), U32, 0},
+	{"drops_device", DROPS(DROP_DEVICE), U32, 0},
+	{"drops_damaged", DROPS(DROP_DAMAGED), U32, 0},
+	{"drops_size", DROPS(DROP_SIZE), U32, 0},
+	{"bypassed", RECORD(marks), MARK, MARK_BYPASSED},
+	{"quarantined", RECORD(marks), MARK, MARK_QUARANTINED},
 };
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 

@@ -6,7 +6,6 @@
 #include "tools/troupe/export_copy.h"
 #include "tools/troupe/interrupt.h"
 #include "workers/media/h264.h"
-#include "workers/media/jpeg.h"
 #include "workers/media/movie.h"
 
 #include <inttypes.h>
@@ -25,7 +24,6 @@ struct film {
 	struct movie *movie;
 	const struct h264_module *h264; /* NULL: nothing is encoded as H.264 */
 	struct h264_encoder *encoder;
-	struct jpeg_encoder *jpeg;
 	struct export_copy copy;
 	bool copies; /* the recorded H.264 as it is */
 	uint32_t width, height;
@@ -121,7 +119,6 @@ static void film_end(struct export *export)
 		film->h264->encoder_destroy(film->encoder);
 	if (film->movie)
 		film->module->destroy(film->movie);
-	jpeg_encoder_destroy(film->jpeg);
 	export_copy_finish(&film->copy);
 	free(film);
 }
@@ -190,9 +187,8 @@ static int encode(struct export *export, struct film *film, const struct index_r
 {
 	struct frames_picture picture;
 	int rc = export_picture_i420(export, row, &picture);
-	if (rc < 0)
-		return export_explain(export, rc, frames_error(export->frames));
-	rc = check_size(export, film, &picture);
+	if (rc == 0)
+		rc = check_size(export, film, &picture);
 	if (rc < 0)
 		return rc;
 	int64_t at = film_clock_next(&export->clock, &row->record);
@@ -237,10 +233,8 @@ static int mjpeg_begin(struct export *export, const struct index_row *first)
 	struct film *film = film_create(export);
 	if (!film)
 		return TROUPE_E_MEMORY;
-	export->coded = export->call->annotate ? "jpeg" : "copied";
-	film->jpeg = jpeg_encoder_create();
-	int rc = film->jpeg ? film_size(export, film, first)
-			    : export_explain(export, TROUPE_E_MEMORY, "mjpeg");
+	export->coded = "copied";
+	int rc = film_size(export, film, first);
 	return rc < 0 ? rc : open_movie(export, film, MOVIE_JPEG, first);
 }
 
@@ -248,23 +242,11 @@ static int mjpeg_put(struct export *export, const struct index_row *row)
 {
 	struct film *film = export->sink;
 	struct frames_picture picture;
-	int rc;
-	if (export->call->annotate) {
-		rc = export_picture_i420(export, row, &picture);
-		if (rc == 0)
-			rc = jpeg_encode_i420(film->jpeg, picture.i420, picture.width,
-					      picture.height, EXPORT_JPEG_QUALITY, &picture.jpeg,
-					      &picture.jpeg_bytes);
-	} else {
-		rc = frames_show_jpeg(export->frames, row, EXPORT_JPEG_QUALITY, &picture);
-	}
-	if (rc < 0)
-		return export_explain(export, rc, frames_error(export->frames));
-	rc = check_size(export, film, &picture);
+	int rc = export_picture_jpeg(export, row, &picture);
+	if (rc == 0)
+		rc = check_size(export, film, &picture);
 	if (rc < 0)
 		return rc;
-	if (row->record.coding != CODING_JPEG)
-		export->coded = "jpeg";
 	int64_t at = film_clock_next(&export->clock, &row->record);
 	rc = film->module->put(film->movie, &(struct movie_packet){
 						    .data = picture.jpeg,

@@ -28,29 +28,33 @@ static void amount_text(uint64_t amount, const char *unit, char *out, size_t siz
 		human_bytes(amount, out, size);
 }
 
-/* " · 12 s left"; nothing while that cannot be known. */
-static void left_text(uint64_t done, uint64_t total, int64_t elapsed, char *out, size_t size)
+/* ", 312 frames/s, 12 s left"; nothing while that cannot be known. Of bytes the time says enough.
+ */
+static void pace_text(uint64_t done, uint64_t total, const char *unit, int64_t elapsed, char *out,
+		      size_t size)
 {
 	char span[32];
 	out[0] = '\0';
 	if (elapsed < GUESS_AFTER || done == 0 || done >= total)
 		return;
-	double left = (double)elapsed * (double)(total - done) / (double)done;
+	double pace = (double)done / (double)elapsed, left = (double)(total - done) / pace;
+	int n = unit ? snprintf(out, size, ", %.0f %s/s", pace * (double)NS_PER_S, unit) : 0;
 	if (left < (double)INT64_MAX / 2)
-		snprintf(out, size, ", %s left", human_span((int64_t)left, span, sizeof(span)));
+		snprintf(out + n, size - (size_t)n, ", %s left",
+			 human_span((int64_t)left, span, sizeof(span)));
 }
 
 char *progress_text(const char *what, uint64_t done, uint64_t total, const char *unit,
 		    int64_t elapsed, int columns, char *out, size_t size)
 {
-	char some[32], all[32], left[64], words[PROGRESS_TEXT], bar[BAR_WIDEST + 1];
+	char some[32], all[32], pace[96], words[PROGRESS_TEXT], bar[BAR_WIDEST + 1];
 	done = done < total ? done : total;
 	double part = total ? (double)done / (double)total : 0;
 	amount_text(done, unit, some, sizeof(some));
 	amount_text(total, unit, all, sizeof(all));
-	left_text(done, total, elapsed, left, sizeof(left));
+	pace_text(done, total, unit, elapsed, pace, sizeof(pace));
 	int length = snprintf(words, sizeof(words), "%3d %%  %s of %s%s%s%s", (int)(part * 100),
-			      some, all, unit ? " " : "", unit ? unit : "", left);
+			      some, all, unit ? " " : "", unit ? unit : "", pace);
 	int room = columns - 1 - length - (int)strlen(what) - 6;
 	if (room < BAR_LEAST) {
 		snprintf(out, size, "%s %.*s", what,
