@@ -2,18 +2,19 @@
  *
  * A trial is a folder, in half of them with a recording of the previous version, and a few lives of
  * a storer in it (recorder.h, as the storer uses it); one stream comes as JPEG, one as H.264. Each
- * opens the recording, which is recovery, takes and commits frames, and ends or is killed between
- * any two changes to the disk; in some lives writes and syncs fail. Then the power is cut at points
- * of the trial's log, also within a recovery, and each folder that may be left (disk.h) is the
- * beginning of a new trial, up to three cuts deep. Every recovery is judged (recordings.h). The
- * same seed does the same, but for the times that are written down. Exit 1: something was wrong, a
- * line WRONG says what and where. */
+ * opens the recording, which is recovery, takes and commits frames, in some lives lets the oldest
+ * go between two commits, and ends or is killed between any two changes to the disk; in some lives
+ * writes and syncs fail. Then the power is cut at points of the trial's log, also within a
+ * recovery, and each folder that may be left (disk.h) is the beginning of a new trial, up to three
+ * cuts deep. Every recovery is judged (recordings.h). The same seed does the same, but for the
+ * times that are written down. Exit 1: something was wrong, a line WRONG says what and where. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/power/disk.h"
 #include "tests/power/recordings.h"
 #include "tests/unit/recording_rig.h"
 #include "workers/storer/recorder.h"
+#include "workers/storer/retention.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -26,6 +27,7 @@
 #define SEGMENT_BYTES 24000
 #define LOG_PAGES     20 /* of SQLite, until it is checkpointed */
 #define LINE	      512
+#define STEPS	      6 /* of what lets the oldest go, after a commit, at most */
 
 struct options {
 	uint64_t seed, points;
@@ -90,8 +92,40 @@ static void take(struct trial *trial, struct recorder *recorder, uint64_t taken[
 		taken[stream]++;
 }
 
+static int end_segment(void *arg, uint32_t segment)
+{
+	return recorder_end_segment(arg, segment);
+}
+
+/* Lets all go but the newest of each stream, or nothing (NULL). */
+static struct retention *begin_retention(struct trial *trial, struct recorder *recorder)
+{
+	struct retention *retention = NULL;
+	const struct retention_options options = {.index = recorder_index(recorder),
+						  .segments = recorder_segments(recorder),
+						  .run = run_number(trial->run),
+						  .all = {.bytes = 1},
+						  .end = end_segment,
+						  .arg = recorder};
+
+	if (chance_below(&trial->chance, 2) == 0 || retention_create(&retention, &options) < 0)
+		return NULL;
+	for (unsigned i = 0; i < STREAMS; i++)
+		(void)retention_stream(retention, stream_name(i), (struct keep_limit){0});
+	return retention;
+}
+
+/* What fails is tried again. */
+static void let_go(struct trial *trial, struct retention *retention)
+{
+	for (uint64_t n = chance_below(&trial->chance, STEPS); retention != NULL && n-- > 0;)
+		if (!trial->disk.dead)
+			(void)retention_step(retention);
+}
+
 static void record_frames(struct trial *trial, struct recorder *recorder)
 {
+	struct retention *retention = begin_retention(trial, recorder);
 	uint64_t commits =
 		chance_below(&trial->chance, 3) > 0 ? chance_below(&trial->chance, 10) : 0;
 	uint64_t taken[STREAMS];
@@ -106,7 +140,9 @@ static void record_frames(struct trial *trial, struct recorder *recorder)
 			promise_now(trial, recorder, taken);
 		else
 			take_again(recorder, taken);
+		let_go(trial, retention);
 	}
+	retention_destroy(retention);
 }
 
 /* Opens and adds the streams; NULL: `why` says why not. */

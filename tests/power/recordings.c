@@ -78,7 +78,17 @@ static bool same_row(const struct record *row, const uint8_t *coded, const struc
 	return same_frame(&whole, coded, wanted, wanted_coded);
 }
 
-/* Frames 1 … n of one stream, all as they were made; -1: not. */
+/* Up to which number the frames of a stream went, the oldest first. */
+static uint64_t gone(struct recording *recording, uint64_t run, const char *stream)
+{
+	struct index_range range;
+
+	if (recording_next_forgotten(recording, run, stream, 0, &range) < 0)
+		return 0;
+	return range.first_seq == 1 ? range.last_seq : 0;
+}
+
+/* Frames 1 … n of one stream, all that have not gone as they were made; -1: not. */
 static int64_t judge_stream(struct recording *recording, unsigned run, unsigned stream, char *why,
 			    size_t why_size)
 {
@@ -87,7 +97,7 @@ static int64_t judge_stream(struct recording *recording, unsigned run, unsigned 
 	const uint8_t *coded;
 	struct index_row row;
 	uint32_t segment = 0;
-	uint64_t seq = 0;
+	uint64_t seq = gone(recording, run_number(run), stream_name(stream));
 
 	while (recording_next(recording, run_number(run), stream_name(stream), seq, &row) == 0) {
 		int rc = recording_read(recording, &row, &record, &coded);
@@ -122,7 +132,8 @@ static int64_t judge_old(struct recording *recording, const struct promise *prom
 
 		if (recording_tally(recording, RIG_RUN, stream_name(i), &tally) == 0 &&
 		    tally.frames == promise->old &&
-		    recording_find(recording, RIG_RUN, stream_name(i), promise->old, &row) == 0)
+		    (gone(recording, RIG_RUN, stream_name(i)) == promise->old ||
+		     recording_find(recording, RIG_RUN, stream_name(i), promise->old, &row) == 0))
 			continue;
 		snprintf(why, why_size, "frames of the previous version are lost: %s has %" PRIu64,
 			 stream_name(i), tally.frames);

@@ -298,7 +298,7 @@ static int decide(struct retention *retention)
 	return rc < 0 ? rc : act(retention, keep_next(&rules, &retention->stock.keep));
 }
 
-static int step(struct retention *retention)
+int retention_step(struct retention *retention)
 {
 	return retention->state.going == 0 ? decide(retention) : go_on(retention);
 }
@@ -320,7 +320,7 @@ int64_t retention_tick(struct retention *retention, bool grown)
 	while (begun < end && begun >= next_step(retention)) {
 		int64_t now;
 
-		state->error = step(retention);
+		state->error = retention_step(retention);
 		now = clock_now();
 		if (state->error < 0)
 			retention->earliest = retention->latest = now + RETRY_AFTER;

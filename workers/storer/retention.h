@@ -48,6 +48,9 @@ void retention_destroy(struct retention *retention); /* NULL is fine */
 /* A stream that is recorded now, and its own limits. */
 int retention_stream(struct retention *retention, const char *name, struct keep_limit limit);
 
+/* One step, whatever the time: looks what goes next, or does something for what is going. */
+int retention_step(struct retention *retention);
+
 /* Works for a few milliseconds at most, or for one step if that takes longer. `grown`: there was a
  * commit since the last call. Returns when it wants to be called again, monotonic ns. */
 int64_t retention_tick(struct retention *retention, bool grown);
