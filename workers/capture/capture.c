@@ -492,10 +492,11 @@ static void capture_dump(struct worker *w, void *self, FILE *out)
 		info->live ? ", live" : "");
 	if (c->source->table->dump)
 		c->source->table->dump(c->source, out);
-	if (c->passes)
+	if (c->passes) {
 		fprintf(out,
 			"passthrough: %" PRIu64 " frames as they came, %" PRIu64 " to be JPEG\n",
 			c->with_unit, c->without_unit);
+	}
 	if (!c->peeked)
 		return;
 	fprintf(out, "next frame: %" PRIu64 " at %.3f s%s\n", c->next.index,
