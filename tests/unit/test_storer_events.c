@@ -274,10 +274,12 @@ static void resumed_is_the_same(void **state)
 		flush(&scene);
 		events_finish(&scene.events);
 		events_init(&scene.events, &rules);
-		for (int i = 0; i < catalogue->n; i++)
-			if (catalogue->events[i].open)
-				assert_int_equal(events_adopt(&scene.events, &catalogue->events[i]),
-						 0);
+		for (int i = 0; i < catalogue->n; i++) {
+			struct event *event = &catalogue->events[i];
+
+			if (event->open)
+				assert_int_equal(events_adopt(&scene.events, event), 0);
+		}
 		take(&scene, &records[cut - 1]); /* taken again: nothing changes */
 		for (uint64_t i = cut; i < 90; i++)
 			take(&scene, &records[i]);

@@ -73,7 +73,7 @@ static int64_t recorded_ns(const struct search *search)
 /* Some stretch within what is recorded. */
 static void choose_times(struct search *search, int minutes, int64_t *from, int64_t *to)
 {
-	int64_t length = minutes * 60 * NS_PER_S, room = recorded_ns(search) - length;
+	int64_t length = INT64_C(60) * minutes * NS_PER_S, room = recorded_ns(search) - length;
 	search->dice = search->dice * 6364136223846793005u + 1442695040888963407u;
 	*to = search->plan.last_wall -
 	      (room > 0 ? (int64_t)((search->dice >> 1) % (uint64_t)room) : 0);
@@ -135,10 +135,10 @@ static int start_program(struct search *search)
 					 &status);
 	if (rc == 0 && status != 0)
 		rc = TROUPE_E_STATE;
+	if (rc == TROUPE_E_AGAIN)
+		return rc;
 	if (rc < 0)
-		return rc == TROUPE_E_AGAIN ? rc
-					    : bench_error(search->bench, rc,
-							  "find: the program: %s", error_text(rc));
+		return bench_error(search->bench, rc, "find: the program: %s", error_text(rc));
 	return samples_add(&search->program, (double)(clock_now() - begun) / (double)NS_PER_MS);
 }
 
@@ -174,9 +174,10 @@ static int add_figures(struct search *search)
 		figure_take(&figure, took);
 		figure.extra[0] = (struct figure_extra){"million frames",
 							(double)search->plan.frames / 1e6, ""};
-		if (!program)
+		if (!program) {
 			figure.extra[1] = (struct figure_extra){
 				"spans", (double)search->found[i] / (double)figure.n, ""};
+		}
 		rc = figure_add(search->bench, &figure);
 	}
 	return rc;

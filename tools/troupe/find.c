@@ -180,7 +180,7 @@ static int add_what_is_left(struct finding *finding, struct span span, struct sp
 	while ((rc = recording_next_forgotten(recording, span.run, span.stream, range.first_seq,
 					      &range)) == 0 &&
 	       range.first_seq <= span.last_seq) {
-		struct index_row row;
+		struct index_row row = {0};
 		if (range.last_seq < span.first_seq)
 			continue;
 		rc = add_before(finding, &span, range.first_seq, out);

@@ -28,14 +28,16 @@ static bool read_times(struct finding *finding, const struct call *call)
 		return false;
 	finding->from = from.first;
 	finding->to = to.last;
-	if (call->from && finding->from > now)
+	if (call->from && finding->from > now) {
 		out_error("find: --from %s is still to come", call->from);
-	else if (finding->from > finding->to)
+		return false;
+	}
+	if (finding->from > finding->to) {
 		out_error("find: --to %s is before --from %s", call->to,
 			  call->from ? call->from : "");
-	else
-		return true;
-	return false;
+		return false;
+	}
+	return true;
 }
 
 static bool read_limit(const char *text, uint64_t *limit)

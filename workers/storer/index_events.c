@@ -335,10 +335,11 @@ int index_explain_events(struct index *index, const struct event_query *query, i
 
 	if (statement == NULL)
 		return index_fail(index);
-	if (asked != NULL)
+	if (asked != NULL) {
 		rc = sqlite3_prepare_v2(index->db, asked, -1, &plan, NULL) == SQLITE_OK
 			     ? 0
 			     : index_fail(index);
+	}
 	if (rc == 0)
 		line(arg, text);
 	while (rc == 0 && sqlite3_step(plan) == SQLITE_ROW)

@@ -70,8 +70,8 @@ struct record {
 	uint32_t marks; /* enum mark */
 	uint32_t coded_bytes;
 	uint32_t coding; /* enum record_coding */
-	int64_t dts;	 /* H.264: decode time, ns; 0 for JPEG */
 	uint32_t lacks;	 /* H.264: frames that have to follow; 0 for JPEG */
+	int64_t dts;	 /* H.264: decode time, ns; 0 for JPEG */
 };
 
 /* Bytes of a record's header: where its coded bytes begin. */

@@ -17,10 +17,11 @@ void told_note(struct event_notes *notes, const Troupe__Happened *told)
 	if (event.kind == N_EVENT_KINDS || event_of_frames(event.kind))
 		return;
 	snprintf(event.stream, sizeof(event.stream), "%s", told->stream);
-	if (event.kind == EVENT_DIED)
+	if (event.kind == EVENT_DIED) {
 		snprintf(event.what, sizeof(event.what), "%.31s: %.120s", told->worker,
 			 told->cause);
-	else
+	} else {
 		snprintf(event.what, sizeof(event.what), "%.150s", told->cause);
+	}
 	event_notes_add(notes, &event);
 }
