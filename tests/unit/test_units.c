@@ -469,7 +469,7 @@ static void test_key_units_get_their_parameters(void **state)
 	avformat_close_input(&format);
 	assert_int_equal(units_create(&units, said, 1), 0);
 	size_t sets = (size_t)said->extradata_size;
-	for (size_t i = 0; i < FRAMES; i++) {
+	for (size_t i = 0; i < FRAMES && packets.at[i].bytes; i++) {
 		const struct piece *piece = &packets.at[i];
 		bool key = i % GOP == 0;
 		size_t at = key ? find_idr(piece) : 0, size = piece->size - at;
