@@ -244,7 +244,7 @@ static void one_sync_fails_and_then_death(void **state)
 		recorder_close(recorder);
 	}
 	for (int i = 0; i < STREAMS; i++)
-		expect_stream(*state, make_frame, i, 5 * STREAMS);
+		expect_stream(*state, make_frame, i, UINT64_C(5) * STREAMS);
 	expect_clean(*state);
 }
 
@@ -275,7 +275,7 @@ static void killed_between_syncs(void **state)
 		recorder_close(recorder);
 	}
 	for (int i = 0; i < STREAMS; i++)
-		expect_stream(*state, make_frame, i, 3 * (STREAMS + 1));
+		expect_stream(*state, make_frame, i, UINT64_C(3) * (STREAMS + 1));
 	expect_clean(*state);
 }
 

@@ -298,7 +298,7 @@ static int too_new(struct index *index, int64_t version)
 
 static int check_readable(struct index *index)
 {
-	int64_t version;
+	int64_t version = 0;
 	int rc = read_version(index, &version);
 
 	if (rc < 0 || version == INDEX_VERSION)
@@ -314,7 +314,7 @@ static int check_readable(struct index *index)
 
 static int check_writable(struct index *index, bool *made, folder_waiting_fn *waiting, void *arg)
 {
-	int64_t version;
+	int64_t version = 0;
 	int rc = read_version(index, &version);
 
 	*made = rc == 0 && version == 0;

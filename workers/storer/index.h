@@ -21,10 +21,10 @@ struct index;
 struct index_row {
 	struct record record;
 	uint32_t segment;
+	uint32_t length;
 	uint64_t offset;   /* of the record in the segment */
 	uint64_t coded_at; /* of its coded bytes in the segment */
-	uint32_t length;
-	int64_t stored; /* monotonic ns: when the disk had it */
+	int64_t stored;	   /* monotonic ns: when the disk had it */
 };
 
 /* Only an open segment may end with records that the index does not vouch for. A doomed one is

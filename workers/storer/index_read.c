@@ -257,13 +257,14 @@ int64_t index_spans(struct index *index, const char *stream, int64_t from, int64
 	sqlite3_bind_int64(statement, 2, from);
 	sqlite3_bind_int64(statement, 3, to);
 	while ((rc = index_step(index, statement)) == 1) {
-		if ((size_t)n < max)
+		if ((size_t)n < max) {
 			spans[n] = (struct index_span){
 				.run = (uint64_t)sqlite3_column_int64(statement, 0),
 				.first = (uint64_t)sqlite3_column_int64(statement, 1),
 				.last = (uint64_t)sqlite3_column_int64(statement, 2),
 				.frames = (uint64_t)sqlite3_column_int64(statement, 3),
 			};
+		}
 		n++;
 	}
 	return rc < 0 ? rc : n;

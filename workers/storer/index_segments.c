@@ -315,7 +315,7 @@ static bool adjoin(const struct index_range *left, const struct index_range *rig
 
 int index_add_forgotten(struct index *index, const struct index_range *range)
 {
-	struct index_range all = *range, beside;
+	struct index_range all = *range, beside = {0};
 	int rc = range_beside(index, RANGE_BEFORE, all.run, all.stream, all.first_seq, &beside);
 
 	if (rc > 0 && adjoin(&beside, &all)) {
@@ -364,12 +364,12 @@ static int ranges_of(struct index *index, uint32_t segment, const char *why,
 /* Frames go, ranges come. Returns how many frames. */
 static int forget_frames(struct index *index, uint32_t segment, const char *why)
 {
-	struct index_range *ranges;
+	struct index_range *ranges = NULL;
 	int count = ranges_of(index, segment, why, &ranges);
 	int rc = count < 0 ? count : run_cut(index, CUT_SEGMENT, segment, 0);
 	int frames = sqlite3_changes(index->db);
 
-	for (int i = 0; rc == 0 && i < count; i++)
+	for (int i = 0; rc == 0 && ranges != NULL && i < count; i++)
 		rc = index_add_forgotten(index, &ranges[i]);
 	free(ranges);
 	return rc < 0 ? rc : frames;

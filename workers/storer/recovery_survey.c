@@ -48,11 +48,11 @@ static int look_at_file(struct rescue *rescue, struct patient *patient)
 	if (patient->known)
 		return 0;
 	patient->why = segment_open(&reader, rescue->segments, patient->segment.number);
+	if (patient->why == TROUPE_E_TRUNCATED || patient->why == TROUPE_E_CORRUPT ||
+	    patient->why == TROUPE_E_SCHEMA)
+		return 0;
 	if (patient->why < 0)
-		return patient->why == TROUPE_E_TRUNCATED || patient->why == TROUPE_E_CORRUPT ||
-				       patient->why == TROUPE_E_SCHEMA
-			       ? 0
-			       : patient->why;
+		return patient->why;
 	memcpy(patient->segment.stream, reader.header.stream, NAME_SIZE);
 	patient->segment.replaces = reader.header.replaces;
 	patient->segment.created_wall = reader.header.created_wall;
@@ -137,7 +137,7 @@ static int mark_lasts(struct rescue *rescue)
 			at++;
 		if (at < n_seen)
 			continue;
-		more = realloc(seen, (n_seen + 1) * sizeof(*seen));
+		more = realloc(seen, (n_seen + 1) * sizeof(struct patient *));
 		if (more == NULL) {
 			rc = TROUPE_E_MEMORY;
 			break;
