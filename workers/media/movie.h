@@ -41,7 +41,8 @@ struct movie_module {
 		      char *why, size_t why_size);
 	/* Adds a frame, which is copied or written. The parameter sets of H.264 are those of the
 	 * first packet, which is a key picture. TROUPE_E_UNSUPPORTED: a later key picture has
-	 * others, or the first has none; TROUPE_E_NO_SPACE, TROUPE_E_IO, … */
+	 * others, or the first has none, or they are of what not every player decodes;
+	 * TROUPE_E_NO_SPACE, TROUPE_E_IO, … */
 	int (*put)(struct movie *movie, const struct movie_packet *packet);
 	/* Ends the file: whole only if this returned 0. */
 	int (*finish)(struct movie *movie);

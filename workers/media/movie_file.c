@@ -154,6 +154,14 @@ static int write_header(struct movie *movie)
 	return rc;
 }
 
+/* 4:2:0 in 8 bits, which all players decode: baseline, main, extended and high profile. The first
+ * set is the sequence's, and its profile stands behind the start code and the unit's header. */
+static bool plays_everywhere(const uint8_t *parameters, size_t size)
+{
+	uint8_t profile = size > 5 ? parameters[5] : 0;
+	return profile == 66 || profile == 77 || profile == 88 || profile == 100;
+}
+
 /* Keeps the parameter sets of a key picture as the film's, or finds that they are the same. */
 static int take_parameters(struct movie *movie, const struct movie_packet *packet)
 {
@@ -165,7 +173,7 @@ static int take_parameters(struct movie *movie, const struct movie_packet *packe
 					  memcmp(coded->extradata, movie->unit, size) == 0);
 		return same ? 0 : TROUPE_E_UNSUPPORTED;
 	}
-	if (size == 0)
+	if (!plays_everywhere(movie->unit, size))
 		return TROUPE_E_UNSUPPORTED;
 	coded->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
 	if (!coded->extradata)
