@@ -70,6 +70,14 @@ class Recording:
     def rows(self, run):
         return self.catalogue.execute("SELECT * FROM frames WHERE run = ? ORDER BY stream, seq", (run,))
 
+    def gone(self, run):
+        """Up to which frame a run was forgotten, by the rule that the oldest goes first."""
+        ranges = self.catalogue.execute("SELECT first_seq, last_seq FROM forgotten WHERE run = ? ORDER BY first_seq",
+                                        (run,)).fetchall()
+        check(not ranges or len(ranges) == 1 and ranges[0][0] == 1, "run %d: not the oldest went: %s" % (
+            run, [tuple(r) for r in ranges]))
+        return ranges[0][1] if ranges else 0
+
     def coded(self, row):
         number = row["segment"]
         if number not in self.segments:
@@ -98,10 +106,10 @@ def numbers_shown(pipeline):
 
 
 def check_run(ours, run, reference, dropping=False, coded=True):
-    """Each frame of a run once, in order, equal to the reference's of the same place in the source. A source that
-    drops has counted what is missing. Returns the rows."""
+    """Each frame of a run that has not been forgotten once, in order, equal to the reference's of the same place in
+    the source. A source that drops has counted what is missing. Returns the rows."""
     rows, dropped = ours.rows(run).fetchall(), 0
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, ours.gone(run) + 1):
         check(row["seq"] == number, "run %d: after frame %d comes frame %d" % (run, number - 1, row["seq"]))
         dropped += row["drops_no_slot"] + row["drops_device"] if dropping else 0
         check(row["source_index"] + 1 == number + dropped, "run %d, frame %d: is number %d of the source, and %d "
