@@ -19,6 +19,7 @@ troupe_unit_test(test_storer_streams SOURCES test_storer_streams.c disk_faults.c
 troupe_unit_test(test_storer_recovery SOURCES test_storer_recovery.c LINK recording_rig)
 troupe_unit_test(test_storer_verify SOURCES test_storer_verify.c LINK recording_rig)
 troupe_unit_test(test_storer_flips SOURCES test_storer_flips.c LINK recording_rig PkgConfig::SQLITE)
+troupe_unit_test(test_storer_backup SOURCES test_storer_backup.c LINK recording_rig)
 troupe_unit_test(test_storer_repair SOURCES test_storer_repair.c LINK recording_rig)
 troupe_unit_test(test_storer_chain SOURCES test_storer_chain.c small_ledger.c LINK worker_storer)
 troupe_unit_test(test_storer_passthrough SOURCES test_storer_passthrough.c disk_faults.c LINK worker_storer recording_rig

@@ -340,10 +340,12 @@ static int finish(struct backup *backup)
 static int open_source(struct backup *backup)
 {
 	char path[BACKUP_PATH + 16];
-	int rc = index_open(&backup->from, backup->options->from, backup->why, backup->why_size);
+	char words[256] = "";
+	int rc = index_open(&backup->from, backup->options->from, words, sizeof(words));
 
 	if (rc < 0)
-		return rc;
+		return explain(backup, rc, "no recording in '%s': %s", backup->options->from,
+			       words);
 	snprintf(path, sizeof(path), "%.*s/" FOLDER_SEGMENTS, BACKUP_PATH, backup->options->from);
 	backup->segments = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (backup->segments < 0)
