@@ -273,6 +273,38 @@ static void they_take_far_less_space(void **state)
 	assert_true(after.bytes * 3 < before.bytes);
 }
 
+static void remove_index(const struct stage *stage)
+{
+	static const char *const tails[] = {"", "-wal", "-shm"};
+	char path[RIG_PATH + 32];
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		snprintf(path, sizeof(path), "%s/" INDEX_FILE "%s", stage->folder, tails[i]);
+		unlink(path);
+	}
+}
+
+/* The segments are the recording, whatever they are coded in. */
+static void an_index_made_anew_knows_them(void **state)
+{
+	struct stage *stage = *state;
+
+	stage->recorder = rig_open(stage->folder, RIG_RUN, A_SEGMENT);
+	record(stage, 1, FRAMES, 0);
+	begin(stage, 0);
+	turn_until_done(stage, NULL);
+	uint32_t coded = count_segments(stage, CODING_H264, SEGMENT_CLOSED);
+	archive_stop(stage->archive);
+	recorder_close(stage->recorder);
+	remove_index(stage);
+	stage->recorder = rig_open(stage->folder, RIG_RUN, A_SEGMENT);
+	record(stage, FRAMES + 1, FRAMES + 5, 0);
+	assert_int_equal(count_segments(stage, CODING_H264, SEGMENT_CLOSED), coded);
+	expect_known_files(stage);
+	expect_all(stage, FRAMES + 5);
+	expect_whole(stage);
+}
+
 /* What a reader holds may be from before the swap. */
 static void a_frame_that_has_moved_is_found(void **state)
 {
@@ -387,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(old_segments_are_coded_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(they_take_far_less_space, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_index_made_anew_knows_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_frame_that_has_moved_is_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_coded_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(children_that_die_are_followed_by_others, set_up,
