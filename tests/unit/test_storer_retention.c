@@ -1,5 +1,6 @@
 /* A recording that is kept within its limits: what goes, in which order, and what a death in
  * between leaves. */
+#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/unit/recording_rig.h"
 #include "workers/storer/index_keep.h"
@@ -161,6 +162,56 @@ static void newest_stays_until_it_has_a_successor(void **state)
 	recorder_close(recorder);
 }
 
+/* ---- ages ---- */
+
+#define LONG_AGO INT64_C(1000000000000) /* wall: 1970 */
+
+static struct retention_state work_by_age(struct recorder *recorder, int64_t age)
+{
+	struct retention *retention;
+	struct retention_state state;
+	const struct retention_options options = {.index = recorder_index(recorder),
+						  .segments = recorder_segments(recorder),
+						  .run = RIG_RUN,
+						  .all = {.age = age},
+						  .end = end_segment,
+						  .arg = recorder};
+
+	assert_int_equal(retention_create(&retention, &options), 0);
+	assert_int_equal(retention_stream(retention, RIG_STREAM, (struct keep_limit){0}), 0);
+	state = work(retention);
+	retention_destroy(retention);
+	return state;
+}
+
+/* By the clock on the wall all of it is decades old, in this boot and in an earlier one; by the
+ * monotonic clock it is as old as the machine is up, or as the other boot lasted. */
+static void by_the_clock_on_the_wall_it_would_go(void **state)
+{
+	struct recorder *recorder = fill(*state);
+	int64_t up = clock_now();
+	char sql[160];
+
+	snprintf(sql, sizeof(sql), "UPDATE frames SET captured = %lld + seq, captured_wall = %lld",
+		 (long long)up, (long long)LONG_AGO);
+	rig_sql(*state, sql);
+	assert_int_equal(work_by_age(recorder, 3600 * NS_PER_S).gone, 0);
+	rig_sql(*state, "UPDATE runs SET boot = 'another'");
+	assert_int_equal(work_by_age(recorder, 3600 * NS_PER_S).gone, 0);
+	rig_sql(*state, "UPDATE runs SET boot = ''");
+	assert_int_equal(work_by_age(recorder, 3600 * NS_PER_S).gone, 0);
+	/* The other way round: the wall clock says that it is from this very moment. */
+	recorder_close(recorder);
+	recorder = rig_open(*state, RIG_RUN + 1, SEGMENT_BYTES);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE frames SET captured = 1, captured_wall = %lld; "
+		 "UPDATE runs SET boot = (SELECT boot FROM runs WHERE run = %llu)",
+		 (long long)clock_wall(), (unsigned long long)RIG_RUN + 1);
+	rig_sql(*state, sql);
+	assert_true(work_by_age(recorder, up / 2).gone > 10);
+	recorder_close(recorder);
+}
+
 /* ---- deaths in between: what the next start finds ---- */
 
 static void expect_finished(const char *folder, uint64_t gone)
@@ -255,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(oldest_goes_until_the_limit_holds),
 		TEST(newest_stays_until_it_has_a_successor),
+		TEST(by_the_clock_on_the_wall_it_would_go),
 		TEST(death_between_two_transactions),
 		TEST(death_before_unlinking),
 		TEST(death_after_unlinking),
