@@ -260,7 +260,7 @@ static void rest(struct retention *retention, struct keep_verdict verdict)
 static int act(struct retention *retention, struct keep_verdict verdict)
 {
 	const struct retention_options *options = &retention->options;
-	const struct keep_segment *segment = &retention->stock.keep.segments[verdict.which];
+	const struct keep_segment *segments = retention->stock.keep.segments;
 	int rc = 0;
 
 	switch (verdict.what) {
@@ -271,11 +271,11 @@ static int act(struct retention *retention, struct keep_verdict verdict)
 			retention->wanted_space = clock_now();
 			retention->state.low = true;
 		}
-		begin_to_go(retention, segment->number, verdict.why);
+		begin_to_go(retention, segments[verdict.which].number, verdict.why);
 		stock_remove(&retention->stock, verdict.which);
 		return 0;
 	case KEEP_CLOSE:
-		rc = options->end(options->arg, segment->number);
+		rc = options->end(options->arg, segments[verdict.which].number);
 		break;
 	default:
 		break;
