@@ -326,6 +326,34 @@ static void a_new_run_closes_all(void **state)
 	assert_int_equal(open, 1);
 }
 
+/* Who died while segments went leaves it to recovery, and with the frames go the spans that have
+ * none left. */
+static void what_goes_takes_its_events_along(void **state)
+{
+	struct recorder *recorder = open_with(*state, RIG_RUN, NULL);
+	struct found found;
+	struct index *index;
+	char why[256];
+
+	for (uint64_t seq = 1; seq <= 150; seq += 5) {
+		append(recorder, seq, seq + 4);
+		assert_int_equal(recorder_commit(recorder), 0);
+	}
+	recorder_close(recorder);
+	find(*state, EVENT_MOTION, WALL, WALL + 59 * FRAME, &found);
+	assert_int_equal(found.events[0].first_seq, 2);
+	assert_int_equal(index_open_writer(&index, *state, NULL, NULL, NULL, why, sizeof(why)), 0);
+	assert_int_equal(index_begin(index), 0);
+	assert_true(index_doom_segment(index, 1, "keep") > 8);
+	assert_int_equal(index_commit(index), 0);
+	index_close(index);
+	recorder_close(open_with(*state, RIG_RUN, NULL));
+	find(*state, EVENT_MOTION, WALL, WALL + 59 * FRAME, &found);
+	assert_int_equal(found.events[0].first_seq, 30);
+	find(*state, EVENT_RECORDED, WALL, WALL + 59 * FRAME, &found);
+	assert_int_equal(found.events[0].first_seq, 1); /* some of it is there */
+}
+
 static void says_what_there_is(void **state)
 {
 	struct recorder *recorder = open_with(*state, RIG_RUN, NULL);
@@ -390,6 +418,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_told, set_up, tear_down),
 		cmocka_unit_test(too_many_notes_keep_the_last),
 		cmocka_unit_test_setup_teardown(a_new_run_closes_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_goes_takes_its_events_along, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(says_what_there_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(questions_are_cheap, set_up, tear_down),
 	};

@@ -144,6 +144,12 @@ static const char *const sql[N_STATEMENTS] = {
 	[SAME_EVENT] = "SELECT " EVENT_COLUMNS " FROM events WHERE stream = ?1 AND kind = ?2 "
 		       "AND what = ?3 AND run = ?4 AND begun = ?5",
 	[NEXT_EVENT_STREAM] = "SELECT min(stream) FROM events WHERE stream > ?1",
+	/* Those that are open may still get frames. */
+	[FORGET_EVENTS] = "DELETE FROM events WHERE begun_wall BETWEEN ?1 AND ?2 AND "
+			  "first_seq > 0 AND NOT open AND (stream = ?3 OR ?3 = '') AND NOT EXISTS "
+			  "(SELECT 1 FROM frames f WHERE f.run = events.run AND "
+			  "f.stream = events.stream AND "
+			  "f.seq BETWEEN events.first_seq AND events.last_seq)",
 	[LACKS_EVENTS] = "SELECT EXISTS (SELECT 1 FROM frames) AND NOT EXISTS "
 			 "(SELECT 1 FROM events WHERE first_seq > 0)",
 	[NEXT_EVENT_WHAT] = "SELECT min(what) FROM events WHERE stream = ?1 AND kind = ?2 "

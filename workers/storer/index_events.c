@@ -109,6 +109,18 @@ int index_drop_events(struct index *index)
 	return statement != NULL ? finish(index, statement) : index_fail(index);
 }
 
+int index_forget_events(struct index *index, const struct index_segment *segment)
+{
+	sqlite3_stmt *statement = index_statement(index, FORGET_EVENTS);
+
+	if (statement == NULL)
+		return index_fail(index);
+	sqlite3_bind_int64(statement, 1, segment->first_wall - EVENT_PIECE);
+	sqlite3_bind_int64(statement, 2, segment->last_wall);
+	bind_text(statement, 3, segment->stream);
+	return finish(index, statement);
+}
+
 int index_lacks_events(struct index *index)
 {
 	sqlite3_stmt *statement = index_statement(index, LACKS_EVENTS);

@@ -16,6 +16,8 @@ int index_stretch_lost(struct index *index, int64_t now, int64_t wall);
 /* Removes all events of frames, to make them again. */
 int index_drop_events(struct index *index);
 
+/* Removes the events that have no frame left now that a segment's frames are gone. */
+int index_forget_events(struct index *index, const struct index_segment *segment);
 /* Whether there are frames and no events of any: 1 or 0, or an error. */
 int index_lacks_events(struct index *index);
 

@@ -3,7 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
-#include "workers/storer/events.h"
+#include "workers/storer/index_events.h"
 #include "workers/storer/index_private.h"
 
 #include <stdarg.h>
@@ -146,19 +146,6 @@ int index_keep_doom(struct index *index, uint32_t number, int n, const char *why
 	return rc < 0 ? rc : count;
 }
 
-/* Those that are open may still get frames. */
-static int forget_events(struct index *index, const struct index_segment *segment)
-{
-	return run(index,
-		   prepare(index,
-			   "DELETE FROM events WHERE begun_wall BETWEEN ?1 AND ?2 AND "
-			   "first_seq > 0 AND NOT open AND (stream = ?3 OR ?3 = '') AND NOT EXISTS "
-			   "(SELECT 1 FROM frames f WHERE f.run = events.run AND f.stream = "
-			   "events.stream AND f.seq BETWEEN events.first_seq AND events.last_seq)",
-			   "nnt", segment->first_wall - EVENT_PIECE, segment->last_wall,
-			   segment->stream));
-}
-
 int index_keep_forget(struct index *index, uint32_t number, const char *why)
 {
 	struct index_segment segment = {0};
@@ -169,7 +156,7 @@ int index_keep_forget(struct index *index, uint32_t number, const char *why)
 	if (rc == 0)
 		rc = index_forget_segment(index, number, why);
 	if (rc >= 0)
-		rc = forget_events(index, &segment);
+		rc = index_forget_events(index, &segment);
 	if (rc == TROUPE_E_NOT_FOUND)
 		rc = 0; /* somebody else has finished it */
 	return finish(index, rc);

@@ -295,6 +295,8 @@ static int finish_doomed(struct rescue *rescue, struct patient *patient)
 		rc = error_from_errno(errno);
 	if (rc == 0)
 		rc = index_forget_segment(rescue->index, patient->segment.number, "keep");
+	if (rc >= 0)
+		rc = index_forget_events(rescue->index, &patient->segment);
 	rescue->done->removed++;
 	return rc < 0 ? rc : 0;
 }
