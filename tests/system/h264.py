@@ -18,9 +18,10 @@ def clip(folder, frames=100, fps=50, b_frames=0, size=(320, 240), codec="libx264
     return path
 
 
-def units_of(path):
-    """The access units of a file, in its order."""
-    raw = subprocess.run([os.path.join(BIN, "h264-units"), "list", path], capture_output=True, check=True).stdout
+def units_of(path, *most):
+    """The access units of a file or stream, in its order."""
+    raw = subprocess.run([os.path.join(BIN, "h264-units"), "list", path, *map(str, most)], capture_output=True,
+                         check=True, timeout=60 * PATIENCE).stdout
     found, at = [], 0
     while at < len(raw):
         length, = struct.unpack_from("<I", raw, at)

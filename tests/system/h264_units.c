@@ -1,8 +1,9 @@
 /* Looks at H.264 for tests, by libavformat and libavcodec alone: `h264-units list FILE` writes the
- * access units of a file in its order, as Annex B, each as its length (4 bytes, little-endian) and
- * its bytes. `h264-units show` reads such from standard input, each with a number (8 bytes) before
- * it; a length of 0 begins anew. It decodes them, and writes for each picture, in the order of
- * presentation, a line with the number of its unit and the one in its pixels (barcode.h). */
+ * access units of a file or stream in its order (`list FILE COUNT`: so many at most), as Annex B,
+ * each as its length (4 bytes, little-endian) and its bytes. `h264-units show` reads such from
+ * standard input, each with a number (8 bytes) before it; a length of 0 begins anew. It decodes
+ * them, and writes for each picture, in the order of presentation, a line with the number of its
+ * unit and the one in its pixels (barcode.h). */
 #include "workers/media/barcode.h"
 
 #include <endian.h>
@@ -10,11 +11,13 @@
 #include <libavcodec/avcodec.h>
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static int list(const char *path)
+static int list(const char *path, unsigned long count)
 {
 	AVFormatContext *format = NULL;
 	AVBSFContext *filter = NULL;
@@ -25,7 +28,7 @@ static int list(const char *path)
 	    avcodec_parameters_copy(filter->par_in, format->streams[0]->codecpar) < 0 ||
 	    av_bsf_init(filter) < 0)
 		return 1;
-	while (av_read_frame(format, packet) >= 0) {
+	while (count-- > 0 && av_read_frame(format, packet) >= 0) {
 		if (av_bsf_send_packet(filter, packet) < 0 ||
 		    av_bsf_receive_packet(filter, packet) < 0)
 			return 1;
@@ -92,8 +95,8 @@ static int show(void)
 int main(int argc, char **argv)
 {
 	av_log_set_level(AV_LOG_QUIET);
-	if (argc == 3 && strcmp(argv[1], "list") == 0)
-		return list(argv[2]);
+	if (argc >= 3 && strcmp(argv[1], "list") == 0)
+		return list(argv[2], argc > 3 ? strtoul(argv[3], NULL, 10) : ULONG_MAX);
 	if (argc == 2 && strcmp(argv[1], "show") == 0)
 		return show();
 	return 2;
