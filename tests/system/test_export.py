@@ -10,7 +10,7 @@ import sys
 
 import harness
 from h264 import clip, read_units
-from harness import BIN, check
+from harness import BIN, await_, check
 
 TICK = 1 / 90000
 
@@ -203,27 +203,38 @@ def damaged_and_gone(make):
 
 
 def parts(p):
-    return [n for n in os.listdir(p.folder) if n.endswith(".part")]
+    return [os.path.join(p.folder, n) for n in os.listdir(p.folder) if n.endswith(".part")]
+
+
+def half_done(p):
+    """There is a part with something in it; libavformat keeps the beginning of an MP4 to itself for a while."""
+    for part in parts(p):
+        return os.listdir(part) if os.path.isdir(part) else ".mp4." in part or os.path.getsize(part)
 
 
 def interrupted(make):
-    """Whenever a signal comes, there is no half file; what was there stays."""
-    p = recorded(make, frames=60, size="640x480")
+    """Whenever a signal comes, there is no half file; what was there stays. The last segment is something that is
+    waited for, so that no export is done before its signal."""
+    p = recorded(make, frames=60, size="640x480", storer='segment_bytes = "300kB"')
+    segments = os.path.join(p.recording, "segments")
+    last = os.path.join(segments, sorted(os.listdir(segments))[-1])
+    check(not last.endswith("000001.seg"), "there is only one segment")
+    os.rename(last, last + ".aside")
+    os.mkfifo(last)
     left = sorted(os.listdir(p.folder))
-    for name, how in [("a.mp4", signal.SIGINT), ("a.mkv", signal.SIGTERM), ("a/", signal.SIGHUP),
-                      ("a.csv", signal.SIGINT)]:
-        for _ in range(20):
-            process = subprocess.Popen([os.path.join(BIN, "troupe"), "export", p.recording, os.path.join(p.folder, name),
-                                        "--force"], env=p.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-            caught = harness.catch(process.pid, lambda: parts(p))
+    for name, how in [("a.mp4", signal.SIGINT), ("a.mkv", signal.SIGTERM), ("a/", signal.SIGHUP)]:
+        process = subprocess.Popen([os.path.join(BIN, "troupe"), "export", p.recording, os.path.join(p.folder, name)],
+                                   env=p.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        await_(lambda: half_done(p), "a part of %s" % name)
+        while process.poll() is None:  # again, for one that came just before the wait
             process.send_signal(how)
-            process.send_signal(signal.SIGCONT)
-            _, errors = process.communicate(timeout=60 * harness.PATIENCE)
-            if process.returncode != 0:
-                break  # otherwise it was done before the signal came
-            subprocess.run(["rm", "-r", os.path.join(p.folder, name)], check=True)
-        check(caught and process.returncode == -how, "%s: exit %d: %s" % (name, process.returncode, errors))
-        check("interrupted" in errors, "it does not say so: %s" % errors)
+            try:
+                process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                pass
+        errors = process.communicate()[1]
+        check(process.returncode == -how and "interrupted" in errors, "%s: exit %d: %s" % (
+            name, process.returncode, errors))
         check(sorted(os.listdir(p.folder)) == left, "left: %s" % os.listdir(p.folder))
 
 

@@ -129,7 +129,7 @@ def events(make):
 
 def signals(make):
     p = recorded(make, frames=10)
-    for how in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]:
+    for how in [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]:
         player = Player(p)
         await_(lambda: player.see()[0] > 0, "a frame")
         player.process.send_signal(how)

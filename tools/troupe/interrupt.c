@@ -7,7 +7,7 @@
 
 static volatile sig_atomic_t came;
 
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 static void note(int number)
 {

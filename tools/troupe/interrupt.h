@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* From here on SIGINT, SIGTERM and SIGHUP end nothing: they are remembered. What sleeps in the
- * kernel is woken. */
+/* From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT end nothing: they are remembered. What sleeps in
+ * the kernel is woken. */
 void interrupt_watch(void);
 
 /* Whether one has come. `arg` is not used: this fits where a callback is wanted. */
