@@ -130,8 +130,7 @@ void keeper_dump(const struct keeper *keeper, FILE *out)
 		fprintf(out, "kept: all\n");
 		return;
 	}
-	fprintf(out, "kept: %zu segments, %.1f MB with the catalogue\n", state.segments,
-		(double)state.bytes / 1e6);
+	fprintf(out, "kept: %zu segments, %.1f MB\n", state.segments, (double)state.bytes / 1e6);
 	fprintf(out, "gone: %" PRIu64 " segments, %" PRIu64 " frames, %.1f MB", state.gone,
 		state.gone_frames, (double)state.gone_bytes / 1e6);
 	if (state.gone > 0)

@@ -172,7 +172,9 @@ static int look(struct retention *retention, struct keep_rules *rules)
 	struct stock *stock = &retention->stock;
 	struct retention_state *state = &retention->state;
 	struct statvfs disk;
-	int64_t beside = index_keep_bytes(options->index), now = clock_now();
+	/* Nobody else needs to know. */
+	int64_t beside = options->all.bytes > 0 ? index_keep_bytes(options->index) : 0;
+	int64_t now = clock_now();
 
 	if (beside < 0)
 		return (int)beside;

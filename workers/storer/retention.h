@@ -31,7 +31,7 @@ struct retention_options {
 struct retention_state {
 	bool limited;	     /* else all is kept, and what follows is not looked at */
 	size_t segments;     /* that there are and are not doomed */
-	uint64_t bytes;	     /* of those and of the catalogue */
+	uint64_t bytes;	     /* of those, and of the catalogue where there is a limit for all */
 	int64_t free, floor; /* bytes of the disk, and how much of them is to stay */
 	uint64_t gone, gone_bytes, gone_frames; /* since retention_create */
 	uint32_t going;				/* the segment that is going now; 0: none */

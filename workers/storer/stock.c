@@ -266,9 +266,15 @@ static int read_again(struct stock *stock)
 
 int stock_refresh(struct stock *stock)
 {
-	int rc = read_open(stock);
+	/* One snapshot: else each question would take its locks. */
+	int rc = index_begin_read(stock->index);
 
 	if (rc == 0)
+		rc = read_open(stock);
+	if (rc == 0)
 		rc = read_new(stock);
-	return rc < 0 ? rc : read_again(stock);
+	if (rc == 0)
+		rc = read_again(stock);
+	index_rollback(stock->index);
+	return rc;
 }
