@@ -263,6 +263,61 @@ def backup_on_a_full_disk(make):
     check(again["bytes"] > first["bytes"] and len(whole(p, folder).frames) == len(after.frames), "%s" % again)
 
 
+def ask(p, question):
+    with sqlite3.connect("file:%s/recording.sqlite?mode=ro" % p.recording, uri=True) as catalogue:
+        return catalogue.execute(question).fetchone()[0]
+
+
+def kept_within_bounds(make):
+    """Segments go while it is backed up: the copies are whole, and what is gone is known."""
+    p = make(frames=0, fps=100, processors=1, storer=SMALL + '  keep = "1MB"').up()
+    folder = os.path.join(p.folder, "backup")
+    await_(lambda: ask(p, "SELECT count(*) FROM forgotten"), "frames to be forgotten")
+    for _ in range(3):
+        backup(p, folder, "-n", p.name)
+        copy = read(folder)
+        check(copy.forgotten and not verify(p, folder)["faults"], "the copy is not whole")
+    p.troupe("down", "-n", p.name)
+    found = whole(p, p.recording)
+    check([r["why"] for r in found.forgotten] == ["keep"], "forgotten: %s" % found.forgotten)
+    check(show_numbers(p, found) == len(found.frames), "no JPEGs")
+    repair(p, p.recording)
+    check(whole(p, p.recording).forgotten == found.forgotten, "what was forgotten is not known any more")
+
+
+def archived(make):
+    """Frames are coded anew while it is backed up; then H.264 is damaged."""
+    p = make(frames=0, fps=50, size="160x120", processors=1, storer='segment_bytes = "40kB"  commit_interval = "40ms"'
+             '  archive = "h264"  archive_after = "1s"').up()
+    folder = os.path.join(p.folder, "backup")
+    await_(lambda: ask(p, "SELECT count(*) FROM segments WHERE coding = 1 AND state = 'closed'") >= 2,
+           "segments to be coded anew", 40)
+    for _ in range(2):
+        backup(p, folder, "-n", p.name)
+        read(folder)
+        check(not verify(p, folder)["faults"], "the copy is not whole")
+    p.troupe("down", "-n", p.name, limit=60)
+    found = whole(p, p.recording)
+    check({f.record.coding for f in found.frames.values()} >= {1, 2}, "not all kinds of frames")
+    show_numbers(p, found)
+    report = json.loads(p.troupe("verify", p.recording, "--decode", "--json").stdout)
+    check(report["decoded"] == report["rows"] == len(found.frames), "not every frame is decoded: %s" % report)
+    check(show_numbers(p, found) > 0, "no JPEGs")
+    # In the middle of a group: what needs the lost frame goes with it, and no more than that group.
+    frames = sorted((f for f in found.frames.values() if f.record.coding), key=lambda f: (f.segment, f.offset))
+    first = next(f for f in frames if f.record.coding == reader.H264)
+    flip(os.path.join(p.recording, "segments", "%06d.seg" % first.segment), first.offset + 300)
+    check(verify(p, p.recording, code=1)["faults"], "damage is not found")
+    repair(p, p.recording)
+    after = whole(p, p.recording)
+    lost = sorted(k[2] for k in set(found.frames) - set(after.frames))
+    behind = [f for f in frames if f.segment == first.segment and f.offset >= first.offset]
+    end = next((n for n, f in enumerate(behind) if f.record.coding == reader.H264_KEY), len(behind))
+    check(lost == sorted(f.record.seq for f in behind[:end]), "lost are %s" % lost)
+    report = json.loads(p.troupe("verify", p.recording, "--decode", "--json").stdout)
+    check(report["decoded"] == report["rows"] == len(after.frames), "not every frame is decoded: %s" % report)
+
+
 def mount(*args):
     done = subprocess.run(["mount", *args], capture_output=True, text=True)
     check(done.returncode == 0, "mount %s: %s" % (" ".join(args), done.stderr))
@@ -283,4 +338,5 @@ def own_mounts():
 if not sys.argv[1:] or "backup_on_a_full_disk" in sys.argv:
     own_mounts()
 main({f.__name__: f for f in (read_by_the_page_alone, damaged_in_every_way, previous_version, repair_in_use,
-                              backup_twice, backup_while_the_storer_dies, backup_on_a_full_disk)})
+                              backup_twice, backup_while_the_storer_dies, kept_within_bounds, archived,
+                              backup_on_a_full_disk)})

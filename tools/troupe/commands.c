@@ -163,7 +163,10 @@ const struct command commands[] = {
 	{.name = "verify",
 	 .args = "DIR",
 	 .help = "check a recording; with --against compare two",
-	 .options = "a",
+	 .more = "Every byte of the segments, and all that the catalogue says of them. With "
+		 "--decode also whether there is a picture in every frame. What the next start of "
+		 "a storer takes care of by itself is noted and no fault.",
+	 .options = "aD",
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = verify_run},

@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 #include "tools/troupe/command.h"
+#include "tools/troupe/decode.h"
 #include "tools/troupe/output.h"
 #include "tools/troupe/progress.h"
 
@@ -11,7 +12,8 @@
 /* What is said while it works: to stderr, or collected for JSON. */
 struct telling {
 	struct progress progress;
-	json_t *faults, *notes; /* NULL: for people */
+	json_t *faults, *notes;	     /* NULL: for people */
+	uint64_t decoded, undecoded; /* frames */
 };
 
 static void fault(void *arg, const char *text)
@@ -61,6 +63,7 @@ static int print_json(const struct verify_report *report, const struct telling *
 		{"quarantined", report->quarantined},
 		{"uncommitted", report->uncommitted},
 		{"against_run", report->against_run},
+		{"decoded", telling->decoded},
 		{"compared", report->compared},
 		{"compared_bypassed", report->compared_bypassed},
 		{"compared_models", report->compared_models},
@@ -82,7 +85,8 @@ static unsigned long long without_prediction(const struct verify_report *report)
 	return (unsigned long long)report->compared_bypassed + report->compared_models;
 }
 
-static void print_report(const struct call *call, const struct verify_report *report)
+static void print_report(const struct call *call, const struct verify_report *report,
+			 const struct telling *telling)
 {
 	char bytes[32];
 	printf("%s: %llu frames of %llu streams in %llu runs, %llu segments, %s\n", call->arg[0],
@@ -95,6 +99,8 @@ static void print_report(const struct call *call, const struct verify_report *re
 	if (report->bypassed || report->quarantined)
 		printf("  %llu bypassed, %llu quarantined\n", (unsigned long long)report->bypassed,
 		       (unsigned long long)report->quarantined);
+	if (call->decode)
+		printf("  %llu decoded\n", (unsigned long long)telling->decoded);
 	if (report->uncommitted) {
 		printf("  %llu records at the end are not committed; the next start takes care of "
 		       "them\n",
@@ -117,6 +123,33 @@ static void print_report(const struct call *call, const struct verify_report *re
 	}
 }
 
+static void progress_of_frames(void *arg, uint64_t done, uint64_t total)
+{
+	struct telling *telling = arg;
+	progress_show(&telling->progress, done, total, "frames");
+}
+
+static void decode_fault(void *arg, const char *text)
+{
+	struct telling *telling = arg;
+	telling->undecoded++;
+	fault(arg, text);
+}
+
+/* Whether there is a picture in every frame. */
+static int decode(const struct call *call, struct telling *telling)
+{
+	const struct decode_calls calls = {
+		.fault = decode_fault, .progress = progress_of_frames, .arg = telling};
+	char why[256] = "";
+	progress_begin(&telling->progress, "decode");
+	int rc = decode_recording(call->arg[0], &calls, &telling->decoded, why, sizeof(why));
+	progress_end(&telling->progress);
+	if (rc < 0)
+		out_error("verify: %s cannot be decoded: %s", call->arg[0], why);
+	return rc;
+}
+
 int verify_run(const struct call *call)
 {
 	struct verify_report report = {0};
@@ -131,15 +164,17 @@ int verify_run(const struct call *call)
 	progress_begin(&telling.progress, "verify");
 	int rc = verify_recording(&options, &report);
 	progress_end(&telling.progress);
+	int undone = rc == 0 && call->decode ? decode(call, &telling) : 0;
+	report.faults += telling.undecoded;
 	if (rc < 0 && !report.faults)
 		out_error("verify: %s: %s", call->arg[0], error_text(rc));
 	if (call->json)
 		print_json(&report, &telling);
 	else if (rc == 0)
-		print_report(call, &report);
+		print_report(call, &report, &telling);
 	json_decref(telling.faults);
 	json_decref(telling.notes);
 	if (rc == TROUPE_E_NOT_FOUND)
 		return EXIT_USAGE;
-	return rc == 0 && report.faults == 0 ? EXIT_DONE : EXIT_FAILED;
+	return rc == 0 && undone == 0 && report.faults == 0 ? EXIT_DONE : EXIT_FAILED;
 }
