@@ -3,4 +3,5 @@ troupe_unit_test(test_tools_output SOURCES test_tools_output.c LINK troupe_comma
 troupe_unit_test(test_tools_client SOURCES test_tools_client.c LINK troupe_commands)
 troupe_unit_test(test_tools_when SOURCES test_tools_when.c LINK troupe_commands)
 troupe_unit_test(test_tools_spans SOURCES test_tools_spans.c LINK troupe_commands)
+troupe_unit_test(test_tools_find SOURCES test_tools_find.c LINK troupe_commands recording_rig)
 troupe_unit_test(test_tools_export SOURCES test_tools_export.c LINK troupe_commands)
