@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	const struct h264_module *h264 = load();
 	struct h264_decoder *decoder;
 	char why[256];
-	size_t key_size;
+	size_t key_size = 0;
 	uint8_t *key = fuzz_seed(0, &key_size);
 	REQUIRE(h264->decoder_create(&decoder, why, sizeof(why)) == 0);
 	put(h264, decoder, bytes, size);
