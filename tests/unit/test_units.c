@@ -366,7 +366,7 @@ static void end_it(struct net_camera *camera, int fd)
 
 static struct source *connect_to(const struct net_camera *camera)
 {
-	struct capture_config config = {
+	static struct capture_config config = {
 		.store = "passthrough",
 		.rtsp_transport = "tcp",
 		.open_timeout = 60 * NS_PER_S,
