@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define WORK_FOR       (5 * NS_PER_MS)
+#define WORK_BEHIND    (50 * NS_PER_MS) /* when more comes than goes */
 #define LOOK_EVERY     (100 * NS_PER_MS)
 #define LOOK_EACH      (10 * NS_PER_US) /* a segment: so that looking costs a hundredth of the time */
 #define LOOK_FOR_AGE   NS_PER_S
@@ -37,7 +38,10 @@ struct retention {
 	bool reserved;		  /* see reserve.h */
 	bool grown;		  /* the recording, since it was looked at */
 	int64_t earliest, latest; /* when it is looked at again: if it has grown, and if not */
-	int64_t wanted_space;	  /* when the floor last wanted some; 0: never */
+	bool behind;		  /* more comes than goes */
+	uint64_t bytes_before;	  /* when the one before went; 0: all held in between */
+	int64_t free_before;
+	int64_t wanted_space; /* when the floor last wanted some; 0: never */
 };
 
 const char *retention_why(enum keep_why why)
@@ -257,6 +261,24 @@ static void rest(struct retention *retention, struct keep_verdict verdict)
 	retention->earliest = now + pause;
 	retention->latest = anyway == CLOCK_NEVER ? CLOCK_NEVER : now + pause + anyway;
 	retention->grown = false;
+	retention->behind = false;
+	retention->bytes_before = 0;
+}
+
+/* Another one goes before all held: is it getting better? */
+static void look_behind(struct retention *retention, enum keep_why why)
+{
+	struct retention_state *state = &retention->state;
+
+	retention->behind = retention->bytes_before > 0 &&
+			    (state->bytes > retention->bytes_before ||
+			     (why == KEEP_FOR_SPACE && state->free < retention->free_before));
+	retention->bytes_before = state->bytes;
+	retention->free_before = state->free;
+	if (why == KEEP_FOR_SPACE) {
+		retention->wanted_space = clock_now();
+		state->low = true;
+	}
 }
 
 static int act(struct retention *retention, struct keep_verdict verdict)
@@ -269,10 +291,7 @@ static int act(struct retention *retention, struct keep_verdict verdict)
 	case KEEP_ASK:
 		return ask_for_events(retention, verdict.which);
 	case KEEP_FORGET:
-		if (verdict.why == KEEP_FOR_SPACE) {
-			retention->wanted_space = clock_now();
-			retention->state.low = true;
-		}
+		look_behind(retention, verdict.why);
 		begin_to_go(retention, segments[verdict.which].number, verdict.why);
 		stock_remove(&retention->stock, verdict.which);
 		return 0;
@@ -316,10 +335,11 @@ static int64_t next_step(const struct retention *retention)
 int64_t retention_tick(struct retention *retention, bool grown)
 {
 	struct retention_state *state = &retention->state;
-	int64_t begun = clock_now(), end = begun + WORK_FOR;
+	int64_t begun = clock_now(), first = begun;
 
 	retention->grown |= grown;
-	while (begun < end && begun >= next_step(retention)) {
+	while (begun - first < (retention->behind ? WORK_BEHIND : WORK_FOR) &&
+	       begun >= next_step(retention)) {
 		int64_t now;
 
 		state->error = retention_step(retention);

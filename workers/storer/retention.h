@@ -51,7 +51,8 @@ int retention_stream(struct retention *retention, const char *name, struct keep_
 /* One step, whatever the time: looks what goes next, or does something for what is going. */
 int retention_step(struct retention *retention);
 
-/* Works for a few milliseconds at most, or for one step if that takes longer. `grown`: there was a
+/* Works for a few milliseconds at most, or for one step if that takes longer; for longer where more
+ * comes than goes, so that a limit holds. `grown`: there was a
  * commit since the last call. Returns when it wants to be called again, monotonic ns. */
 int64_t retention_tick(struct retention *retention, bool grown);
 
