@@ -203,6 +203,20 @@ static int look(struct retention *retention, struct keep_rules *rules)
 	return 0;
 }
 
+/* A segment of version 1 may be of several streams: then any of them counts. */
+static int has_events(struct index *index, const struct index_segment *segment)
+{
+	char stream[NAME_SIZE] = "";
+	int rc = 0;
+
+	if (segment->stream[0] != 0)
+		return index_has_events(index, segment->stream, segment->first_wall,
+					segment->last_wall);
+	while (rc == 0 && (rc = index_next_event_stream(index, stream, stream)) == 0)
+		rc = index_has_events(index, stream, segment->first_wall, segment->last_wall);
+	return rc == TROUPE_E_ENDED ? 0 : rc;
+}
+
 static int ask_for_events(struct retention *retention, size_t which)
 {
 	struct index *index = retention->options.index;
@@ -215,7 +229,7 @@ static int ask_for_events(struct retention *retention, size_t which)
 		return 0;
 	}
 	if (rc == 0)
-		rc = index_has_events(index, its.stream, its.first_wall, its.last_wall);
+		rc = has_events(index, &its);
 	if (rc >= 0)
 		segment->events = rc > 0 ? KEEP_EVENTS_SOME : KEEP_EVENTS_NONE;
 	return rc < 0 ? rc : 0;
