@@ -253,8 +253,8 @@ static void take_mended(const uint8_t *bytes, size_t size)
 	memcpy(copy, bytes, size);
 	mend_record(copy, size);
 	take_record(copy, size);
-	memcpy(copy, bytes, size);
 	memcpy(copy, "troupseg", 8);
+	memcpy(copy + 8, bytes + 8, size - 8);
 	put_u32(copy + 60, checksum(copy, 60));
 	for (size_t at = SEGMENT_HEADER; size - at > 272;)
 		at += mend_record(copy + at, size - at);

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #define FRAMES 40
+#define ALL    80
 
 struct places {
 	char from[RIG_PATH], to[RIG_PATH];
@@ -191,13 +192,13 @@ static void interrupted_anywhere(void **state)
 	int at = 0, rc;
 
 	backup(places);
-	append(places, FRAMES + 1, FRAMES * 2);
+	append(places, FRAMES + 1, ALL);
 	do {
 		struct meanwhile meanwhile = {.places = places, .at = ++at};
 
 		rc = try_backup(places, &meanwhile, &report);
 		assert_true(rc == 0 || rc == TROUPE_E_CLOSED);
-		expect_copy(places, rc == 0 ? FRAMES * 2 : FRAMES);
+		expect_copy(places, rc == 0 ? ALL : FRAMES);
 	} while (rc < 0);
 	assert_true(at > 2);
 	expect_same(places);
@@ -213,10 +214,10 @@ static void die(struct places *places)
 static void killed_anywhere(void **state)
 {
 	struct places *places = *state;
-	int at = 0, status;
+	int at = 0, status = 0;
 
 	backup(places);
-	append(places, FRAMES + 1, FRAMES * 2);
+	append(places, FRAMES + 1, ALL);
 	do {
 		struct meanwhile meanwhile = {.places = places, .at = ++at, .happens = die};
 		struct backup_report report;
@@ -226,7 +227,7 @@ static void killed_anywhere(void **state)
 			_exit(try_backup(places, &meanwhile, &report) == 0 ? 0 : 1);
 		assert_true(child > 0 && waitpid(child, &status, 0) == child);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
-		expect_copy(places, WEXITSTATUS(status) == 0 ? FRAMES * 2 : FRAMES);
+		expect_copy(places, WEXITSTATUS(status) == 0 ? ALL : FRAMES);
 	} while (WEXITSTATUS(status) != 0);
 	assert_true(at > 2);
 	backup(places);

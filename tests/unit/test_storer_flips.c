@@ -102,7 +102,8 @@ static void segments(void **state)
 	print_message("%zu bits of segments\n", flips);
 }
 
-/* What records, or the catalogue's own sums, vouch for. */
+/* What records, or the catalogue's own sums, vouch for.
+ * NOLINTBEGIN(bugprone-suspicious-missing-comma): the first is one long text */
 static const char *const vouched[] = {
 	"SELECT run, stream, seq, ordinal, segment, offset, length, coding, coded_at, coded_bytes, "
 	"width, height, pts, captured, captured_wall, published, claimed, finished, source_index, "
@@ -114,6 +115,7 @@ static const char *const vouched[] = {
 	"SELECT run FROM runs",
 	"SELECT run, stream, kind, last_seq, ended_wall - ended FROM events ORDER BY event",
 };
+/* NOLINTEND(bugprone-suspicious-missing-comma) */
 
 /* All answers as one text, to be freed; NULL: SQLite refuses. */
 static char *answers(const char *folder)

@@ -19,7 +19,8 @@
 
 #include <cmocka.h>
 
-#define FRAMES 40
+#define FRAMES	  40
+#define PATH_ROOM 128
 
 struct place {
 	char folder[RIG_PATH];
@@ -49,15 +50,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const char *path_in(const char *folder, const char *name, char out[RIG_PATH * 2])
+static const char *path_in(const char *folder, const char *name, char out[PATH_ROOM])
 {
-	snprintf(out, RIG_PATH * 2, "%s/%s", folder, name);
+	snprintf(out, PATH_ROOM, "%s/%s", folder, name);
 	return out;
 }
 
 static bool is_there(const char *folder, const char *name)
 {
-	char path[RIG_PATH * 2];
+	char path[PATH_ROOM];
 
 	return access(path_in(folder, name, path), F_OK) == 0;
 }
@@ -123,7 +124,7 @@ static void whole_stays_whole(void **state)
 
 static void remove_catalogue(const char *folder)
 {
-	char path[RIG_PATH * 2];
+	char path[PATH_ROOM];
 
 	assert_int_equal(unlink(path_in(folder, "recording.sqlite", path)), 0);
 }
@@ -145,7 +146,7 @@ static void catalogue_missing(void **state)
 static void catalogue_damaged(void **state)
 {
 	const struct place *place = *state;
-	char path[RIG_PATH * 2];
+	char path[PATH_ROOM];
 	int fd = open(path_in(place->folder, "recording.sqlite", path), O_WRONLY | O_CLOEXEC);
 	struct repair_report report;
 
@@ -266,7 +267,7 @@ static void segment_missing(void **state)
 static void orphans_are_set_aside(void **state)
 {
 	const struct place *place = *state;
-	char path[RIG_PATH * 2];
+	char path[PATH_ROOM];
 	struct repair_report report;
 
 	close(open(path_in(place->folder, "segments/notes.txt", path), O_CREAT | O_WRONLY, 0644));

@@ -75,11 +75,12 @@ static void print_report(const struct call *call, const char *from,
 	if (report->kept)
 		printf("  %llu segments that the recording has lost to damage put into %s/%s\n",
 		       (unsigned long long)report->kept, call->arg[0], BACKUP_KEPT);
-	if (report->damaged || report->missing)
+	if (report->damaged || report->missing) {
 		printf("  %s%llu segments damaged, %llu missing in the recording itself%s; `troupe "
 		       "verify %s` says more\n",
 		       paint_begin(stdout, PAINT_BAD), (unsigned long long)report->damaged,
 		       (unsigned long long)report->missing, paint_end(stdout, PAINT_BAD), from);
+	}
 }
 
 /* What is asked for wrongly, and what did not work. */

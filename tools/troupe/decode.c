@@ -92,10 +92,11 @@ int decode_recording(const char *folder, const struct decode_calls *calls, uint6
 	rc = for_streams(&decoding, count_stream);
 	if (rc == 0)
 		rc = for_streams(&decoding, decode_stream);
-	if (rc < 0)
+	if (rc < 0) {
 		snprintf(why, why_size, "%s",
 			 *frames_error(decoding.frames) ? frames_error(decoding.frames)
 							: error_text(rc));
+	}
 	*decoded = decoding.decoded;
 	frames_close(decoding.frames);
 	return rc;

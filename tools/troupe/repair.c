@@ -60,6 +60,7 @@ static int print_json(const struct call *call, const char *why, const struct rep
 
 static void print_report(const struct call *call, const struct repair_report *report)
 {
+	unsigned long long files = report->damaged + report->tails + report->others;
 	char bytes[32];
 	printf("%s: %llu segments, %s, %llu whole records\n", call->arg[0],
 	       (unsigned long long)report->segments,
@@ -74,14 +75,13 @@ static void print_report(const struct call *call, const struct repair_report *re
 	if (report->forgotten)
 		printf(", and knows %llu to be gone", (unsigned long long)report->forgotten);
 	putchar('\n');
-	if (report->damaged + report->tails + report->others)
-		printf("  %llu files set aside in %s/" REPAIR_DAMAGED "\n",
-		       (unsigned long long)(report->damaged + report->tails + report->others),
-		       call->arg[0]);
-	if (*report->catalogue && !report->adopted)
+	if (files > 0)
+		printf("  %llu files set aside in %s/" REPAIR_DAMAGED "\n", files, call->arg[0]);
+	if (*report->catalogue && !report->adopted) {
 		puts("  the old catalogue could not be read: names of pipelines, why frames are "
 		     "gone, "
 		     "lost cameras and deaths are not known any more");
+	}
 	printf("%srepaired%s; `troupe verify %s` checks it\n", paint_begin(stdout, PAINT_GOOD),
 	       paint_end(stdout, PAINT_GOOD), call->arg[0]);
 }

@@ -75,11 +75,12 @@ static int explain_copy(struct backup *backup, int rc, const char *what)
 {
 	if (rc == TROUPE_E_CLOSED)
 		return explain(backup, rc, "interrupted; the backup that was there is as it was");
-	if (rc == TROUPE_E_NO_SPACE)
+	if (rc == TROUPE_E_NO_SPACE) {
 		return explain(backup, rc,
 			       "no space left in '%s' for %s; the backup that was there is as it "
 			       "was, and the next one goes on from here",
 			       backup->options->to, what);
+	}
 	return explain(backup, rc, "cannot copy %s to '%s': %s", what, backup->options->to,
 		       error_text(rc));
 }
@@ -100,10 +101,11 @@ static int refuse_strangers(struct backup *backup)
 	int64_t runs =
 		backup->old != NULL ? index_strangers(backup->fresh, backup->options->to) : 0;
 
-	if (runs < 0)
+	if (runs < 0) {
 		return explain(
 			backup, (int)runs, "cannot compare the catalogues of '%s' and '%s': %s",
 			backup->options->from, backup->options->to, index_error(backup->fresh));
+	}
 	if (runs == 0)
 		return 0;
 	return explain(backup, TROUPE_E_EXISTS,
@@ -360,10 +362,11 @@ static int open_old(struct backup *backup)
 {
 	char words[256];
 
-	if (faccessat(backup->target.folder.folder, INDEX_FILE "-wal", F_OK, 0) == 0)
+	if (faccessat(backup->target.folder.folder, INDEX_FILE "-wal", F_OK, 0) == 0) {
 		return explain(backup, TROUPE_E_EXISTS,
 			       "'%s' has been recorded into, or is open; choose another folder",
 			       backup->options->to);
+	}
 	if (index_open(&backup->old, backup->options->to, words, sizeof(words)) < 0)
 		backup->old = NULL;
 	return 0;

@@ -128,12 +128,13 @@ static int adopt_attached(struct index *index)
 
 	if (rc == 0 && (version < 1 || version > INDEX_VERSION))
 		return TROUPE_E_SCHEMA;
-	if (rc == 0)
+	if (rc == 0) {
 		rc = select_number(
 			index,
 			"SELECT count(*) FROM pragma_quick_check(1, 'old') WHERE quick_check <> "
 			"'ok'",
 			&faults);
+	}
 	if (rc == 0 && faults > 0)
 		return TROUPE_E_CORRUPT;
 	if (rc == 0)
@@ -200,11 +201,12 @@ int64_t index_explain_holes(struct index *index, const char *why, int64_t at_wal
 		rc = execute(index, holes);
 	if (rc == 0)
 		rc = execute_all(index, count_anew);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = select_number(index,
 				   "SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0) FROM "
 				   "forgotten",
 				   &frames);
+	}
 	if (rc == 0)
 		rc = index_commit(index);
 	if (rc < 0)

@@ -4,7 +4,6 @@
 #include "workers/storer/index_private.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define FAULTS_EACH    20     /* of one kind: who has more needs no list of them */
 #define PROGRESS_EVERY 100000 /* steps of SQLite's machine: some ms */
@@ -115,11 +114,10 @@ static int tell(void *arg)
 static void is_single(sqlite3_context *context, int count, sqlite3_value **values)
 {
 	double value = sqlite3_value_double(values[0]);
-	double again = (double)(float)value;
 
 	(void)count;
 	sqlite3_result_int(context, sqlite3_value_type(values[0]) == SQLITE_FLOAT &&
-					    memcmp(&value, &again, sizeof(value)) == 0);
+					    (double)(float)value == value);
 }
 
 static int ask(struct index *index, const char *question, index_fault_fn *fault, void *arg)

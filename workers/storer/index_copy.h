@@ -7,10 +7,10 @@
 /* Called between parts of the copy, with bytes; `false` ends it. */
 typedef bool index_copying_fn(void *arg, uint64_t done, uint64_t total);
 
-/* Copies what is committed now into a new file, durably; who writes goes on meanwhile. `copying`
+/* Copies what is committed now into a new file, durably; who writes goes on meanwhile. `going`
  * may be NULL; when it ended the copy: TROUPE_E_CLOSED. On an error `why` says more. */
-int index_copy(struct index *index, const char *path, index_copying_fn *copying, void *arg,
-	       char *why, size_t why_size);
+int index_copy(struct index *index, const char *path, index_copying_fn *going, void *arg, char *why,
+	       size_t why_size);
 
 /* How many runs the catalogue in another folder has that this one has not, or an error. */
 int64_t index_strangers(struct index *index, const char *folder);

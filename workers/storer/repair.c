@@ -74,11 +74,12 @@ static int open_folder(struct repair *repair)
 	snprintf(inner, sizeof(inner), "%s/" FOLDER_SEGMENTS, path);
 	if (stat(inner, &st) < 0) {
 		snprintf(inner, sizeof(inner), "%s/" INDEX_FILE, path);
-		if (stat(inner, &st) < 0)
+		if (stat(inner, &st) < 0) {
 			return repair_explain(repair, TROUPE_E_NOT_FOUND,
 					      "no recording in '%s': neither segments nor a "
 					      "catalogue",
 					      path);
+		}
 	}
 	rc = folder_open(&repair->folder, path, !repair->options->dry_run, repair->why,
 			 repair->why_size);

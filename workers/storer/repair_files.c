@@ -59,10 +59,11 @@ static int set_aside(struct repair *repair, const char *name)
 
 	for (int n = 1; rc == 0 && n <= TRIES; n++) {
 		if (renameat2(repair->folder.segments, name, repair->damaged,
-			      other_name(name, n, other, sizeof(other)), RENAME_NOREPLACE) == 0)
+			      other_name(name, n, other, sizeof(other)), RENAME_NOREPLACE) == 0) {
 			return fsync(repair->damaged) == 0
 				       ? 0
 				       : explain(repair, "sync", REPAIR_DAMAGED);
+		}
 		if (errno != EEXIST)
 			return explain(repair, "move", name);
 	}
@@ -100,8 +101,7 @@ static int copy_bytes(int in, int out, uint64_t from, uint64_t to, uint64_t at)
 
 static char *draft_name(uint32_t number, char *out)
 {
-	segment_name(number, out);
-	strcpy(strrchr(out, '.'), SEGMENT_DRAFT);
+	snprintf(out, SEGMENT_NAME_SIZE, "%06" PRIu32 SEGMENT_DRAFT, number);
 	return out;
 }
 
@@ -255,7 +255,8 @@ int repair_others(struct repair *repair)
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	int rc = dir != NULL ? 0 : explain(repair, "list", FOLDER_SEGMENTS);
 
-	for (struct dirent *entry = NULL; rc == 0 && (entry = readdir(dir)) != NULL;) {
+	for (struct dirent *entry = rc == 0 ? readdir(dir) : NULL; rc == 0 && entry != NULL;
+	     entry = readdir(dir)) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    is_segment(entry->d_name))
 			continue;

@@ -168,26 +168,27 @@ static void tell(const struct repair *repair)
 		repair->report->damaged +=
 			found->find == FIND_DAMAGED || found->find == FIND_SUPERFLUOUS;
 		repair->report->tails += found->find == FIND_TAIL;
-		if (found->find == FIND_DAMAGED && found->salvage != 0)
+		if (found->find == FIND_DAMAGED && found->salvage != 0) {
 			repair_tell(repair,
 				    "segment %06" PRIu32 " is damaged: set aside; its %" PRIu64
 				    " whole records go into segment %06" PRIu32,
 				    found->number, found->records, found->salvage);
-		else if (found->find == FIND_DAMAGED)
+		} else if (found->find == FIND_DAMAGED) {
 			repair_tell(repair,
 				    "segment %06" PRIu32
 				    " is damaged, and no record of it is whole: set aside",
 				    found->number);
-		else if (found->find == FIND_SUPERFLUOUS)
+		} else if (found->find == FIND_SUPERFLUOUS) {
 			repair_tell(repair,
 				    "segment %06" PRIu32
 				    ": another one has the same frames: set aside",
 				    found->number);
-		else if (found->find == FIND_TAIL)
+		} else if (found->find == FIND_TAIL) {
 			repair_tell(repair,
 				    "segment %06" PRIu32 ": the last %" PRIu64
 				    " bytes are no whole record: set aside",
 				    found->number, found->size - found->end);
+		}
 	}
 }
 
@@ -195,13 +196,14 @@ static int explain(struct repair *repair, int rc, uint32_t number)
 {
 	if (rc == TROUPE_E_CLOSED)
 		return repair_explain(repair, rc, "interrupted; nothing was changed");
-	if (rc == TROUPE_E_SCHEMA)
+	if (rc == TROUPE_E_SCHEMA) {
 		return repair_explain(
 			repair, rc,
 			"segment %06" PRIu32
 			" was made by a newer troupe; repair it with that one (nothing "
 			"was changed)",
 			number);
+	}
 	return repair_explain(repair, rc, "segment %06" PRIu32 " cannot be read: %s", number,
 			      error_text(rc));
 }

@@ -71,10 +71,11 @@ static int check(struct verify *verify)
 		rc = verify_frames(verify);
 	if (rc == 0)
 		rc = index_check(index, say_line, tell_progress, verify);
-	if (rc < 0)
+	if (rc < 0) {
 		verify_say(verify, "'%s' could not be read to the end: %s%s%s",
 			   verify->options->folder, error_text(rc), *index_error(index) ? ": " : "",
 			   index_error(index));
+	}
 	index_rollback(index);
 	return rc;
 }

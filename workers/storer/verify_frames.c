@@ -27,12 +27,13 @@ static bool lies_behind(const struct index_row *row, const struct index_row *bef
 /* Nothing lies between the last number and this one. */
 static void expect_next(const struct walk *walk, uint64_t seq, uint64_t ordinal, const char *what)
 {
-	if (ordinal != walk->tally.last_ordinal + 1)
+	if (ordinal != walk->tally.last_ordinal + 1) {
 		verify_say(walk->verify,
 			   "%s frame %" PRIu64 " of run %" PRIu64
 			   ": is the stream's number %" PRIu64
 			   "%s, but the one before it is %" PRIu64,
 			   walk->stream, seq, walk->run, ordinal, what, walk->tally.last_ordinal);
+	}
 }
 
 static int take_row(struct walk *walk, const struct index_row *row)

@@ -60,6 +60,16 @@ static bool same_text(const char *left, const char *right)
 	return strcmp(left, right) == 0;
 }
 
+/* Not ==, to which a damaged one that is no number at all would be unequal to itself. */
+static bool same_single(float left, float right)
+{
+	uint32_t a, b;
+
+	memcpy(&a, &left, sizeof(a));
+	memcpy(&b, &right, sizeof(b));
+	return a == b;
+}
+
 /* The name of the first field in which row and record differ, or NULL. */
 static const char *difference(const struct index_row *row, const struct record *record,
 			      uint32_t length)
@@ -89,9 +99,8 @@ static const char *difference(const struct index_row *row, const struct record *
 		{same_text(in_row->label, record->label), "label"},
 		{same_text(in_row->prediction, record->prediction), "prediction"},
 		{in_row->model_version == record->model_version, "model_version"},
-		{memcmp(&in_row->probability, &record->probability, sizeof(float)) == 0,
-		 "probability"},
-		{memcmp(&in_row->motion, &record->motion, sizeof(float)) == 0, "motion"},
+		{same_single(in_row->probability, record->probability), "probability"},
+		{same_single(in_row->motion, record->motion), "motion"},
 		{memcmp(in_row->drops_before, record->drops_before, sizeof(record->drops_before)) ==
 			 0,
 		 "drops"},
@@ -235,10 +244,11 @@ int verify_records(struct verify *verify, struct look *look)
 		if (rc <= 0)
 			return rc;
 	}
-	if (look->at != look->bytes && look->known)
+	if (look->at != look->bytes && look->known) {
 		verify_say(verify,
 			   "segment %06" PRIu32 ": the index vouches for %" PRIu64
 			   " bytes, which is within a record",
 			   look->number, look->bytes);
+	}
 	return check_tail(verify, look);
 }

@@ -47,11 +47,13 @@ static void check_columns(struct verify *verify, const struct look *look)
 		{look->damaged || row->last_wall == observed->last_wall, "last_wall"},
 	};
 
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		if (!checks[i].same)
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (!checks[i].same) {
 			verify_say(verify,
 				   "segment %06" PRIu32 ": its row and the file differ in %s",
 				   look->number, checks[i].name);
+		}
+	}
 }
 
 /* A file that no row knows. What was being put into another one's place when its maker died is
@@ -149,13 +151,14 @@ static int check_known(struct verify *verify, const uint32_t *numbers, int count
 		while (at < count && numbers[at] < known.number)
 			at++;
 		verify->total += known.bytes;
-		if (known.state == SEGMENT_DOOMED)
+		if (known.state == SEGMENT_DOOMED) {
 			verify_note(verify,
 				    "segment %06" PRIu32
 				    ": is about to be removed; a start finishes that",
 				    known.number);
-		else if (at == count || numbers[at] != known.number)
+		} else if (at == count || numbers[at] != known.number) {
 			missing(verify, known.number);
+		}
 	}
 	*newest = highest > 0 ? (uint32_t)highest : 0;
 	return rc == TROUPE_E_ENDED ? 0 : rc;
@@ -180,12 +183,13 @@ static int check_others(struct verify *verify)
 		if (number > 0 && number <= UINT32_MAX &&
 		    strcmp(segment_name((uint32_t)number, name), entry->d_name) == 0)
 			continue;
-		if (dot != NULL && strcmp(dot, SEGMENT_DRAFT) == 0)
+		if (dot != NULL && strcmp(dot, SEGMENT_DRAFT) == 0) {
 			verify_note(verify, "%s: is being made, or was when its maker died",
 				    entry->d_name);
-		else
+		} else {
 			verify_say(verify, "%s: is no segment, and does not belong there",
 				   entry->d_name);
+		}
 	}
 	closedir(dir);
 	return 0;
