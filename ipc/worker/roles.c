@@ -354,17 +354,32 @@ static bool runs(pid_t pid)
 	return !ended;
 }
 
+/* Whether the capture in charge of a stream is alive, as far as is known without a supervisor. */
+static bool owner_runs(const struct worker *w, const struct stream_row *stream)
+{
+	uint64_t owner = atomic_load(&stream->owner);
+	pid_t pid = owner < SEATS_MAX ? atomic_load(&w->ledger->seats[owner].pid) : 0;
+	return owner && pid > 0 && runs(pid);
+}
+
+bool worker_stream_goes_on(const struct worker *w, uint32_t stream)
+{
+	const struct stream_row *s = &w->ledger->streams[stream];
+	if (atomic_load(&s->ended))
+		return false;
+	if (w->orphan)
+		return owner_runs(w, s);
+	return !w->draining || atomic_load(&s->owner);
+}
+
 /* Whether a capture is still alive: it may publish one more frame before it learns, as we did, that
  * the supervisor is dead, be it in the middle of one now or about to begin. Only asked then; a
  * living supervisor takes the ownership of the dead away. */
 static bool capture_lives(const struct worker *w)
 {
-	for (uint32_t i = 0; i < w->ledger->header->n_streams; i++) {
-		uint64_t owner = atomic_load(&w->ledger->streams[i].owner);
-		pid_t pid = owner < SEATS_MAX ? atomic_load(&w->ledger->seats[owner].pid) : 0;
-		if (owner && pid > 0 && runs(pid))
+	for (uint32_t i = 0; i < w->ledger->header->n_streams; i++)
+		if (owner_runs(w, &w->ledger->streams[i]))
 			return true;
-	}
 	return false;
 }
 

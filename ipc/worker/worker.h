@@ -149,6 +149,9 @@ void worker_tap_start(struct worker *w, uint32_t stream, uint64_t last);
 void worker_tap_again(struct worker *w, uint32_t stream, uint64_t last);
 /* Taps: everything up to `seq` is kept for good. */
 void worker_settle(struct worker *w, uint32_t stream, uint64_t seq);
+/* Taps: whether frames may still come on a stream. Who drains, or whose supervisor is dead, waits
+ * for no successor of its capture. */
+bool worker_stream_goes_on(const struct worker *w, uint32_t stream);
 /* Taps: free slots of a stream in percent, for "commit now, slots run low". */
 uint32_t worker_free_percent(const struct worker *w, uint32_t stream);
 

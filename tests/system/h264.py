@@ -91,6 +91,18 @@ def check_shown(p, frames, length=None):
     return numbers
 
 
+def numbers_in(paths):
+    """The numbers in the pixels of JPEG files."""
+    data = b""
+    for path in paths:
+        with open(path, "rb") as file:
+            jpeg = file.read()
+        data += struct.pack("<I", len(jpeg)) + jpeg
+    done = subprocess.run([os.path.join(BIN, "read-numbers")], input=data, capture_output=True, check=True,
+                          timeout=60 * PATIENCE)
+    return [int(line) for line in done.stdout.split()]
+
+
 def stored_as_it_came(frames):
     return [f["seq"] for f in frames if f["coding"] != JPEG]
 

@@ -6,7 +6,7 @@ import signal
 
 import harness
 from cameras import RtspCamera
-from h264 import GOP, H264, H264_KEY, JPEG, check_shown, clip, read_units, stored_as_it_came, units_of
+from h264 import GOP, H264, H264_KEY, JPEG, check_shown, clip, numbers_in, read_units, stored_as_it_came, units_of
 from harness import await_, check
 
 PASS = 'store = "passthrough" '
@@ -17,9 +17,9 @@ def stream(p):
     return p.status()["pipeline"]["stream"][0]
 
 
-def playing(make, folder, **settings):
-    """A file with B-frames that goes round, so that there is time for something to happen."""
-    return make(source=clip(folder, FRAMES, 100, 3), stream=PASS + "loop = yes ", **settings).up()
+def playing(make, folder, b_frames=3, **settings):
+    """A file that goes round, so that there is time for something to happen."""
+    return make(source=clip(folder, FRAMES, 100, b_frames), stream=PASS + "loop = yes ", **settings).up()
 
 
 def finish(p, every=True):
@@ -57,10 +57,20 @@ def file_as_it_is(make):
         check([f["unit"] for f in sorted(frames, key=lambda f: f["dts"])] == units_of(path), "other bytes")
         check(any(f["lacks"] for f in frames) == bool(b_frames), "B-frames need what comes later")
         check_shown(p, frames, FRAMES)
+        check_exported(p, frames)
         check(all(f["motion"] > 0 for f in frames[1:]), "frames are processed as ever")
     as_jpeg = make(source=path)
     as_jpeg = sum(f["coded_bytes"] for f in as_jpeg.frames(as_jpeg.reference()))
     check(5 * sum(f["coded_bytes"] for f in frames) < as_jpeg, "it saves little")
+
+
+def check_exported(p, frames):
+    """troupe's own readers show the same."""
+    folder = os.path.join(p.folder, "pictures")
+    p.troupe("export", p.recording, "--format", "frames", folder)
+    pictures = sorted(name for name in os.listdir(folder) if name.endswith(".jpg"))
+    check(numbers_in([os.path.join(folder, name) for name in pictures]) == [f["source_index"] for f in frames],
+          "the pictures that are exported are other ones")
 
 
 def recording_off_and_on(make):
@@ -91,9 +101,15 @@ def every_other_frame(make):
 
 
 def killed_and_swapped(make):
-    """Nobody's death costs a frame or its access unit: a successor goes on in the middle of a group."""
+    """Nobody's death costs a frame or its access unit: a successor goes on in the middle of a group. With B-frames one
+    may come too late, on a busy machine: then the few that waited for it are JPEGs."""
+    for b_frames in 0, 3:
+        kill_and_swap(make, b_frames)
+
+
+def kill_and_swap(make, b_frames):
     p = make()
-    p = playing(make, p.folder)
+    p = playing(make, p.folder, b_frames)
     for worker in "capture.cam1", "processor.1", "storer", "capture.cam1", "storer":
         more_frames(p, random.randint(3, 15))
         before = p.worker(worker)
@@ -104,8 +120,22 @@ def killed_and_swapped(make):
         p.troupe("swap", worker, "--probation", "1ms", "-n", p.name)
     more_frames(p, GOP)
     frames = finish(p)
-    other = [f["seq"] for f in frames[:-GOP] if f["coding"] == JPEG]
-    check(not other, "frames that are not stored as they came: %s" % other)
+    other = [f["seq"] for f in frames if f["coding"] == JPEG]
+    check(b_frames or not other, "frames that are not stored as they came: %s" % other)
+
+
+def killed_supervisor(make):
+    """Nobody will start another capture: what waits for frames that it would have sent is stored all the same."""
+    p = make()
+    p = playing(make, p.folder)
+    more_frames(p, 20)
+    p.process.kill()
+    p.process.wait()
+    await_(lambda: not p.pids(), "the workers to end")
+    p.verify()
+    frames = p.frames()
+    check([f["seq"] for f in frames] == list(range(1, p.ledger.last() + 1)), "not every frame is there")
+    check_shown(p, frames, FRAMES)
 
 
 def all_killed_at_once(make):
@@ -205,5 +235,5 @@ def no_h264(make):
 
 
 harness.main({test.__name__: test for test in (
-    file_as_it_is, recording_off_and_on, every_other_frame, killed_and_swapped, all_killed_at_once,
+    file_as_it_is, recording_off_and_on, every_other_frame, killed_and_swapped, killed_supervisor, all_killed_at_once,
     bypassed_frames_keep_theirs, segments_begin_with_key_frames, camera, no_h264)})

@@ -22,30 +22,29 @@ static uint32_t find_owed(const struct ledger *ledger, uint32_t stream, uint32_t
 	return SLOT_NONE;
 }
 
-static bool may_still_come(const struct frame *frame, bool ending)
+static bool is_late(const struct frame *frame)
 {
 	const struct stream_row *s = frame->stream;
 	int64_t step = NS_PER_S * s->fps_den / s->fps_num;
 	int64_t patience = CHAIN_PATIENCE + 2 * step * (frame->record->lacks + 1);
-	if (atomic_load(&s->ended) || (ending && !atomic_load(&s->owner)))
-		return false;
-	return clock_now() - frame->record->published < patience;
+	return clock_now() - frame->record->published > patience;
 }
 
 /* Whether all that follows up to where the row closes is there, and finished. A frame that was
  * published before we looked and is not owed to us now never will be: see docs/slots.md, "Why the
  * scan is exact". One that is not finished yet will be, as any frame that is owed. */
 static enum chain_answer look_ahead(const struct ledger *ledger, uint32_t tap,
-				    const struct frame *frame, bool ending)
+				    const struct frame *frame, bool coming)
 {
-	bool coming = may_still_come(frame, ending), finished = true;
+	bool finished = true;
 	uint64_t newest = ledger_last_seq(ledger, frame->stream_number, NULL);
 	const struct slot_record *record = frame->record;
 	for (uint64_t seq = frame->seq + 1; record->lacks; seq++) {
 		struct slot_word word;
 		uint32_t slot = find_owed(ledger, frame->stream_number, tap, seq, &word);
 		if (slot == SLOT_NONE)
-			return coming && seq > newest ? CHAIN_WAIT : CHAIN_BROKEN;
+			return coming && seq > newest && !is_late(frame) ? CHAIN_WAIT
+									 : CHAIN_BROKEN;
 		record = &ledger->records[slot];
 		if (!follows(record))
 			return CHAIN_BROKEN;
@@ -55,7 +54,7 @@ static enum chain_answer look_ahead(const struct ledger *ledger, uint32_t tap,
 }
 
 enum chain_answer chain_ask(const struct ledger *ledger, uint32_t tap, const struct frame *frame,
-			    bool linked, bool ending)
+			    bool linked, bool coming)
 {
 	const struct slot_record *record = frame->record;
 	if (!coded_is_unit(record->coded_at_source) || record->coded_bytes == 0 ||
@@ -63,5 +62,5 @@ enum chain_answer chain_ask(const struct ledger *ledger, uint32_t tap, const str
 		return CHAIN_BROKEN;
 	if (record->coded_at_source != CODED_KEY_UNIT && !(linked && follows(record)))
 		return CHAIN_BROKEN;
-	return look_ahead(ledger, tap, frame, ending);
+	return look_ahead(ledger, tap, frame, coming);
 }

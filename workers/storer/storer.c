@@ -280,9 +280,11 @@ static enum chain_answer ask_chain(const struct worker *w, const struct storer *
 		coded == CODED_UNIT &&
 		recorder_links(storer->recorder, storer->streams[frame->stream_number], frame->seq);
 
-	return coded_is_unit(coded) ? chain_ask(worker_ledger(w), storer->tap, frame, linked,
-						storer->drain_since != 0)
-				    : CHAIN_BROKEN;
+	bool coming = worker_stream_goes_on(w, frame->stream_number);
+
+	return coded_is_unit(coded)
+		       ? chain_ask(worker_ledger(w), storer->tap, frame, linked, coming)
+		       : CHAIN_BROKEN;
 }
 
 /* What must wait for frames that come after the drain began is our successor's. */
