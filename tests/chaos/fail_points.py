@@ -42,7 +42,8 @@ END_ONLY = ("STEP_ABANDON",)
 # Points that are passed only where old frames are coded anew.
 ARCHIVE_ONLY = ("RECODE_HALF", "RECODE_SYNCED", "ARCHIVE_BEGUN", "ARCHIVE_CODED", "ARCHIVE_NAMED", "ARCHIVE_ENTERING",
                 "ARCHIVE_ENTERED", "ARCHIVE_REMOVED")
-ARCHIVED = dict(EXACT, fps=60, pace="real", storer=EXACT["storer"] + ' archive = "h264"  archive_after = "1s"')
+ARCHIVED = dict(EXACT, fps=60, pace="real", storer=EXACT["storer"] + ' archive = "h264"  archive_after = "1s"  '
+                'archive_priority = "normal"')
 # Points that are passed only where the recording has a limit.
 KEEP_ONLY = ("KEEP_FORGETS", "KEEP_DOOMED", "KEEP_UNLINKED", "KEEP_SYNCED", "KEEP_FORGOTTEN")
 BOUNDED = dict(EXACT, storer=EXACT["storer"] + ' keep = "600kB"')

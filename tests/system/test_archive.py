@@ -11,7 +11,7 @@ import harness
 from harness import PATIENCE, await_, check, main
 
 # Small segments, so that many are closed soon; archive_after is as short as may be.
-STORER = ('segment_bytes = "150kB"  commit_interval = "40ms"  archive = "h264"  archive_after = "1s"  '
+STORER = ('segment_bytes = "150kB"  commit_interval = "40ms"  archive = "h264"  archive_after = "1s"  archive_priority = "normal"  '
           'restart_window = "1s"  max_restarts = 1000')
 SETTINGS = dict(fps=100, frames=0, processors=1, storer=STORER)
 

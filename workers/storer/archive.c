@@ -174,6 +174,7 @@ static void begin(struct archive *archive, int64_t now)
 		.from = archive->old.number,
 		.to = recorder_new_number(recorder),
 		.quality = archive->options.quality,
+		.eager = archive->options.eager,
 		.bytes = archive->old.bytes,
 	};
 	int rc = archive_child_start(&archive->child, &order);
@@ -313,8 +314,6 @@ static void forget_old(struct archive *archive, int64_t now)
 		rest(archive, now);
 }
 
-typedef void stage_fn(struct archive *archive, int64_t now);
-
 /* ---- turns ---- */
 
 /* How long commits may have had to wait for it. */
@@ -327,17 +326,20 @@ static void note_time(struct archive *archive, enum stage stage, int64_t lasted)
 		archive->longest = lasted;
 }
 
+typedef void stage_fn(struct archive *archive, int64_t now);
+
+static stage_fn *const stages[] = {
+	[STAGE_RESTING] = choose_and_begin,
+	[STAGE_CODING] = watch,
+	[STAGE_LOOKING] = look,
+	[STAGE_NAMING] = name,
+	[STAGE_ENTERING] = enter,
+	[STAGE_REMOVING] = remove_old,
+	[STAGE_FORGETTING] = forget_old,
+};
+
 int64_t archive_turn(struct archive *archive, struct recorder *recorder, int64_t now)
 {
-	static stage_fn *const stages[] = {
-		[STAGE_RESTING] = choose_and_begin,
-		[STAGE_CODING] = watch,
-		[STAGE_LOOKING] = look,
-		[STAGE_NAMING] = name,
-		[STAGE_ENTERING] = enter,
-		[STAGE_REMOVING] = remove_old,
-		[STAGE_FORGETTING] = forget_old,
-	};
 
 	if (archive->stage == STAGE_OFF)
 		return CLOCK_NEVER;
@@ -352,8 +354,21 @@ int64_t archive_turn(struct archive *archive, struct recorder *recorder, int64_t
 	return archive->stage == STAGE_OFF ? CLOCK_NEVER : archive->due;
 }
 
+/* What has its name goes the rest of the way; an error leaves it to the next start. */
+static void finish_swap(struct archive *archive)
+{
+	enum stage before = STAGE_RESTING;
+
+	while (archive->stage >= STAGE_ENTERING && archive->stage <= STAGE_FORGETTING &&
+	       archive->stage != before) {
+		before = archive->stage;
+		stages[before](archive, clock_now());
+	}
+}
+
 void archive_stop(struct archive *archive)
 {
+	finish_swap(archive);
 	if (archive->stage == STAGE_OFF || archive->stage == STAGE_RESTING)
 		return;
 	if (archive->stage == STAGE_CODING)

@@ -8,6 +8,7 @@
 
 #include "workers/storer/recorder.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct archive_options {
 	const char *folder;   /* of the recording */
 	int64_t after;	      /* ns: frames older than that, by the wall clock */
 	uint32_t quality;     /* constant rate factor */
+	bool eager;	      /* the child does not stand back for others */
 	int64_t hang_after; /* ns without a sign of life, and the child is killed; 0: ten minutes */
 	archive_tell_fn *tell;
 	void *arg;
@@ -39,7 +41,8 @@ int64_t archive_turn(struct archive *archive, struct recorder *recorder, int64_t
 /* Readable when there is something to do; changes from turn to turn. -1: none. */
 int archive_fd(const struct archive *archive);
 
-/* Gives up what is on its way, at once; a later turn begins anew. */
+/* Gives up what is on its way, at once, or brings it to its end where that takes no longer; a later
+ * turn begins anew. */
 void archive_stop(struct archive *archive);
 
 /* Adds "key: value" lines. */

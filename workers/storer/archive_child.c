@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define FIRST_OTHER_FD 3
+#define END_WAIT_MS    200
 #define ROLE	       "TROUPE_WORKER="
 
 /* What posix_spawn takes. */
@@ -51,7 +53,7 @@ static void write_words(struct launch *launch, const struct archive_order *order
 	static const size_t size = sizeof(launch->words[0]);
 	const long long numbers[ARCHIVE_ARGUMENTS] = {
 		[1] = getpid(),	 [3] = order->from,    [4] = (long long)order->bytes,
-		[5] = order->to, [6] = order->quality,
+		[5] = order->to, [6] = order->quality, [7] = order->eager,
 	};
 
 	for (size_t i = 0; i < ARCHIVE_ARGUMENTS; i++) {
@@ -199,11 +201,13 @@ void archive_child_kill(const struct archive_child *child)
 
 void archive_child_drop(struct archive_child *child)
 {
+	struct pollfd end = {.fd = child->fd, .events = POLLIN};
 	int code, status;
 
 	if (child->pid <= 0)
 		return;
 	archive_child_kill(child);
+	(void)poll(&end, 1, END_WAIT_MS);
 	if (!archive_child_ended(child, &code, &status))
 		forget(child);
 }

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #define ARCHIVE_PROGRAM	  "troupe-archive"
-#define ARCHIVE_ARGUMENTS 7 /* its title, and six more: see its usage */
+#define ARCHIVE_ARGUMENTS 8 /* its title, and seven more: see its usage */
 
 enum archive_exit {
 	ARCHIVE_EXIT_WHOLE = 0, /* the new file is there, synced and checked */
@@ -30,6 +30,7 @@ struct archive_order {
 	const char *segments; /* the folder's path */
 	uint32_t from, to, quality;
 	uint64_t bytes; /* of `from` */
+	bool eager;	/* it need not stand back */
 };
 
 /* TROUPE_E_SYSTEM, TROUPE_E_NOT_FOUND, …: there is no such program, or no process. */
@@ -45,7 +46,7 @@ bool archive_child_hangs(struct archive_child *child, int64_t now, int64_t limit
 
 void archive_child_kill(const struct archive_child *child);
 
-/* Kills it and does not wait for its end. */
+/* Kills it, and waits a moment for its end, that it makes no file any more. */
 void archive_child_drop(struct archive_child *child);
 
 #endif

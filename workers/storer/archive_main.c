@@ -30,16 +30,21 @@ static void die_with(pid_t storer)
 		raise(SIGKILL);
 }
 
+static void limit(void)
+{
+	static const struct rlimit cpu = {CPU_SECONDS_MOST, CPU_SECONDS_MOST};
+
+	setrlimit(RLIMIT_CPU, &cpu);
+}
+
 /* As far as the system lets us; none of it is needed. */
 static void stand_back(void)
 {
 	static const struct sched_param none;
-	static const struct rlimit cpu = {CPU_SECONDS_MOST, CPU_SECONDS_MOST};
 
 	sched_setscheduler(0, SCHED_IDLE, &none);
 	(void)setpriority(PRIO_PROCESS, 0, NICEST);
 	syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, IO_CLASS_IDLE);
-	setrlimit(RLIMIT_CPU, &cpu);
 }
 
 static enum archive_exit exit_of(int rc)
@@ -61,7 +66,7 @@ static enum archive_exit exit_of(int rc)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: troupe-archive STORER FOLDER FROM BYTES TO QUALITY\n"
+	fprintf(stderr, "usage: troupe-archive STORER FOLDER FROM BYTES TO QUALITY EAGER\n"
 			"The storer starts it; see archive in the storer's section of a config.\n");
 	return ARCHIVE_EXIT_USAGE;
 }
@@ -75,7 +80,9 @@ int main(int argc, char **argv)
 	if (argc != ARCHIVE_ARGUMENTS)
 		return usage();
 	die_with((pid_t)strtol(argv[1], NULL, 10));
-	stand_back();
+	limit();
+	if (strtol(argv[7], NULL, 10) == 0)
+		stand_back();
 	job.segments = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	job.from = (uint32_t)strtoul(argv[3], NULL, 10);
 	job.bytes = strtoull(argv[4], NULL, 10);

@@ -43,6 +43,7 @@ int archivist_create(struct archivist **archivist, struct worker *w)
 		.folder = config->folder,
 		.after = config->archive_after,
 		.quality = (uint32_t)config->archive_quality,
+		.eager = strcmp(config->archive_priority, "normal") == 0,
 		.tell = tell,
 		.arg = made,
 	});

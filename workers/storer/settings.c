@@ -110,4 +110,11 @@ const struct row storer_rows[N_STORER_ROWS] = {
 	 .fallback = "25",
 	 .help = "How coarsely, as x264 counts: 18 looks the same; 25 nearly so, and takes a "
 		 "twelfth of the space of a street scene's JPEGs; 30 half of that."},
+	{.name = "archive_priority",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct storer_config, archive_priority),
+	 .fallback = "idle",
+	 .choices = "idle|normal",
+	 .help = "idle: frames are coded anew with what of the machine nobody else wants. normal: "
+		 "with a share like everybody's, on a machine that never rests."},
 };

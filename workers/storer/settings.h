@@ -22,9 +22,10 @@ struct storer_config {
 	char archive[8]; /* "none", "h264" */
 	int64_t archive_after;
 	int64_t archive_quality;
+	char archive_priority[8]; /* "idle", "normal" */
 };
 
-#define N_STORER_ROWS 15
+#define N_STORER_ROWS 16
 
 extern const struct row storer_rows[N_STORER_ROWS];
 
