@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define WHY_WAIT NS_PER_S
+
 static void keep(struct supervisor *s, const struct happening *what)
 {
 	s->happenings.kept[s->happenings.count++ % HAPPENINGS_KEPT] = *what;
@@ -66,11 +68,22 @@ static void say_why(const struct member *m, struct happening *what)
 		snprintf(what->cause, sizeof(what->cause), "%.150s", why ? why + strlen(said) : "");
 }
 
-static void look_at_source(struct supervisor *s, const struct member *m, int64_t now)
+/* Its row says at once that it is lost; why, its report does, a moment later or never. */
+static int64_t why_due(const struct member *m, int64_t since)
+{
+	bool known = m->lead->life.state == LIFE_NO_DEVICE || m->said_at >= since;
+	return known ? since : since + WHY_WAIT;
+}
+
+/* Returns when to look again. */
+static int64_t look_at_source(struct supervisor *s, const struct member *m, int64_t now)
 {
 	struct happening *lost = &s->happenings.lost[m->number];
 	int64_t since = lost_since(m, now);
 	if (since && !lost->begun) {
+		int64_t due = why_due(m, since);
+		if (due > now)
+			return due;
 		*lost = begin("lost", m, since, now);
 		say_why(m, lost);
 		keep(s, lost);
@@ -80,6 +93,7 @@ static void look_at_source(struct supervisor *s, const struct member *m, int64_t
 		keep(s, lost);
 		*lost = (struct happening){0};
 	}
+	return CLOCK_NEVER;
 }
 
 /* ---- telling ---- */
@@ -112,14 +126,18 @@ static void tell_part(struct supervisor *s, struct part *part)
 		p->told++;
 }
 
-void happenings_advance(struct supervisor *s, int64_t now)
+int64_t happenings_advance(struct supervisor *s, int64_t now)
 {
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->role->source)
-			look_at_source(s, s->members[i], now);
+	int64_t due = CLOCK_NEVER;
+	for (size_t i = 0; i < s->n_members; i++) {
+		int64_t next = s->members[i]->role->source ? look_at_source(s, s->members[i], now)
+							   : CLOCK_NEVER;
+		due = next < due ? next : due;
+	}
 	for (size_t i = 0; i < s->n_members; i++) {
 		struct member *m = s->members[i];
 		if (m->role->tap >= 0 && m->lead->life.state == LIFE_READY)
 			tell_part(s, m->lead);
 	}
+	return due;
 }

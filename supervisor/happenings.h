@@ -35,7 +35,7 @@ struct happenings {
 void happened_death(struct part *part, const char *cause, const char *words);
 
 /* Looks which sources are lost and which are back, and tells what is new. Called after everything
- * that happens. */
-void happenings_advance(struct supervisor *s, int64_t now);
+ * that happens; returns when to look again. */
+int64_t happenings_advance(struct supervisor *s, int64_t now);
 
 #endif

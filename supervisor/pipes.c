@@ -109,8 +109,10 @@ void pipes_on_report(void *arg, struct link *link)
 			const Troupe__Report *report =
 				(const Troupe__Report *)(const void *)message;
 			struct member *m = member_find(s, report->worker);
-			if (m)
+			if (m) {
 				snprintf(m->said, sizeof(m->said), "%s", report->text);
+				m->said_at = report->time;
+			}
 			progress_say(s, "%s: %s", report->worker, report->text);
 			journal_write(&s->journal, JOURNAL_REPORT, report->worker,
 				      json_pack("{s:i, s:I, s:s}", "seat", (int)report->seat, "at",

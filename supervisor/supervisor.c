@@ -87,7 +87,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, swap_advance(s, now));
 		earlier(&due, devices_advance(s, now));
 		succession_advance(s);
-		happenings_advance(s, now);
+		earlier(&due, happenings_advance(s, now));
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
 		if (s->stage != STAGE_ENDED)

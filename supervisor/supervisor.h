@@ -122,7 +122,8 @@ struct member {
 	struct exit_note exits[EXITS_KEPT]; /* in the order of their ends: (n_exits - 1) % … */
 	uint32_t n_exits;
 	struct exit_note last_played, last_standby; /* by their turns; pid 0: none */
-	char said[256];				    /* what it reported last */
+	char said[256];				    /* what it reported last … */
+	int64_t said_at;			    /* … and when it did, monotonic */
 };
 
 /* An inspection that waits for the worker's own words. */

@@ -159,7 +159,7 @@ def camera_lost_and_back(make):
         p.wait_end()
     frames = p.frames()
     lost = find(p, "--kind", "lost", folder=p.recording)
-    check(len(lost) == 1, "lost once, not: %s" % lost)
+    check(len(lost) == 1 and lost[0]["what"], "lost once, and why; not: %s" % lost)
     check(frames[9]["captured"] <= lost[0]["from_monotonic"] < lost[0]["to_monotonic"],
           "lost after frame 10: %s, %s" % (frames[9]["captured"], lost))
     check(killed(p) == ["storer"], "one death, not %s" % killed(p))
