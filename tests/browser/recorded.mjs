@@ -21,7 +21,9 @@ const shown = (page, what, condition) => until(what, async () => {
 
 export async function openRecording(page) {
   await page.locator(`${figure} .recording`).click();
-  return shown(page, 'a recorded frame', (now) => now.mode === 'recorded' && now.run && now.seq > 0);
+  const now = await shown(page, 'a recorded frame', ({mode, run, seq}) => mode === 'recorded' && run && seq > 0);
+  await page.waitForSelector(`${figure} .timeline[data-spans]:not([data-spans="0"])`);
+  return now;
 }
 
 // The frame that the page's server gives for a number, by the number in its pixels, which counts from 0.

@@ -84,10 +84,19 @@ class RecordedView {
       this.button('+', 'a shorter time', () => this.timeline.zoom(0.5)),
       this.button('all', 'all there is', () => this.showAll()));
     this.node = make('div', {class: 'player', hidden: ''}, this.timeline.node,
-      make('div', {class: 'controls'}, transport, this.where, range), make('div', {class: 'controls'}, places, this.told));
+      make('div', {class: 'controls'}, transport, this.where, range), make('div', {class: 'controls'}, places, this.told),
+      this.legend());
     this.listen(places);
     this.live.figure.append(this.node);
     this.live.bar.append(this.switch);
+  }
+
+  // What the colours of the timeline mean, and the keys.
+  legend() {
+    const colours = ['recorded', ...LANES, ...MARKS].map((kind) =>
+      make('li', {}, make('span', {class: `colour ${kind}`}), {lost: 'camera lost', died: 'a worker died'}[kind] || kind));
+    const keys = make('li', {class: 'keys'}, 'space plays · , . step · ← → 5 s · [ ] speed · Home, End');
+    return make('ul', {class: 'colours'}, ...colours, keys);
   }
 
   listen(places) {

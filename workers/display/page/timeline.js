@@ -59,6 +59,8 @@ class Timeline {
     const least = Math.max(0, SHORTEST_MS - (to - from)) / 2;
     this.from = from - least;
     this.to = to + least;
+    this.canvas.setAttribute('aria-valuemin', Math.round(this.from));
+    this.canvas.setAttribute('aria-valuemax', Math.round(this.to));
     this.draw();
     this.on.range();
   }
@@ -77,6 +79,7 @@ class Timeline {
   setData(data) {
     const times = (row) => ({...row, begun: row.begun / 1e6, ended: row.ended / 1e6});
     this.data = {span: (data.span || []).map(times), event: (data.event || []).map(times)};
+    this.canvas.dataset.spans = this.data.span.length;
     this.draw();
   }
 
@@ -218,6 +221,8 @@ class Timeline {
     }
     const top = SCALE + RECORDED + 4 + lane * (LANE + 2);
     pen.fillRect(left, top, wide, LANE);
+    pen.fillStyle = colour('ground'); // what begins while another goes on is told from it
+    pen.fillRect(left - 1, top, 1, LANE);
     const begin = Math.max(left, 0) + 4;
     if (event.what && begin + pen.measureText(event.what).width + 4 < left + wide) {
       pen.fillStyle = colour('on-event');
