@@ -247,13 +247,14 @@ static size_t mend_record(uint8_t *bytes, size_t size)
  * checksum. */
 static void take_mended(const uint8_t *bytes, size_t size)
 {
+	static const uint8_t magic[8] = {'t', 'r', 'o', 'u', 'p', 's', 'e', 'g'};
 	uint8_t *copy = malloc(size);
 
 	REQUIRE(copy != NULL);
 	memcpy(copy, bytes, size);
 	mend_record(copy, size);
 	take_record(copy, size);
-	memcpy(copy, "troupseg", 8);
+	memcpy(copy, magic, sizeof(magic));
 	memcpy(copy + 8, bytes + 8, size - 8);
 	put_u32(copy + 60, checksum(copy, 60));
 	for (size_t at = SEGMENT_HEADER; size - at > 272;)

@@ -255,7 +255,8 @@ def check_chain(number, frames):
 
 def check_rows(catalogue, frames):
     """Every frame has its row, every row its frame, and both say the same."""
-    rows = {(r["run"], r["stream"], r["seq"]): r for r in catalogue.execute("SELECT * FROM frames")}
+    rows = {(r["run"], r["stream"], r["seq"]): r for r in catalogue.execute(
+        "SELECT * FROM frames WHERE segment NOT IN (SELECT segment FROM segments WHERE state = 'doomed')")}
     wrong(set(rows) != set(frames), "rows without frame:", sorted(set(rows) - set(frames))[:5],
           "frames without row:", sorted(set(frames) - set(rows))[:5])
     for key, row in rows.items():
@@ -264,11 +265,13 @@ def check_rows(catalogue, frames):
                   of(frames[key]), "in the segment")
 
 
-def check_numbers(frames, forgotten):
+def check_numbers(frames, going, forgotten):
     """The ordinals of each (run, stream) are 1, 2, 3, … without a hole that is not in `forgotten`; seq grows."""
     streams = {}
     for (run, stream, seq), frame in frames.items():
         streams.setdefault((run, stream), []).append((seq, seq, frame.record.ordinal, frame.record.ordinal))
+    for row in going:  # in segments that are about to be removed
+        streams.setdefault((row["run"], row["stream"]), []).append((row["seq"], row["seq"], row["ordinal"], row["ordinal"]))
     for row in forgotten:
         streams.setdefault((row["run"], row["stream"]), []).append(
             (row["first_seq"], row["last_seq"], row["first_ordinal"], row["last_ordinal"]))
@@ -297,7 +300,9 @@ def read_recording(folder):
         segments, frames = read_segments(folder, catalogue)
         check_rows(catalogue, frames)
         forgotten = catalogue.execute("SELECT * FROM forgotten").fetchall()
-        check_streams(catalogue, check_numbers(frames, forgotten))
+        going = catalogue.execute("SELECT * FROM frames WHERE segment IN "
+                                  "(SELECT segment FROM segments WHERE state = 'doomed')").fetchall()
+        check_streams(catalogue, check_numbers(frames, going, forgotten))
         return Recording(segments, frames, [dict(r) for r in forgotten])
     finally:
         catalogue.close()

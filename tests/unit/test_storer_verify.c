@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -267,6 +268,87 @@ static void row_changed(void **state)
 	expect_fault(twins->one, NULL, "differ in label");
 }
 
+/* Whatever a record, or another row, can vouch for. */
+static void every_column(void **state)
+{
+	static const char *const plants[] = {
+		"UPDATE frames SET run = run + 1 WHERE seq = 12",
+		"UPDATE frames SET stream = 'cam9' WHERE seq = 12",
+		"UPDATE frames SET ordinal = ordinal + 1 WHERE seq = 12",
+		"UPDATE frames SET segment = segment + 1 WHERE seq = 12",
+		"UPDATE frames SET length = length + 8 WHERE seq = 12",
+		"UPDATE frames SET coding = 2 WHERE seq = 12",
+		"UPDATE frames SET coded_at = coded_at + 1 WHERE seq = 12",
+		"UPDATE frames SET coded_bytes = coded_bytes + 1 WHERE seq = 12",
+		"UPDATE frames SET width = width + 1 WHERE seq = 12",
+		"UPDATE frames SET height = height + 1 WHERE seq = 12",
+		"UPDATE frames SET pts = pts + 1 WHERE seq = 12",
+		"UPDATE frames SET captured = captured + 1 WHERE seq = 12",
+		"UPDATE frames SET captured_wall = captured_wall + 1 WHERE seq = 12",
+		"UPDATE frames SET published = published + 1 WHERE seq = 12",
+		"UPDATE frames SET claimed = claimed + 1 WHERE seq = 12",
+		"UPDATE frames SET finished = finished + 1 WHERE seq = 12",
+		"UPDATE frames SET stored = 'when' WHERE seq = 12",
+		"UPDATE frames SET source_index = source_index + 1 WHERE seq = 12",
+		"UPDATE frames SET prediction = NULL WHERE seq = 12",
+		"UPDATE frames SET probability = probability + 1e-15 WHERE seq = 12",
+		"UPDATE frames SET model_version = model_version + 1 WHERE seq = 12",
+		"UPDATE frames SET motion = motion * 2 WHERE seq = 12",
+		"UPDATE frames SET drops_no_slot = drops_no_slot + 1 WHERE seq = 12",
+		"UPDATE frames SET drops_device = drops_device + 1 WHERE seq = 12",
+		"UPDATE frames SET drops_damaged = drops_damaged + 1 WHERE seq = 12",
+		"UPDATE frames SET drops_size = drops_size + 1 WHERE seq = 12",
+		"UPDATE frames SET bypassed = 1 WHERE seq = 12",
+		"UPDATE frames SET quarantined = 1 WHERE seq = 12",
+		"UPDATE segments SET stream = 'cam9' WHERE segment = 2",
+		"UPDATE segments SET state = 'ajar' WHERE segment = 2",
+		"UPDATE segments SET coding = 1 WHERE segment = 2",
+		"UPDATE segments SET replaces = 1 WHERE segment = 2",
+		"UPDATE segments SET created_wall = created_wall + 1 WHERE segment = 2",
+		"UPDATE segments SET bytes = bytes - 8 WHERE segment = 2",
+		"UPDATE segments SET bytes = bytes + 8 WHERE segment = 2",
+		"UPDATE segments SET frames = frames + 1 WHERE segment = 2",
+		"UPDATE segments SET first_wall = first_wall + 1 WHERE segment = 2",
+		"UPDATE segments SET last_wall = last_wall + 1 WHERE segment = 2",
+		"DELETE FROM segments WHERE segment = 2",
+		"UPDATE streams SET frames = frames + 1",
+		"UPDATE streams SET bypassed = bypassed + 1",
+		"UPDATE streams SET quarantined = quarantined + 1",
+		"UPDATE streams SET last_seq = last_seq + 1",
+		"UPDATE streams SET last_ordinal = last_ordinal + 1",
+		"DELETE FROM streams",
+		"DELETE FROM runs",
+		"INSERT INTO forgotten VALUES (1700000000123, 'cam1', 12, 12, 12, 12, 'keep', 0)",
+		"INSERT INTO forgotten VALUES (1700000000123, 'cam1', 41, 43, 41, 43, 'keep', 0)",
+		"INSERT INTO forgotten VALUES (1700000000123, 'cam9', 1, 2, 1, 2, 'keep', 0)",
+		"UPDATE events SET run = run + 1",
+		"UPDATE events SET stream = 'cam9'",
+		"UPDATE events SET kind = 'lable' WHERE kind = 'label'",
+		"UPDATE events SET what = 'star' WHERE kind = 'label'",
+		"UPDATE events SET last_seq = 41",
+		"UPDATE events SET begun = begun - 1",
+		"UPDATE events SET ended = ended + 1",
+		"UPDATE events SET ended_wall = ended_wall + 1",
+		"UPDATE events SET begun_wall = begun_wall + 100000000000",
+		"UPDATE events SET frames = 41",
+		"UPDATE events SET open = 7",
+	};
+	const struct twins *twins = *state;
+
+	for (size_t i = 0; i < sizeof(plants) / sizeof(plants[0]); i++) {
+		struct verify_report report;
+		char text[RIG_TEXT];
+
+		rig_remove(twins->two);
+		assert_int_equal(mkdir(twins->two, 0755), 0);
+		rig_copy(twins->one, twins->two);
+		rig_sql(twins->two, plants[i]);
+		rig_verify(twins->two, NULL, &report, text);
+		if (report.faults == 0)
+			fail_msg("not found: %s", plants[i]);
+	}
+}
+
 /* Two frames of one stream in the wrong order: equal sums, wrong story. */
 static void frames_out_of_order(void **state)
 {
@@ -440,6 +522,7 @@ int main(void)
 		TEST(row_orphaned),
 		TEST(row_astray),
 		TEST(row_changed),
+		TEST(every_column),
 		TEST(frames_out_of_order),
 		TEST(segment_missing),
 		TEST(segment_cut),

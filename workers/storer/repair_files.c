@@ -253,10 +253,15 @@ int repair_others(struct repair *repair)
 {
 	int fd = openat(repair->folder.segments, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	int rc = dir != NULL ? 0 : explain(repair, "list", FOLDER_SEGMENTS);
+	int rc = 0;
 
-	for (struct dirent *entry = rc == 0 ? readdir(dir) : NULL; rc == 0 && entry != NULL;
-	     entry = readdir(dir)) {
+	if (dir == NULL) {
+		rc = explain(repair, "list", FOLDER_SEGMENTS);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	for (struct dirent *entry = readdir(dir); rc == 0 && entry != NULL; entry = readdir(dir)) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 		    is_segment(entry->d_name))
 			continue;
@@ -265,9 +270,6 @@ int repair_others(struct repair *repair)
 		if (!repair->options->dry_run)
 			rc = set_aside(repair, entry->d_name);
 	}
-	if (dir != NULL)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
+	closedir(dir);
 	return rc;
 }
