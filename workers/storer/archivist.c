@@ -31,7 +31,8 @@ int archivist_create(struct archivist **archivist, struct worker *w)
 	struct archivist *made;
 
 	*archivist = NULL;
-	if (strcmp(config->archive, "h264") != 0)
+	/* In one process, as a reference: what is compared with it is JPEG. */
+	if (strcmp(config->archive, "h264") != 0 || worker_control_path(w)[0] == '\0')
 		return 0;
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)
@@ -91,7 +92,7 @@ int64_t archivist_tick(struct archivist *archivist, struct recorder *recorder, i
 	archivist->watched = archive_fd(archivist->archive);
 	if (archivist->watched >= 0 &&
 	    worker_watch(archivist->w, archivist->watched, POLLIN, on_child) < 0)
-		archivist->watched = -1; /* in one process: then it is looked at when it is due */
+		archivist->watched = -1; /* then it is looked at when it is due */
 	return due;
 }
 

@@ -8,7 +8,8 @@
 
 struct archivist;
 
-/* *archivist stays NULL, which is fine everywhere below, where the config wants no archive. */
+/* *archivist stays NULL, which is fine everywhere below, where the config wants no archive, and in
+ * one process. */
 int archivist_create(struct archivist **archivist, struct worker *w);
 void archivist_destroy(struct archivist *archivist);
 
