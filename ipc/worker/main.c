@@ -31,6 +31,7 @@ static int exit_code(int rc)
 	case 0:
 		return CONTRACT_EXIT_ASKED;
 	case TROUPE_E_CONFIG:
+	case TROUPE_E_SCHEMA: /* as of a recording that a newer storer wrote */
 		return CONTRACT_EXIT_CONFIG;
 	case TROUPE_E_IO:
 	case TROUPE_E_NOT_FOUND:

@@ -4,10 +4,10 @@
  *     int main(int argc, char **argv) { return worker_main(argc, argv, &processor); }
  *
  * All callbacks run on the main thread, one at a time. They return 0 or more when all is well; a
- * negative error ends the worker (after close) with an exit code that fits it: TROUPE_E_CONFIG 100,
- * IO, NOT_FOUND, DENIED, NO_SPACE, BUSY 111, anything else 101. A callback that has said what is
- * wrong by log_error() has said the worker's last words. A callback that works longer than a second
- * calls worker_progress(). */
+ * negative error ends the worker (after close) with an exit code that fits it: TROUPE_E_CONFIG and
+ * SCHEMA 100, IO, NOT_FOUND, DENIED, NO_SPACE, BUSY 111, anything else 101. A callback that has
+ * said what is wrong by log_error() has said the worker's last words. A callback that works longer
+ * than a second calls worker_progress(). */
 #ifndef TROUPE_IPC_WORKER_WORKER_H
 #define TROUPE_IPC_WORKER_WORKER_H
 

@@ -313,7 +313,7 @@ class Pipeline:
         jpegs = b""
         for f in frames:
             with open(os.path.join(segments, "%06d.seg" % f["segment"]), "rb") as file:
-                file.seek(f["offset"] + 240)
+                file.seek(f["coded_at"])
                 jpeg = file.read(f["coded_bytes"])
             jpegs += struct.pack("<I", len(jpeg)) + jpeg
         done = subprocess.run([os.path.join(BIN, "read-numbers")], input=jpegs, capture_output=True,

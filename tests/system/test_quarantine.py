@@ -48,7 +48,7 @@ def check_reasons(folder, cause):
 
 def coded_bytes(p, frame, folder):
     with open(os.path.join(folder, "segments", "%06d.seg" % frame["segment"]), "rb") as file:
-        file.seek(frame["offset"] + 240)
+        file.seek(frame["coded_at"])
         return file.read(frame["coded_bytes"])
 
 

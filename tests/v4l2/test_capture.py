@@ -139,7 +139,7 @@ def a_jpeg_is_stored_as_it_came(make):
     numbers = p.pixel_numbers(frames)
     for frame, number in zip(frames, numbers):
         with open(os.path.join(p.recording, "segments", "%06d.seg" % frame["segment"]), "rb") as file:
-            file.seek(frame["offset"] + 240)
+            file.seek(frame["coded_at"])
             stored = file.read(frame["coded_bytes"])
         check(without_tables(stored) == jpegs[number], "frame %d, which shows %d, is not what was fed" % (
             frame["seq"], number))

@@ -391,8 +391,11 @@ static int opened(struct index *index, int rc, struct index **out, char *why, si
 	*out = rc < 0 ? NULL : index;
 	if (rc == 0)
 		return 0;
-	snprintf(why, why_size, "%s%s%s", error_text(rc), index->text[0] != 0 ? ", " : "",
-		 index->text);
+	if (rc == TROUPE_E_SCHEMA)
+		snprintf(why, why_size, "%s", index->text);
+	else
+		snprintf(why, why_size, "%s%s%s", error_text(rc), index->text[0] != 0 ? ", " : "",
+			 index->text);
 	index_close(index);
 	return rc;
 }
