@@ -44,7 +44,7 @@ CREATE TABLE streams (
 CREATE TABLE segments (
   segment      INTEGER PRIMARY KEY,
   stream       TEXT NOT NULL,         -- '': of several streams (made by version 1)
-  state        TEXT NOT NULL,         -- 'open': may still grow; 'closed'; 'doomed': about to go, its frames went already
+  state        TEXT NOT NULL,         -- 'open': may still grow; 'closed'; 'doomed': about to go, and its frames with it
   coding       INTEGER NOT NULL,      -- 0 JPEG, 1 H.264 (re-coded or as it came), of its first frame
   replaces     INTEGER NOT NULL DEFAULT 0, -- the segment it was re-coded from; 0: none
   created_wall INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tests/unit/recording_rig.h"
+#include "workers/storer/index_keep.h"
 #include "workers/storer/recording.h"
 #include "workers/storer/segment.h"
 
@@ -402,6 +403,24 @@ static void a_removal_is_finished(void **state)
 	open_and_go_on(*state, FRAMES + 2, 0);
 }
 
+/* Killed when some of its frames had been forgotten: the others follow them for the same reason. */
+static void a_removal_is_finished_for_its_reason(void **state)
+{
+	unsigned second = first_of(*state, 2), third = first_of(*state, 3);
+	struct index *index = open_index(*state);
+	char text[128], wanted[128];
+
+	assert_int_equal(index_keep_doom(index, 1, 3, "keep"), 3);
+	index_close(index);
+	index = open_index(*state);
+	assert_int_equal(index_keep_doom(index, 2, 3, "space"), 3);
+	index_close(index);
+	open_and_go_on(*state, FRAMES, 2);
+	snprintf(wanted, sizeof(wanted), "1-%u keep, %u-%u space", second - 1, second, third - 1);
+	forgotten(*state, text, sizeof(text));
+	assert_string_equal(text, wanted);
+}
+
 /* From segments alone nobody knows why some are not there; that they are not, is known. */
 static void made_anew_the_gaps_are_known(void **state)
 {
@@ -542,6 +561,7 @@ int main(void)
 		TEST(other_reasons_stay_apart),
 		TEST(counts_include_what_is_forgotten),
 		TEST(a_removal_is_finished),
+		TEST(a_removal_is_finished_for_its_reason),
 		TEST(made_anew_the_gaps_are_known),
 		TEST(lost_ends_are_recorded_again),
 		TEST(steps_of_the_clock_are_noted),

@@ -28,7 +28,7 @@ struct index_row {
 };
 
 /* Only an open segment may end with records that the index does not vouch for. A doomed one is
- * about to be removed; no frame lies in it any more. */
+ * about to be removed, and its frames with it. */
 enum segment_state { SEGMENT_OPEN, SEGMENT_CLOSED, SEGMENT_DOOMED, N_SEGMENT_STATES };
 
 /* What the index knows of a segment. */
@@ -117,7 +117,8 @@ int index_set_state(struct index *index, uint32_t segment, enum segment_state st
 int index_cut_segment(struct index *index, uint32_t segment, uint64_t bytes);
 /* Its frames become a range of `forgotten`, the segment doomed. Returns how many frames. */
 int index_doom_segment(struct index *index, uint32_t segment, const char *why);
-/* The same, and the segment is not known any more: its file is gone for good. */
+/* The same, and the segment is not known any more: its file is gone for good. `why` NULL: as what
+ * was forgotten just before. */
 int index_forget_segment(struct index *index, uint32_t segment, const char *why);
 /* Ranges that adjoin and say the same `why` become one. */
 int index_add_forgotten(struct index *index, const struct index_range *range);

@@ -361,6 +361,22 @@ static int ranges_of(struct index *index, uint32_t segment, const char *why,
 	return rc < 0 ? rc : count;
 }
 
+/* Why what lay just before a segment's first frame was forgotten. */
+static int why_before(struct index *index, uint32_t segment, struct index_range *before)
+{
+	struct index_row first;
+	int rc = index_next_place(index, segment, 0, &first);
+
+	snprintf(before->why, sizeof(before->why), "keep");
+	if (rc < 0)
+		return rc == TROUPE_E_ENDED ? 0 : rc;
+	rc = range_beside(index, RANGE_BEFORE, first.record.run, first.record.stream,
+			  first.record.seq, before);
+	if (rc > 0 && before->last_ordinal + 1 != first.record.ordinal)
+		snprintf(before->why, sizeof(before->why), "keep");
+	return rc < 0 ? rc : 0;
+}
+
 /* Frames go, ranges come. Returns how many frames. */
 static int forget_frames(struct index *index, uint32_t segment, const char *why)
 {
@@ -397,10 +413,13 @@ static int keep_number(struct index *index, uint32_t segment)
 
 int index_forget_segment(struct index *index, uint32_t segment, const char *why)
 {
-	int frames = forget_frames(index, segment, why);
-	int rc = frames < 0 ? frames : keep_number(index, segment);
-	sqlite3_stmt *statement = rc < 0 ? NULL : index_statement(index, REMOVE_SEGMENT);
+	struct index_range before = {0};
+	int rc = why == NULL ? why_before(index, segment, &before) : 0;
+	int frames = rc < 0 ? rc : forget_frames(index, segment, why != NULL ? why : before.why);
+	sqlite3_stmt *statement;
 
+	rc = frames < 0 ? frames : keep_number(index, segment);
+	statement = rc < 0 ? NULL : index_statement(index, REMOVE_SEGMENT);
 	if (rc < 0)
 		return rc;
 	if (statement == NULL)

@@ -294,7 +294,7 @@ static int finish_doomed(struct rescue *rescue, struct patient *patient)
 	if (rc == 0 && fsync(rescue->segments) < 0)
 		rc = error_from_errno(errno);
 	if (rc == 0)
-		rc = index_forget_segment(rescue->index, patient->segment.number, "keep");
+		rc = index_forget_segment(rescue->index, patient->segment.number, NULL);
 	if (rc >= 0)
 		rc = index_forget_events(rescue->index, &patient->segment);
 	rescue->done->removed++;
