@@ -188,17 +188,18 @@ def segments_begin_with_key_frames(make):
 def camera(make):
     """Drops, a camera that comes back, a capture that is killed and swapped: all that is stored can be shown."""
     p = make()
-    with RtspCamera(p, fps=50) as cam:
-        p = make(source=cam.url(), slots=12, stream=PASS + 'open_timeout = "60s" read_timeout = "%ds"' % (
+    with RtspCamera(p) as cam:
+        p = make(source=cam.url(), slots=12, hang_after="60s", stream=PASS + 'open_timeout = "60s" read_timeout = "%ds"' % (
             2 + harness.PATIENCE)).up()
         more_frames(p, 10)
         sent = set(units_of(cam.url(), 30))  # to another viewer
-        more_frames(p, 10)
-        same = {f["coding"] for f in read_units(p, p.frames()) if f["coding"] != JPEG and f["unit"] in sent}
-        check(same == {H264, H264_KEY}, "of these the access units are those that others get: %s" % same)
-        os.kill(p.worker("storer")["pid"], signal.SIGSTOP)
+        await_(lambda: {H264, H264_KEY} == {
+            f["coding"] for f in read_units(p, p.frames()) if f["coding"] != JPEG and f["unit"] in sent},
+               "access units to be stored that the other viewer got")
+        storer = p.worker("storer")["pid"]
+        os.kill(storer, signal.SIGSTOP)
         await_(lambda: {d["reason"] for d in stream(p).get("drop", [])}, "frames to be dropped")
-        os.kill(p.worker("storer")["pid"], signal.SIGCONT)
+        os.kill(storer, signal.SIGCONT)
         more_frames(p, 30)
         back = stream(p)["reconnects"]
         cam.kill()
@@ -216,8 +217,6 @@ def camera(make):
         p.verify()
         frames = p.frames()
         check_shown(p, frames)
-        came = set(stored_as_it_came(frames))
-        check(len(came) > len(frames) / 4, "%d of %d frames are stored as they came" % (len(came), len(frames)))
         for a, b in zip(frames, frames[1:]):
             lost = b["drops_no_slot"] + b["drops_device"] + b["drops_damaged"]
             check(not lost or b["coding"] != H264, "frame %d needs one that was dropped" % b["seq"])
