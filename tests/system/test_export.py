@@ -29,15 +29,15 @@ def export(p, out, *words, code=0):
 
 def probe(path):
     done = subprocess.run(["ffprobe", "-v", "error", "-of", "json", "-show_streams", "-show_format", "-show_frames",
-                           path], capture_output=True, text=True, timeout=60 * harness.PATIENCE)
+                           path], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60 * harness.PATIENCE)
     check(done.returncode == 0 and not done.stderr, "ffprobe %s: %s" % (path, done.stderr))
     return json.loads(done.stdout)
 
 
 def numbers_in(path, width, height):
     """The number in the pixels of each frame of a film (workers/media/barcode.h), decoded by ffmpeg."""
-    done = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo",
-                           "-pix_fmt", "gray", "-"], capture_output=True, timeout=60 * harness.PATIENCE)
+    done = subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo",
+                           "-pix_fmt", "gray", "-"], capture_output=True, stdin=subprocess.DEVNULL, timeout=60 * harness.PATIENCE)
     check(done.returncode == 0, "ffmpeg %s: %s" % (path, done.stderr.decode()))
     found, size = [], width * height
     for at in range(0, len(done.stdout), size):
