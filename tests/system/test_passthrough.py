@@ -189,10 +189,10 @@ def camera(make):
     """Drops, a camera that comes back, a capture that is killed and swapped: all that is stored can be shown."""
     p = make()
     with RtspCamera(p) as cam:
-        p = make(source=cam.url(), slots=12, hang_after="60s", stream=PASS + 'open_timeout = "60s" read_timeout = "%ds"' % (
-            2 + harness.PATIENCE)).up()
+        limits = 'open_timeout = "60s" read_timeout = "%ds"' % (2 + harness.PATIENCE)
+        p = make(source=cam.url(), slots=12, hang_after="60s", stream=PASS + limits).up()
         more_frames(p, 10)
-        sent = set(units_of(cam.url(), 30))  # to another viewer
+        sent = set(units_of(cam.url(), 20))  # to another viewer
         await_(lambda: {H264, H264_KEY} == {
             f["coding"] for f in read_units(p, p.frames()) if f["coding"] != JPEG and f["unit"] in sent},
                "access units to be stored that the other viewer got")
@@ -200,18 +200,18 @@ def camera(make):
         os.kill(storer, signal.SIGSTOP)
         await_(lambda: {d["reason"] for d in stream(p).get("drop", [])}, "frames to be dropped")
         os.kill(storer, signal.SIGCONT)
-        more_frames(p, 30)
+        more_frames(p, 15)
         back = stream(p)["reconnects"]
         cam.kill()
         cam.start()
         await_(lambda: stream(p)["reconnects"] > back, "the camera to be back", 60)
-        more_frames(p, 30)
+        more_frames(p, 15)
         before = p.worker("capture.cam1")
         os.kill(before["pid"], signal.SIGKILL)
         p.back("capture.cam1", before["incarnation"])
-        more_frames(p, 30)
+        more_frames(p, 15)
         p.troupe("swap", "capture.cam1", "--probation", "100ms", "-n", p.name)
-        more_frames(p, 30)
+        more_frames(p, 15)
         p.troupe("down", "-n", p.name)
         p.wait_end(0)
         p.verify()
