@@ -288,7 +288,7 @@ def check_numbers(frames, going, forgotten):
 def check_streams(catalogue, streams):
     for row in catalogue.execute("SELECT * FROM streams WHERE frames > 0"):
         spans = sorted(streams.get((row["run"], row["stream"]), [(0, 0, 0, 0)]))
-        count = sum(last - first + 1 for _, _, first, last in spans)
+        count = sum(last - first + 1 for _, _, first, last in spans)  # by ordinals
         wrong((row["frames"], row["last_seq"], row["last_ordinal"]) != (count, spans[-1][1], spans[-1][3]),
               "stream", row["stream"], "has counted", row["frames"], "frames up to", row["last_seq"], "and",
               row["last_ordinal"], "not", count, spans[-1])
