@@ -191,6 +191,12 @@ int index_fail(struct index *index)
 	return error_from_sqlite(code);
 }
 
+int index_out_of_order(struct index *index)
+{
+	snprintf(index->text, sizeof(index->text), "the catalogue is out of order");
+	return TROUPE_E_CORRUPT;
+}
+
 const char *index_error(const struct index *index)
 {
 	return index != NULL ? index->text : error_text(TROUPE_E_MEMORY);

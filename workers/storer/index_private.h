@@ -103,6 +103,10 @@ sqlite3_stmt *index_statement(struct index *index, enum index_statement which);
 /* The error of the list for SQLite's last result; keeps its text. */
 int index_fail(struct index *index);
 
+/* The answer to a question for the next one was none of those behind: in a damaged index, whoever
+ * goes on by it would go in circles. TROUPE_E_CORRUPT. */
+int index_out_of_order(struct index *index);
+
 /* Runs a statement (NULL: it could not be prepared) that returns no rows, and lets go of its locks.
  */
 int index_run(struct index *index, sqlite3_stmt *statement);

@@ -5,6 +5,7 @@
 #include "ipc/slots/word.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void index_column_text(sqlite3_stmt *statement, int column, char *out, size_t size)
 {
@@ -110,6 +111,7 @@ int index_newest_run(struct index *index, uint64_t *run)
 int index_next_stream(struct index *index, uint64_t run, const char *after, char name[NAME_SIZE])
 {
 	sqlite3_stmt *statement = index_statement(index, NEXT_STREAM);
+	char next[NAME_SIZE];
 	int rc;
 
 	if (statement == NULL)
@@ -119,14 +121,19 @@ int index_next_stream(struct index *index, uint64_t run, const char *after, char
 	rc = index_step(index, statement);
 	if (rc <= 0)
 		return rc < 0 ? rc : TROUPE_E_ENDED;
-	index_column_text(statement, 0, name, NAME_SIZE);
+	index_column_text(statement, 0, next, NAME_SIZE);
 	sqlite3_reset(statement);
+	if (strcmp(next, after) <= 0)
+		return index_out_of_order(index);
+	memcpy(name, next, NAME_SIZE);
 	return 0;
 }
 
 int index_next_key(struct index *index, uint64_t *run, char stream[NAME_SIZE])
 {
 	sqlite3_stmt *statement = index_statement(index, NEXT_KEY);
+	char next[NAME_SIZE];
+	uint64_t next_run;
 	int rc;
 
 	if (statement == NULL)
@@ -136,9 +143,13 @@ int index_next_key(struct index *index, uint64_t *run, char stream[NAME_SIZE])
 	rc = index_step(index, statement);
 	if (rc <= 0)
 		return rc < 0 ? rc : TROUPE_E_ENDED;
-	*run = (uint64_t)sqlite3_column_int64(statement, 0);
-	index_column_text(statement, 1, stream, NAME_SIZE);
+	next_run = (uint64_t)sqlite3_column_int64(statement, 0);
+	index_column_text(statement, 1, next, NAME_SIZE);
 	sqlite3_reset(statement);
+	if ((int64_t)next_run < (int64_t)*run || (next_run == *run && strcmp(next, stream) <= 0))
+		return index_out_of_order(index);
+	*run = next_run;
+	memcpy(stream, next, NAME_SIZE);
 	return 0;
 }
 
@@ -186,13 +197,21 @@ int index_find(struct index *index, uint64_t run, const char *stream, uint64_t s
 int index_next(struct index *index, uint64_t run, const char *stream, uint64_t after,
 	       struct index_row *row)
 {
-	return by_key(index, NEXT, run, stream, after, row, TROUPE_E_ENDED);
+	int rc = by_key(index, NEXT, run, stream, after, row, TROUPE_E_ENDED);
+
+	if (rc == 0 && (int64_t)row->record.seq <= (int64_t)after)
+		return index_out_of_order(index);
+	return rc;
 }
 
 int index_previous(struct index *index, uint64_t run, const char *stream, uint64_t before,
 		   struct index_row *row)
 {
-	return by_key(index, PREVIOUS, run, stream, before, row, TROUPE_E_ENDED);
+	int rc = by_key(index, PREVIOUS, run, stream, before, row, TROUPE_E_ENDED);
+
+	if (rc == 0 && (int64_t)row->record.seq >= (int64_t)before)
+		return index_out_of_order(index);
+	return rc;
 }
 
 /* The run that is next to `from` on one side. */
@@ -214,12 +233,16 @@ static int neighbour(struct index *index, enum index_statement side, uint64_t fr
 
 int index_next_run(struct index *index, uint64_t after, uint64_t *run)
 {
-	return neighbour(index, NEXT_RUN, after, run);
+	int rc = neighbour(index, NEXT_RUN, after, run);
+
+	return rc == 0 && (int64_t)*run <= (int64_t)after ? index_out_of_order(index) : rc;
 }
 
 int index_previous_run(struct index *index, uint64_t before, uint64_t *run)
 {
-	return neighbour(index, PREVIOUS_RUN, before, run);
+	int rc = neighbour(index, PREVIOUS_RUN, before, run);
+
+	return rc == 0 && (int64_t)*run >= (int64_t)before ? index_out_of_order(index) : rc;
 }
 
 static int by_time(struct index *index, enum index_statement which, const char *stream,
@@ -284,11 +307,15 @@ static int by_place(struct index *index, enum index_statement which, uint32_t se
 
 int index_next_place(struct index *index, uint32_t segment, uint64_t offset, struct index_row *row)
 {
-	return by_place(index, NEXT_PLACE, segment, offset, row);
+	int rc = by_place(index, NEXT_PLACE, segment, offset, row);
+
+	return rc == 0 && row->offset < offset ? index_out_of_order(index) : rc;
 }
 
 int index_previous_place(struct index *index, uint32_t segment, uint64_t offset,
 			 struct index_row *row)
 {
-	return by_place(index, PREVIOUS_PLACE, segment, offset, row);
+	int rc = by_place(index, PREVIOUS_PLACE, segment, offset, row);
+
+	return rc == 0 && row->offset >= offset ? index_out_of_order(index) : rc;
 }

@@ -135,7 +135,9 @@ int index_segment(struct index *index, uint32_t number, struct index_segment *se
 
 int index_next_segment(struct index *index, uint32_t after, struct index_segment *segment)
 {
-	return by_number(index, NEXT_SEGMENT, after, segment, TROUPE_E_ENDED);
+	int rc = by_number(index, NEXT_SEGMENT, after, segment, TROUPE_E_ENDED);
+
+	return rc == 0 && segment->number <= after ? index_out_of_order(index) : rc;
 }
 
 int index_next_unfinished(struct index *index, uint32_t after, struct index_segment *segment)
@@ -275,6 +277,8 @@ int index_next_forgotten(struct index *index, uint64_t run, const char *stream, 
 {
 	int rc = range_beside(index, NEXT_RANGE, run, stream, after, range);
 
+	if (rc > 0 && (int64_t)range->first_seq <= (int64_t)after)
+		return index_out_of_order(index);
 	return rc > 0 ? 0 : rc < 0 ? rc : TROUPE_E_ENDED;
 }
 
