@@ -20,7 +20,8 @@ static const char *const questions[] = {
 	"WHERE typeof(stored) <> 'integer' OR bypassed NOT IN (0, 1) OR quarantined NOT IN (0, 1) "
 	"OR "
 	"coding NOT IN (0, 1, 2) OR NOT is_single(probability) OR NOT is_single(motion)",
-	"SELECT 'run ' || run || ': its row is damaged' FROM runs WHERE typeof(pipeline) <> 'text' "
+	"SELECT 'run ' || coalesce(run, '?') || ': its row is damaged' FROM runs WHERE "
+	"typeof(pipeline) <> 'text' "
 	"OR "
 	"typeof(boot) <> 'text'",
 	"SELECT 'segment ' || printf('%06d', segment) || ': its state is ''' || state || '''' FROM "
