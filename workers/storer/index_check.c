@@ -21,7 +21,7 @@ static const char *const questions[] = {
 	"OR "
 	"coding NOT IN (0, 1, 2) OR NOT is_single(probability) OR NOT is_single(motion)",
 	"SELECT 'run ' || coalesce(run, '?') || ': its row is damaged' FROM runs WHERE "
-	"typeof(pipeline) <> 'text' "
+	"typeof(run) <> 'integer' OR typeof(pipeline) <> 'text' "
 	"OR "
 	"typeof(boot) <> 'text'",
 	"SELECT 'segment ' || printf('%06d', segment) || ': its state is ''' || state || '''' FROM "
