@@ -12,7 +12,7 @@ from harness import await_, check
 # s; a machine so busy that a camera is silent for longer makes more losses than the test does, which is no fault.
 SILENCE = 2 + harness.PATIENCE / 2
 QUICK = 'open_timeout = "60s" read_timeout = "%dms"' % (1000 * SILENCE)
-SILENT = "sent nothing for %.1f s" % SILENCE
+SILENT = "sent nothing for %g s" % SILENCE
 
 
 def watching(make, url, **settings):
