@@ -101,10 +101,11 @@ static void judge(struct run *run)
 {
 	char path[80];
 	ledger_check(&run->ledger, true, on_fault, &run->stage);
-	for (size_t i = 0; i < N_CAST; i++) /* what came when an asker had ended already */
+	for (size_t i = 0; i < N_CAST; i++) { /* what came when an asker had ended already */
 		for (uint32_t slot;
 		     (slot = playback_owed(&run->ledger, run->players[i].seat, 0)) != SLOT_NONE;)
 			playback_give_back(&run->ledger, slot, run->players[i].seat);
+	}
 	if (!playback_quiet(&run->ledger) || run->stage.answered == 0)
 		stage_wrong(&run->stage, "playback: %llu answered, and not all slots are FREE",
 			    (unsigned long long)run->stage.answered);
