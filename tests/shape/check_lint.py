@@ -1,7 +1,8 @@
 """clang-tidy finds nothing (.clang-tidy says what it looks for). `check_lint.py [--deep] ROOT BUILD [FILE…]`.
 
-The analyser follows a function through so many states at most; --deep lets it have its own limit, for five times
-the time. A file whose preprocessed text was clean before is not looked at again: that is remembered in BUILD/lint/."""
+The analyser follows a function through so many states at most, in tests through few; --deep lets it have its own
+limit, for five times the time. A file whose preprocessed text was clean before is not looked at again: that is
+remembered in BUILD/lint/."""
 import concurrent.futures
 import hashlib
 import json
@@ -13,17 +14,16 @@ import sys
 import shape
 
 STATES = 40_000  # of the analyser; its own limit is 225,000
+STATES_IN_TESTS = 4_000
 
 
 class Lint:
     def __init__(self, tree, build, deep):
-        self.tree, self.build = tree, build
-        words = () if deep else ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=%d" % STATES)
-        self.command = ["clang-tidy", "-p", build, "--quiet", *("--extra-arg=" + word for word in words)]
+        self.tree, self.build, self.deep = tree, build, deep
         self.memory = os.path.join(build, "lint")
         os.makedirs(self.memory, exist_ok=True)
         version = subprocess.run(["clang-tidy", "--version"], check=True, capture_output=True, text=True).stdout
-        self.rules = tree.read(".clang-tidy") + version + " ".join(words)
+        self.rules = tree.read(".clang-tidy") + version
 
     def commands(self):
         """file in the tree -> its compile command"""
@@ -32,7 +32,12 @@ class Lint:
         inside = {os.path.relpath(row["file"], self.tree.root): row for row in rows}
         return {name: row for name, row in inside.items() if name in self.tree.files}
 
-    def stamp(self, row):
+    def words(self, name):
+        """What the analyser is told."""
+        states = STATES_IN_TESTS if name.startswith("tests/") else STATES
+        return () if self.deep else ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=%d" % states)
+
+    def stamp(self, name, row):
         """The name of what is remembered about this very text; None: it does not compile."""
         words = shlex.split(row["command"])
         out = words.index("-o")
@@ -42,14 +47,17 @@ class Lint:
             return None
         with open(row["file"], "rb") as file:  # comments are lost in the preprocessed text; NOLINT is one
             content = file.read()
-        return hashlib.sha256(self.rules.encode() + row["command"].encode() + content + text.stdout).hexdigest()
+        rules = self.rules + " ".join(self.words(name)) + row["command"]
+        return hashlib.sha256(rules.encode() + content + text.stdout).hexdigest()
 
     def faults(self, name, row):
-        stamp = self.stamp(row)
+        stamp = self.stamp(name, row)
         known = os.path.join(self.memory, stamp) if stamp else None
         if known and os.path.exists(known):
             return []
-        done = subprocess.run([*self.command, row["file"]], capture_output=True, text=True, check=False)
+        words = ("--extra-arg=" + word for word in self.words(name))
+        command = ["clang-tidy", "-p", self.build, "--quiet", *words, row["file"]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = [line.replace(self.tree.root + "/", "") for line in done.stdout.splitlines()
                  if ": error: " in line or ": warning: " in line]
         if done.returncode and not found:
