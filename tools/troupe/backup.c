@@ -6,34 +6,10 @@
 #include "tools/troupe/command.h"
 #include "tools/troupe/interrupt.h"
 #include "tools/troupe/output.h"
-#include "tools/troupe/progress.h"
 #include "tools/troupe/recordings.h"
+#include "tools/troupe/telling.h"
 
 #include <jansson.h>
-
-/* What a backup says while it works. */
-struct telling {
-	struct progress progress;
-	json_t *notes; /* NULL: for people */
-};
-
-static bool going(void *arg, uint64_t done, uint64_t total)
-{
-	struct telling *telling = arg;
-	progress_show(&telling->progress, done, total, NULL);
-	return !interrupt_came(NULL);
-}
-
-static void note(void *arg, const char *text)
-{
-	struct telling *telling = arg;
-	progress_end(&telling->progress);
-	if (telling->notes)
-		json_array_append_new(telling->notes, json_string(text));
-	else
-		fprintf(stderr, "%sfault%s  %s\n", paint_begin(stderr, PAINT_BAD),
-			paint_end(stderr, PAINT_BAD), text);
-}
 
 static int print_json(const struct call *call, const char *from, const char *why,
 		      const struct backup_report *report, json_t *notes)
@@ -92,22 +68,25 @@ static int exit_of(int rc)
 int backup_run(const struct call *call)
 {
 	char from[4096], why[1024] = "";
-	struct telling telling = {.notes = call->json ? json_array() : NULL};
+	struct telling telling = {.faults = call->json ? json_array() : NULL};
 	struct backup_report report;
 	int rc = recording_pick(call, call->from, from, sizeof(from));
 	if (rc != EXIT_DONE)
 		return rc;
-	const struct backup_options options = {
-		.from = from, .to = call->arg[0], .going = going, .note = note, .arg = &telling};
+	const struct backup_options options = {.from = from,
+					       .to = call->arg[0],
+					       .going = telling_goes_on,
+					       .note = telling_fault,
+					       .arg = &telling};
 	interrupt_watch();
 	progress_begin(&telling.progress, "backup");
 	rc = backup_make(&options, &report, why, sizeof(why));
 	progress_end(&telling.progress);
 	if (call->json)
-		print_json(call, from, why, &report, telling.notes);
+		print_json(call, from, why, &report, telling.faults);
 	else if (rc == 0)
 		print_report(call, from, &report);
-	json_decref(telling.notes);
+	json_decref(telling.faults);
 	if (rc < 0 && !call->json)
 		out_error("backup: %s", why);
 	interrupt_pass_on();

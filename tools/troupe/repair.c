@@ -6,32 +6,9 @@
 #include "tools/troupe/command.h"
 #include "tools/troupe/interrupt.h"
 #include "tools/troupe/output.h"
-#include "tools/troupe/progress.h"
+#include "tools/troupe/telling.h"
 
 #include <jansson.h>
-
-/* What a repair says while it works. */
-struct telling {
-	struct progress progress;
-	json_t *told; /* NULL: for people */
-};
-
-static bool going(void *arg, uint64_t done, uint64_t total)
-{
-	struct telling *telling = arg;
-	progress_show(&telling->progress, done, total, NULL);
-	return !interrupt_came(NULL);
-}
-
-static void told(void *arg, const char *text)
-{
-	struct telling *telling = arg;
-	progress_end(&telling->progress);
-	if (telling->told)
-		json_array_append_new(telling->told, json_string(text));
-	else
-		puts(text);
-}
 
 static int print_json(const struct call *call, const char *why, const struct repair_report *report,
 		      json_t *lines)
@@ -89,22 +66,22 @@ static void print_report(const struct call *call, const struct repair_report *re
 int repair_run(const struct call *call)
 {
 	char why[1024] = "";
-	struct telling telling = {.told = call->json ? json_array() : NULL};
+	struct telling telling = {.notes = call->json ? json_array() : NULL};
 	struct repair_report report;
 	const struct repair_options options = {.folder = call->arg[0],
 					       .dry_run = call->dry_run,
-					       .told = told,
-					       .going = going,
+					       .told = telling_line,
+					       .going = telling_goes_on,
 					       .arg = &telling};
 	interrupt_watch();
 	progress_begin(&telling.progress, "repair");
 	int rc = repair_recording(&options, &report, why, sizeof(why));
 	progress_end(&telling.progress);
 	if (call->json)
-		print_json(call, why, &report, telling.told);
+		print_json(call, why, &report, telling.notes);
 	else if (rc == 0)
 		print_report(call, &report);
-	json_decref(telling.told);
+	json_decref(telling.notes);
 	if (rc < 0 && !call->json)
 		out_error("repair: %s", why);
 	interrupt_pass_on();

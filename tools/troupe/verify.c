@@ -5,46 +5,23 @@
 #include "tools/troupe/command.h"
 #include "tools/troupe/decode.h"
 #include "tools/troupe/output.h"
-#include "tools/troupe/progress.h"
+#include "tools/troupe/telling.h"
 
 #include <jansson.h>
 
-/* What is said while it works: to stderr, or collected for JSON. */
-struct telling {
-	struct progress progress;
-	json_t *faults, *notes;	     /* NULL: for people */
+/* One call of the oracle. What is told is its first member, so that it can be passed on as such. */
+struct checking {
+	struct telling telling;
 	uint64_t decoded, undecoded; /* frames */
 };
 
-static void fault(void *arg, const char *text)
-{
-	struct telling *telling = arg;
-	progress_end(&telling->progress);
-	if (telling->faults)
-		json_array_append_new(telling->faults, json_string(text));
-	else
-		fprintf(stderr, "%sfault%s  %s\n", paint_begin(stderr, PAINT_BAD),
-			paint_end(stderr, PAINT_BAD), text);
-}
-
-static void note(void *arg, const char *text)
-{
-	struct telling *telling = arg;
-	progress_end(&telling->progress);
-	if (telling->notes)
-		json_array_append_new(telling->notes, json_string(text));
-	else
-		fprintf(stderr, "%snote%s   %s\n", paint_begin(stderr, PAINT_DIM),
-			paint_end(stderr, PAINT_DIM), text);
-}
-
 static void progress(void *arg, uint64_t done, uint64_t total)
 {
-	struct telling *telling = arg;
-	progress_show(&telling->progress, done, total, NULL);
+	struct checking *checking = arg;
+	progress_show(&checking->telling.progress, done, total, NULL);
 }
 
-static int print_json(const struct verify_report *report, const struct telling *telling)
+static int print_json(const struct verify_report *report, const struct checking *checking)
 {
 	const struct {
 		const char *key;
@@ -63,7 +40,7 @@ static int print_json(const struct verify_report *report, const struct telling *
 		{"quarantined", report->quarantined},
 		{"uncommitted", report->uncommitted},
 		{"against_run", report->against_run},
-		{"decoded", telling->decoded},
+		{"decoded", checking->decoded},
 		{"compared", report->compared},
 		{"compared_bypassed", report->compared_bypassed},
 		{"compared_models", report->compared_models},
@@ -72,8 +49,8 @@ static int print_json(const struct verify_report *report, const struct telling *
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		json_object_set_new(json, numbers[i].key,
 				    json_integer((json_int_t)numbers[i].value));
-	json_object_set(json, "notes", telling->notes);
-	json_object_set(json, "faults", telling->faults);
+	json_object_set(json, "notes", checking->telling.notes);
+	json_object_set(json, "faults", checking->telling.faults);
 	int rc = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(json);
@@ -86,7 +63,7 @@ static unsigned long long without_prediction(const struct verify_report *report)
 }
 
 static void print_report(const struct call *call, const struct verify_report *report,
-			 const struct telling *telling)
+			 const struct checking *checking)
 {
 	char bytes[32];
 	printf("%s: %llu frames of %llu streams in %llu runs, %llu segments, %s\n", call->arg[0],
@@ -100,7 +77,7 @@ static void print_report(const struct call *call, const struct verify_report *re
 		printf("  %llu bypassed, %llu quarantined\n", (unsigned long long)report->bypassed,
 		       (unsigned long long)report->quarantined);
 	if (call->decode)
-		printf("  %llu decoded\n", (unsigned long long)telling->decoded);
+		printf("  %llu decoded\n", (unsigned long long)checking->decoded);
 	if (report->uncommitted) {
 		printf("  %llu records at the end are not committed; the next start takes care of "
 		       "them\n",
@@ -125,26 +102,26 @@ static void print_report(const struct call *call, const struct verify_report *re
 
 static void progress_of_frames(void *arg, uint64_t done, uint64_t total)
 {
-	struct telling *telling = arg;
-	progress_show(&telling->progress, done, total, "frames");
+	struct checking *checking = arg;
+	progress_show(&checking->telling.progress, done, total, "frames");
 }
 
 static void decode_fault(void *arg, const char *text)
 {
-	struct telling *telling = arg;
-	telling->undecoded++;
-	fault(arg, text);
+	struct checking *checking = arg;
+	checking->undecoded++;
+	telling_fault(&checking->telling, text);
 }
 
 /* Whether there is a picture in every frame. */
-static int decode(const struct call *call, struct telling *telling)
+static int decode(const struct call *call, struct checking *checking)
 {
 	const struct decode_calls calls = {
-		.fault = decode_fault, .progress = progress_of_frames, .arg = telling};
+		.fault = decode_fault, .progress = progress_of_frames, .arg = checking};
 	char why[256] = "";
-	progress_begin(&telling->progress, "decode");
-	int rc = decode_recording(call->arg[0], &calls, &telling->decoded, why, sizeof(why));
-	progress_end(&telling->progress);
+	progress_begin(&checking->telling.progress, "decode");
+	int rc = decode_recording(call->arg[0], &calls, &checking->decoded, why, sizeof(why));
+	progress_end(&checking->telling.progress);
 	if (rc < 0)
 		out_error("verify: %s cannot be decoded: %s", call->arg[0], why);
 	return rc;
@@ -153,27 +130,29 @@ static int decode(const struct call *call, struct telling *telling)
 int verify_run(const struct call *call)
 {
 	struct verify_report report = {0};
-	struct telling telling = {.faults = call->json ? json_array() : NULL,
-				  .notes = call->json ? json_array() : NULL};
+	struct checking checking = {
+		.telling = {.faults = call->json ? json_array() : NULL,
+			    .notes = call->json ? json_array() : NULL},
+	};
 	const struct verify_options options = {.folder = call->arg[0],
 					       .against = call->against,
-					       .fault = fault,
-					       .note = note,
+					       .fault = telling_fault,
+					       .note = telling_note,
 					       .progress = progress,
-					       .arg = &telling};
-	progress_begin(&telling.progress, "verify");
+					       .arg = &checking};
+	progress_begin(&checking.telling.progress, "verify");
 	int rc = verify_recording(&options, &report);
-	progress_end(&telling.progress);
-	int undone = rc == 0 && call->decode ? decode(call, &telling) : 0;
-	report.faults += telling.undecoded;
+	progress_end(&checking.telling.progress);
+	int undone = rc == 0 && call->decode ? decode(call, &checking) : 0;
+	report.faults += checking.undecoded;
 	if (rc < 0 && !report.faults)
 		out_error("verify: %s: %s", call->arg[0], error_text(rc));
 	if (call->json)
-		print_json(&report, &telling);
+		print_json(&report, &checking);
 	else if (rc == 0)
-		print_report(call, &report, &telling);
-	json_decref(telling.faults);
-	json_decref(telling.notes);
+		print_report(call, &report, &checking);
+	json_decref(checking.telling.faults);
+	json_decref(checking.telling.notes);
 	if (rc == TROUPE_E_NOT_FOUND)
 		return EXIT_USAGE;
 	return rc == 0 && undone == 0 && report.faults == 0 ? EXIT_DONE : EXIT_FAILED;

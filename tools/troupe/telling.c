@@ -1,0 +1,47 @@
+/* Saying what long work says. */
+#include "tools/troupe/telling.h"
+
+#include "tools/troupe/interrupt.h"
+#include "tools/troupe/output.h"
+
+#include <stdio.h>
+
+static void say(struct telling *telling, json_t *list, enum paint paint, const char *word,
+		const char *text)
+{
+	progress_end(&telling->progress);
+	if (list)
+		json_array_append_new(list, json_string(text));
+	else
+		fprintf(stderr, "%s%-5s%s  %s\n", paint_begin(stderr, paint), word,
+			paint_end(stderr, paint), text);
+}
+
+void telling_fault(void *arg, const char *text)
+{
+	struct telling *telling = arg;
+	say(telling, telling->faults, PAINT_BAD, "fault", text);
+}
+
+void telling_note(void *arg, const char *text)
+{
+	struct telling *telling = arg;
+	say(telling, telling->notes, PAINT_DIM, "note", text);
+}
+
+void telling_line(void *arg, const char *text)
+{
+	struct telling *telling = arg;
+	progress_end(&telling->progress);
+	if (telling->notes)
+		json_array_append_new(telling->notes, json_string(text));
+	else
+		puts(text);
+}
+
+bool telling_goes_on(void *arg, uint64_t done, uint64_t total)
+{
+	struct telling *telling = arg;
+	progress_show(&telling->progress, done, total, NULL);
+	return !interrupt_came(NULL);
+}
