@@ -2,7 +2,7 @@
  * mapped by every worker:
  *
  *   header | stream rows | seat rows | tap rows | words | records | model board |
- *   playback words | playback records | pixel areas (page-aligned) | playback areas
+ *   playback words | playback records | station rows | pixel areas (page-aligned) | playback areas
  *
  * Numbers only and fixed widths; times are CLOCK_MONOTONIC ns unless named wall. Who writes a field
  * is said beside it; everything else only reads it. The words decide; nothing else in here does. */
@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
-#define LEDGER_VERSION	 5
+#define LEDGER_VERSION	 6
 #define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
 #define NAME_SIZE	 32
@@ -188,6 +188,28 @@ struct playback_record {
 	char stream[NAME_SIZE], label[NAME_SIZE], prediction[NAME_SIZE]; /* "" none */
 };
 
+/* The steps of a frame's way that are counted by how long they took; see stations.h.
+ * X(NAME, station that the step ends at, from which field of the record to which) */
+#define STATIONS(X)                                                                                \
+	X(PUBLISHED, "published", "captured to published")                                         \
+	X(CLAIMED, "claimed", "published to claimed: it waited for a processor")                   \
+	X(FINISHED, "finished", "claimed to finished: it was processed")                           \
+	X(STORED, "stored", "captured to settled: it is in the recording for good")
+
+enum station {
+#define STATION_ENUM(name, text, step) STATION_##name,
+	STATIONS(STATION_ENUM)
+#undef STATION_ENUM
+		N_STATIONS
+};
+
+#define STATION_BUCKETS 112 /* the last begins at 3 minutes and a half */
+
+/* One stream's: whoever finishes a step adds one. */
+struct station_row {
+	alignas(64) _Atomic uint64_t count[N_STATIONS][STATION_BUCKETS];
+};
+
 /* The model board: two banks; `current` is the version published last, in bank version % 2. A
  * publisher fills the other bank and then stores `current`: a death half-way leaves the old model
  * in force. */
@@ -229,6 +251,7 @@ struct ledger_header {
 	_Atomic uint64_t asked;	    /* bit per seat: wants a bell at the next DONE */
 	_Atomic uint64_t waiting;   /* bit per seat: wants a bell at the next FREE */
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
+	uint64_t stations_at;	    /* byte offset */
 };
 
 static_assert(sizeof(struct stream_row) == 320, "stream_row is part of the layout");
@@ -240,6 +263,7 @@ static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
 static_assert(sizeof(struct tap_row) == 40, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
 static_assert(sizeof(struct playback_record) == 256, "playback_record is part of the layout");
+static_assert(sizeof(struct station_row) == 3584, "station_row is part of the layout");
 static_assert(offsetof(struct ledger_header, playback_words_at) == 96,
 	      "what is read by its offset stays where it is");
 static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,

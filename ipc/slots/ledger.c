@@ -33,7 +33,7 @@ static uint64_t area_stride(uint32_t image, uint32_t view, uint32_t coded)
 /* Offsets of everything, in the order of layout.h. */
 struct shape {
 	uint64_t streams, seats, taps, words, records, model, playback_words, playback_records,
-		areas, playback_areas, size;
+		stations, areas, playback_areas, size;
 	uint32_t n_slots;
 };
 
@@ -49,8 +49,8 @@ static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixe
 	at.model = round_up(at.records + n_slots * sizeof(struct slot_record), 64);
 	at.playback_words = round_up(at.model + sizeof(struct model_board), 64);
 	at.playback_records = at.playback_words + PLAYBACK_SLOTS * sizeof(uint64_t);
-	at.areas = round_up(at.playback_records + PLAYBACK_SLOTS * sizeof(struct playback_record),
-			    PAGE);
+	at.stations = at.playback_records + PLAYBACK_SLOTS * sizeof(struct playback_record);
+	at.areas = round_up(at.stations + n_streams * sizeof(struct station_row), PAGE);
 	at.playback_areas = at.areas + pixels;
 	at.size = at.playback_areas + PLAYBACK_SLOTS * playback_size;
 	return at;
@@ -114,6 +114,7 @@ static void find_parts(struct ledger *ledger, uint8_t *base)
 	ledger->playback_words = (void *)(base + h->playback_words_at);
 	ledger->playback_records = (void *)(base + h->playback_records_at);
 	ledger->playback_areas = base + h->playback_areas_at;
+	ledger->stations = (void *)(base + h->stations_at);
 	uint64_t at = 0;
 	for (uint32_t i = 0; i < h->n_streams; i++) {
 		const struct stream_row *s = &ledger->streams[i];
@@ -172,6 +173,7 @@ static void fill(struct ledger *ledger, uint8_t *base, const struct ledger_plan 
 		.playback_words_at = at.playback_words,
 		.playback_records_at = at.playback_records,
 		.playback_areas_at = at.playback_areas,
+		.stations_at = at.stations,
 		.supervisor_pid = getpid(),
 		.hang_after = plan->hang_after,
 		.bypass_after = plan->bypass_after,
@@ -252,9 +254,9 @@ static bool header_fits(const struct ledger_header *h, uint64_t size)
 	       h->taps_at == at.taps && h->words_at == at.words && h->records_at == at.records &&
 	       h->model_at == at.model && h->playback_words_at == at.playback_words &&
 	       h->playback_records_at == at.playback_records && h->areas_at == at.areas &&
-	       h->playback_areas_at >= at.areas && h->playback_areas_at <= size &&
-	       h->low_water_percent <= 100 && h->last_seat < SEATS_MAX &&
-	       h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
+	       h->stations_at == at.stations && h->playback_areas_at >= at.areas &&
+	       h->playback_areas_at <= size && h->low_water_percent <= 100 &&
+	       h->last_seat < SEATS_MAX && h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
 }
 
 static bool stream_fits(const struct stream_row *s)

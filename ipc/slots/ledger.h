@@ -33,6 +33,7 @@ struct ledger {
 	struct model_board *model;
 	_Atomic uint64_t *playback_words; /* PLAYBACK_SLOTS of them; see playback.h */
 	struct playback_record *playback_records;
+	struct station_row *stations; /* one a stream; see stations.h */
 	uint8_t *playback_areas;
 	uint64_t playback_size; /* of one: a whole coded frame of any stream fits; page-aligned */
 	uint8_t *areas;

@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
+#include "ipc/slots/stations.h"
 
 int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum word_cause cause,
 		const struct word_args *args, uint64_t *now)
@@ -228,14 +229,24 @@ int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64
 	return *slot != SLOT_NONE && found.phase == PHASE_DONE ? 0 : TROUPE_E_AGAIN;
 }
 
+/* How long a frame took to the recording; it is still owed to the caller, so the record is its. */
+static void note_stored(struct ledger *ledger, uint32_t stream, uint32_t slot, int64_t *now)
+{
+	*now = *now ? *now : clock_now(); /* one look for all that are settled at once */
+	stations_note(ledger, stream, STATION_STORED, *now - ledger->records[slot].captured);
+}
+
 int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t seq)
 {
 	const struct stream_row *s = &ledger->streams[stream];
 	int settled = 0;
+	int64_t now = 0;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
 		struct slot_word w = word_unpack(ledger_word(ledger, i));
 		if (w.phase != PHASE_DONE || !(w.owed >> tap & 1) || w.seq > seq)
 			continue;
+		if (tap == TAP_RECORDING)
+			note_stored(ledger, stream, i, &now);
 		settled += step_now(ledger, i, CAUSE_SETTLE, &(struct word_args){.tap = tap},
 				    NULL) == 0;
 		if (settled == 2)

@@ -33,6 +33,7 @@ enum mark {
 
 #define SEATS_MAX	    64 /* seats 1..63; 0 is nobody */
 #define TAPS_MAX	    4
+#define TAP_RECORDING	    0 /* whose settling makes a frame stored */
 #define QUARANTINE_ATTEMPTS 3
 #define SEQ_MAX		    ((UINT64_C(1) << 40) - 1)
 

@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/slots/bells.h"
+#include "ipc/slots/stations.h"
 
 #include <poll.h>
 #include <sys/pidfd.h>
@@ -168,6 +169,7 @@ static int queue_turn(struct worker *w)
 		return rc;
 	}
 	frame.record->finished = clock_now();
+	stations_note_finished(w->ledger, frame.stream_number, frame.record);
 	/* What is rung for is the word as it was left; DONE keeps the owed bits of QUEUED and HELD.
 	 */
 	uint64_t before = ledger_word(w->ledger, slot);
