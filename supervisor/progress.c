@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "supervisor/answers.h"
+#include "supervisor/notify.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -77,9 +78,10 @@ void progress_say(struct supervisor *s, const char *format, ...)
 
 void progress_begin(struct progress *progress, bool wanted, struct supervisor *s)
 {
+	bool manager = s->notify && s->notify->fd >= 0; /* that is told by its own status */
 	*progress = (struct progress){.wanted = wanted,
 				      .terminal = isatty(STDOUT_FILENO),
-				      .due = wanted ? clock_now() : CLOCK_NEVER,
+				      .due = wanted && !manager ? clock_now() : CLOCK_NEVER,
 				      .time = clock_now()};
 	s->progress = progress;
 	if (wanted && can_print())
@@ -129,32 +131,51 @@ static char *absent(const Troupe__Pipeline *pipeline, char *out, size_t size)
 	return out;
 }
 
-static void print_line(struct progress *progress, const Troupe__Pipeline *pipeline, int64_t now)
+/* The text of the live line. */
+static void write_line(struct progress *progress, const Troupe__Pipeline *pipeline, int64_t now,
+		       char *out, size_t size)
 {
 	struct totals t = totals_of(pipeline);
 	double seconds = (double)(now - progress->time) / (double)NS_PER_S;
 	double rate = seconds > 0.1 ? (double)(t.captured - progress->captured) / seconds : 0;
-	char line[640], quarantined[48] = "", nobody[256];
+	char quarantined[48] = "", nobody[256];
 	if (t.quarantined)
 		snprintf(quarantined, sizeof(quarantined), ", %" PRIu64 " quarantined",
 			 t.quarantined);
-	snprintf(line, sizeof(line),
+	snprintf(out, size,
 		 "%s: %" PRIu64 " captured (%.1f/s), %" PRIu64 " stored, %" PRIu64
 		 " dropped, %" PRIu64 " bypassed%s, %u %s%s%s%s",
 		 pipeline->state, t.captured, rate, t.stored, t.dropped, t.bypassed, quarantined,
 		 pipeline->restarts, restarts(pipeline->restarts),
 		 absent(pipeline, nobody, sizeof(nobody)), *pipeline->limit ? "; " : "",
 		 pipeline->limit);
-	if (progress->terminal)
-		printf("\r%.*s\033[K", columns() - 1, line);
-	else
-		puts(line);
-	fflush(stdout);
 	/* The rate is that of about the last seconds. */
 	if (seconds > 2 || !progress->terminal) {
 		progress->captured = t.captured;
 		progress->time = now;
 	}
+}
+
+static void print_line(const struct progress *progress, const char *line)
+{
+	if (progress->terminal)
+		printf("\r%.*s\033[K", columns() - 1, line);
+	else
+		puts(line);
+	fflush(stdout);
+}
+
+bool progress_text(struct progress *progress, struct supervisor *s, int64_t now, char *out,
+		   size_t size)
+{
+	struct arena arena = {0};
+	Troupe__Reply reply = TROUPE__REPLY__INIT;
+	answer_pipeline(s, &arena, &reply);
+	bool there = reply.pipeline != NULL;
+	if (there)
+		write_line(progress, reply.pipeline, now, out, size);
+	arena_finish(&arena);
+	return there;
 }
 
 int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t now)
@@ -164,12 +185,9 @@ int64_t progress_tick(struct progress *progress, struct supervisor *s, int64_t n
 	progress->due = now + (progress->terminal ? TERMINAL_EVERY : LINE_EVERY);
 	if (!can_print())
 		return progress->due;
-	struct arena arena = {0};
-	Troupe__Reply reply = TROUPE__REPLY__INIT;
-	answer_pipeline(s, &arena, &reply);
-	if (reply.pipeline && s->stage >= STAGE_SOURCES)
-		print_line(progress, reply.pipeline, now);
-	arena_finish(&arena);
+	char line[PROGRESS_LINE];
+	if (s->stage >= STAGE_SOURCES && progress_text(progress, s, now, line, sizeof(line)))
+		print_line(progress, line);
 	return progress->due;
 }
 

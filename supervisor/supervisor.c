@@ -7,6 +7,7 @@
 #include "supervisor/inspect.h"
 #include "supervisor/limits.h"
 #include "supervisor/member.h"
+#include "supervisor/notify.h"
 #include "supervisor/progress.h"
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
@@ -90,6 +91,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, happenings_advance(s, now));
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
+		earlier(&due, notify_advance(s, s->notify, now));
 		if (s->stage != STAGE_ENDED)
 			loop_wait(s->loop, due);
 	}
@@ -119,6 +121,9 @@ static void report_failure(const struct supervisor *s, int console, const char *
 static void play(struct supervisor *s, bool show)
 {
 	struct progress progress;
+	struct notify notify;
+	notify_begin(&notify);
+	s->notify = &notify;
 	loop_watch_fd(s->loop, s->signal_fd, POLLIN, on_signal, s);
 	progress_begin(&progress, show, s);
 	journal_write(&s->journal, JOURNAL_UP, NULL,
@@ -127,7 +132,9 @@ static void play(struct supervisor *s, bool show)
 	stages_begin(s);
 	run_loop(s, &progress);
 	progress_summary(&progress, s);
+	notify_finish(&notify);
 	s->progress = NULL;
+	s->notify = NULL;
 }
 
 int supervisor_run(const struct supervisor_options *options)

@@ -176,6 +176,7 @@ struct supervisor {
 	int64_t watch_due;
 	struct quarantine *quarantine;
 	struct progress *progress; /* NULL until it plays */
+	struct notify *notify;	   /* so, too */
 	uint64_t oom_kills;	   /* of /proc/vmstat when a worker last died */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;
