@@ -196,6 +196,7 @@ int loop_wait(struct loop *loop, int64_t deadline)
 		int rc = sleep_until(loop, deadline);
 		if (rc < 0)
 			return rc;
+		log_catch_up();
 		loop->running = true;
 		int ran = run_callbacks(loop);
 		loop->running = false;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,6 +118,59 @@ static void test_a_full_pipe_costs_lines_only(void **state)
 	assert_int_equal(after, 0);
 }
 
+/* Everything that is in the pipe; the caller has room for it. */
+static size_t capture_drain(struct capture *capture, char *out, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+	while ((n = read(capture->read_end, out + used, size - used - 1)) > 0)
+		used += (size_t)n;
+	out[used] = '\0';
+	return used;
+}
+
+static void test_lost_lines_are_counted_and_told(void **state)
+{
+	(void)state;
+	enum { LINES = 5000, SIZE = 1 << 20 };
+	char *text = malloc(SIZE);
+	unsigned told = 0, kept = 0, lost = 0;
+	struct capture capture = capture_start();
+	log_catch_up();
+	while (capture_drain(&capture, text, SIZE)) /* what an earlier test has lost */
+		continue;
+	for (int i = 0; i < LINES; i++)
+		log_error("line %0200d", i);
+	log_catch_up(); /* there is still no room */
+	capture_drain(&capture, text, SIZE);
+	for (const char *at = text; (at = strstr(at, " line 0")); at++)
+		kept++;
+	assert_null(strstr(text, "dropped"));
+	log_catch_up();
+	told = capture_drain(&capture, text, SIZE) > 0;
+	const char *number = strstr(text, " warn  ");
+	lost = number ? (unsigned)strtoul(number + 7, NULL, 10) : 0;
+	bool whole = strstr(text, " lines dropped: ") && text[strlen(text) - 1] == '\n';
+	/* Once. */
+	log_catch_up();
+	size_t again = capture_drain(&capture, text, SIZE);
+	for (int i = 0; i < LINES; i++)
+		log_error("line %0200d", i);
+	capture_drain(&capture, text, SIZE);
+	log_info("there is room");
+	capture_drain(&capture, text, SIZE);
+	capture_end(&capture);
+	assert_true(told && whole);
+	assert_true(kept > 0 && kept < LINES);
+	assert_int_equal(kept + lost, LINES);
+	assert_int_equal(again, 0);
+	/* With the next line, and in front of it. */
+	const char *dropped = strstr(text, " lines dropped: "),
+		   *next = strstr(text, "there is room");
+	assert_true(dropped && next && dropped < next);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +179,7 @@ int main(void)
 		cmocka_unit_test(test_debug_only_when_wanted),
 		cmocka_unit_test(test_a_long_line_is_cut_and_still_a_line),
 		cmocka_unit_test(test_a_full_pipe_costs_lines_only),
+		cmocka_unit_test(test_lost_lines_are_counted_and_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
