@@ -46,6 +46,7 @@ struct command {
 		*options;  /* keys of the rows of options.c that it takes beside the common ones */
 	const char *needs; /* keys of options that must be given; NULL: none */
 	size_t min_args, max_args;
+	bool hidden;			     /* not for people: no help lists it */
 	int (*run)(const struct call *call); /* returns an exit code */
 };
 
@@ -57,6 +58,18 @@ const struct command *command_find(const char *name);
  * or, for the row without a function (what stands in front of the command), at the command's name.
  * Returns EXIT_DONE or, having said why, EXIT_USAGE. */
 int call_parse(struct call *call, const struct command *command, int argc, char **argv, int *rest);
+
+/* An option of a command as its page and the shells' completions show it. */
+struct option_view {
+	char letter;		       /* of its short form, '\0': it has none */
+	const char *name, *arg, *help; /* `arg` NULL: it takes no value */
+	bool needed, again;	       /* must be given; may be given more than once */
+};
+
+#define OPTIONS_MAX 64
+
+/* The options that a command takes, in the order of its help. Returns how many. */
+size_t command_options(const struct command *command, struct option_view views[OPTIONS_MAX]);
 
 /* Prints the command's own help. */
 void call_help(const struct command *command);
@@ -90,5 +103,6 @@ int devices_run(const struct call *call);    /* devices.c */
 int export_run(const struct call *call);     /* export.c */
 int play_run(const struct call *call);	     /* play.c */
 int bench_run(const struct call *call);	     /* bench.c */
+int complete_run(const struct call *call);   /* complete.c */
 
 #endif

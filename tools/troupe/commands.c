@@ -224,6 +224,13 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = bench_run},
+	{.name = "complete",
+	 .args = "pipelines|workers|streams",
+	 .help = "print names, one a line, for a shell that completes a word",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .hidden = true,
+	 .run = complete_run},
 	{.name = NULL},
 };
 

@@ -21,7 +21,8 @@ static void print_help(void)
 	call_help(&program);
 	puts("\nCommands:");
 	for (const struct command *command = commands; command->name; command++)
-		printf("  %-8s %-15s %s\n", command->name, command->args, command->help);
+		if (!command->hidden)
+			printf("  %-10s %-15s %s\n", command->name, command->args, command->help);
 	puts("\n`troupe COMMAND --help` tells more.");
 }
 
@@ -31,8 +32,9 @@ static void say_commands(void)
 	size_t used = 0;
 	for (const struct command *command = commands; command->name && used < sizeof valid;
 	     command++)
-		used += (size_t)snprintf(valid + used, sizeof valid - used, "%s%s",
-					 used ? ", " : "", command->name);
+		if (!command->hidden)
+			used += (size_t)snprintf(valid + used, sizeof valid - used, "%s%s",
+						 used ? ", " : "", command->name);
 	fprintf(stderr, "%s)\n", valid);
 }
 

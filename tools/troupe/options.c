@@ -5,6 +5,7 @@
 #include "tools/troupe/output.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -138,6 +139,24 @@ static void options_of(const struct command *command, struct argp_option *option
 		}
 	}
 	options[n] = (struct argp_option){0};
+}
+
+size_t command_options(const struct command *command, struct option_view views[OPTIONS_MAX])
+{
+	static_assert(N_ROWS <= OPTIONS_MAX, "an option more than there is room for");
+	size_t n = 0;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct option_row *row = &rows[i];
+		if (takes(command, row->letter))
+			views[n++] = (struct option_view){
+				.letter = row->key < 256 ? (char)row->key : '\0',
+				.name = row->name,
+				.arg = row->arg,
+				.help = row->help,
+				.needed = command->needs && strchr(command->needs, row->letter),
+				.again = row->key == KEY_SET};
+	}
+	return n;
 }
 
 /* "-n NAME, --json, …": what is valid, for complaints. */
