@@ -28,6 +28,7 @@
 	X(DUMPED, 8, troupe__dumped, 65536)                                                        \
 	X(PREPARED, 9, troupe__prepared, 256)                                                      \
 	X(HAPPENED, 10, troupe__happened, 1024)                                                    \
+	X(SAY_AGAIN, 11, troupe__say_again, 256)                                                   \
 	X(ANNOUNCE, 16, troupe__announce, 256)                                                     \
 	X(DONE, 17, troupe__done, 256)                                                             \
 	X(REPORT, 24, troupe__report, 4096)                                                        \

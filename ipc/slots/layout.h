@@ -237,7 +237,7 @@ struct ledger_header {
 	uint64_t streams_at, seats_at, taps_at, words_at, records_at, model_at,
 		areas_at; /* byte offsets */
 	uint64_t playback_words_at, playback_records_at, playback_areas_at;
-	int32_t supervisor_pid;
+	_Atomic int32_t supervisor_pid; /* an adopter writes its own before it looks for workers */
 	uint32_t reserved;
 	int64_t hang_after, bypass_after; /* ns */
 	uint32_t low_water_percent;	  /* free slots of a stream below this: bypass */
@@ -252,6 +252,8 @@ struct ledger_header {
 	_Atomic uint64_t waiting;   /* bit per seat: wants a bell at the next FREE */
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
 	uint64_t stations_at;	    /* byte offset */
+	_Atomic int64_t orphan_wait; /* so long workers go on without a supervisor, ns; 0: they
+					drain at once; supervisor */
 };
 
 static_assert(sizeof(struct stream_row) == 320, "stream_row is part of the layout");

@@ -177,6 +177,7 @@ static void fill(struct ledger *ledger, uint8_t *base, const struct ledger_plan 
 		.supervisor_pid = getpid(),
 		.hang_after = plan->hang_after,
 		.bypass_after = plan->bypass_after,
+		.orphan_wait = plan->orphan_wait,
 		.low_water_percent = plan->low_water_percent,
 		.labels = {"none"},
 		.n_labels = 1,

@@ -57,7 +57,7 @@ struct stream_plan {
 struct ledger_plan {
 	const char *pipeline;
 	uint64_t run;
-	int64_t hang_after, bypass_after;
+	int64_t hang_after, bypass_after, orphan_wait;
 	uint32_t low_water_percent;
 	uint32_t n_streams;
 	const struct stream_plan *streams;

@@ -53,7 +53,17 @@ enum contract_exit {
  * Dying: its main thread may lock the mutex `alive` of its seat row before it says Hello, and
  * unlock it at an orderly end; then its death is known before its memory is gone.
  *
- * Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: finish what is
- * on its way and end. */
+ * Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: go on for as
+ * long as `orphan_wait` of the ledger's header says (0: not at all), then finish what is on its way
+ * and end. A second HUP: wait no longer.
+ *
+ * Another supervisor may take over: it writes its pid to `supervisor_pid` of the ledger's header
+ * and then looks who is there. So a worker that reads another pid there than its environment's
+ * before it has done anything else ends, with code 0. The others' pipes connect again, and SayAgain
+ * asks for Hello, Prepared and Ready, and names the pid whose end (by its pidfd) is the next HUP. A
+ * worker that does not answer it is believed to be what the supervisor before knew of it.
+ *
+ * Descriptors 1 and 2 are open for reading as well, so that they take what is written while nobody
+ * supervises. */
 
 #endif

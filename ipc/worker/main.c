@@ -12,12 +12,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-/* How long an orphan (its supervisor is dead) goes on for what is on its way. */
-#define ORPHAN_DEADLINE (10 * NS_PER_S)
 
 /* More than the rows of any worker take. */
 #define CONFIG_LIMIT 65536
@@ -200,7 +196,7 @@ static int read_environment(struct worker *w, char *pipe_path, size_t pipe_size)
 	return 0;
 }
 
-static int attach(struct worker *w, struct ledger *ledger)
+static int attach(struct worker *w, struct ledger *ledger, pid_t born_of)
 {
 	int rc = ledger_attach(ledger, CONTRACT_FD_LEDGER, true);
 	if (rc < 0) {
@@ -208,6 +204,10 @@ static int attach(struct worker *w, struct ledger *ledger)
 		return rc;
 	}
 	w->ledger = ledger;
+	if (supervised_too_late(w, born_of)) {
+		log_warn("another supervisor has taken over before I began: ending");
+		return 1;
+	}
 	ledger->bell_base = CONTRACT_FD_BELLS;
 	if (w->seat == 0 || atomic_load(&ledger->seats[w->seat].state) != SEAT_LIVE ||
 	    (w->table->takes == WORKER_TAKES_SOURCE && w->number >= ledger->header->n_streams) ||
@@ -226,15 +226,6 @@ static int attach(struct worker *w, struct ledger *ledger)
 
 /* ---- signals: a descriptor of the loop like any other ---- */
 
-static void orphaned(struct worker *w)
-{
-	if (w->orphan)
-		return;
-	log_warn("the supervisor is dead: finishing what is on its way");
-	w->orphan = true;
-	w->orphan_deadline = clock_now() + ORPHAN_DEADLINE;
-}
-
 static void signal_came(void *arg, int fd, short revents)
 {
 	struct worker *w = arg;
@@ -242,7 +233,7 @@ static void signal_came(void *arg, int fd, short revents)
 	(void)revents;
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			orphaned(w);
+			supervised_hang_up(w);
 		else
 			w->draining = true;
 	}
@@ -261,17 +252,6 @@ static int watch_signals(struct worker *w)
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of write(), not a death */
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return w->signal_fd < 0 ? error_from_errno(errno) : 0;
-}
-
-/* The kernel tells when the supervisor dies; who was born after that asks. */
-static void watch_supervisor(struct worker *w)
-{
-	long supervisor;
-	prctl(PR_SET_PDEATHSIG, SIGHUP);
-	if (env_number(CONTRACT_ENV_SUPERVISOR, INT32_MAX, &supervisor) < 0)
-		return;
-	if (supervisor && getppid() != (pid_t)supervisor)
-		orphaned(w);
 }
 
 /* ---- the loop ---- */
@@ -379,6 +359,7 @@ static int live(struct worker *w)
 	while ((rc = take_charge(w)) >= 0) {
 		int64_t due;
 		int done = worker_turn(w, &due);
+		supervised_turn(w, &due);
 		bool again = answered_bell(w) || done > 0;
 		again |= pipe_side_read(w);
 		if (done == TROUPE_E_ENDED) {
@@ -422,23 +403,33 @@ static void finish(struct worker *w)
 	link_close(w->inbox);
 	loop_destroy(w->loop);
 	links_destroy(w->links, LINGER_MS);
+	supervised_end(w);
 	if (w->signal_fd >= 0)
 		close(w->signal_fd);
+}
+
+/* 1: another supervisor has come before us, who knows nothing of us. */
+static int join(struct worker *w, struct ledger *ledger, char *pipe_path, size_t pipe_size)
+{
+	long born_of = 0;
+	int rc = read_environment(w, pipe_path, pipe_size);
+	if (rc == 0)
+		rc = env_number(CONTRACT_ENV_SUPERVISOR, INT32_MAX, &born_of);
+	if (rc == 0)
+		rc = attach(w, ledger, (pid_t)born_of);
+	if (rc == 0)
+		rc = watch_signals(w);
+	if (rc != 0)
+		return rc;
+	supervised_begin(w, (pid_t)born_of);
+	return open_links(w, pipe_path);
 }
 
 static int live_as_worker(struct worker *w)
 {
 	struct ledger ledger = {.fd = -1};
 	char pipe_path[LINK_PATH_SIZE];
-	int rc = read_environment(w, pipe_path, sizeof(pipe_path));
-	if (rc == 0)
-		rc = attach(w, &ledger);
-	if (rc == 0)
-		rc = watch_signals(w);
-	if (rc == 0) {
-		watch_supervisor(w);
-		rc = open_links(w, pipe_path);
-	}
+	int rc = join(w, &ledger, pipe_path, sizeof(pipe_path));
 	if (rc == 0) {
 		pipe_side_hello(w);
 		FAIL_POINT(HELLO_SAID);
@@ -450,7 +441,7 @@ static int live_as_worker(struct worker *w)
 	if (w->holds_alive) /* in good order: nobody is to be alarmed */
 		pthread_mutex_unlock(&w->row->alive.mutex);
 	ledger_finish(&ledger);
-	return exit_code(rc);
+	return exit_code(rc < 0 ? rc : 0);
 }
 
 int worker_main(int argc, char **argv, const struct worker_table *table)
@@ -462,7 +453,7 @@ int worker_main(int argc, char **argv, const struct worker_table *table)
 	if (!w)
 		return CONTRACT_EXIT_ENVIRONMENT;
 	w->table = table;
-	w->signal_fd = -1;
+	w->signal_fd = w->adopter_fd = -1;
 	code = live_as_worker(w);
 	free(w);
 	return code;

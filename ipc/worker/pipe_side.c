@@ -69,6 +69,7 @@ void pipe_side_hello(struct worker *w)
 	hello.program = program;
 	hello.version = version;
 	hello.takes = takes;
+	hello.draining = w->draining || w->orphan;
 	link_send(w->pipe, MESSAGE_HELLO, &hello.base);
 }
 
@@ -77,6 +78,7 @@ void pipe_side_prepared(struct worker *w)
 	Troupe__Prepared prepared = TROUPE__PREPARED__INIT;
 	prepared.pid = getpid();
 	prepared.seat = w->seat;
+	w->said_prepared = true;
 	link_send(w->pipe, MESSAGE_PREPARED, &prepared.base);
 }
 
@@ -85,6 +87,7 @@ void pipe_side_ready(struct worker *w)
 	Troupe__Ready ready = TROUPE__READY__INIT;
 	ready.pid = getpid();
 	ready.seat = w->seat;
+	w->said_ready = true;
 	if (w->pipe)
 		link_send(w->pipe, MESSAGE_READY, &ready.base);
 }
@@ -95,6 +98,17 @@ void pipe_side_finished(struct worker *w)
 	finished.pid = getpid();
 	if (w->pipe)
 		link_send(w->pipe, MESSAGE_FINISHED, &finished.base);
+}
+
+/* Whether Finished was said too, the ledger knows. */
+static void say_again(struct worker *w, const Troupe__SayAgain *asked)
+{
+	supervised_by(w, asked->supervisor);
+	pipe_side_hello(w);
+	if (w->said_prepared)
+		pipe_side_prepared(w);
+	if (w->said_ready)
+		pipe_side_ready(w);
 }
 
 /* ---- dump ---- */
@@ -202,6 +216,9 @@ static bool obey(struct worker *w, enum message_kind kind, const ProtobufCMessag
 		break;
 	case MESSAGE_STOP:
 		w->stop = true;
+		break;
+	case MESSAGE_SAY_AGAIN:
+		say_again(w, (const Troupe__SayAgain *)message);
 		break;
 	case MESSAGE_DUMP:
 		send_dump(w, ((const Troupe__Dump *)message)->id);

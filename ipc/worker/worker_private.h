@@ -43,16 +43,19 @@ struct worker {
 	int handed_fd;
 
 	bool opened, in_charge, ended;
-	bool holds_alive; /* the mutex of its seat row, until the end */
-	bool said_ready;  /* the supervisor knows that it is in charge */
+	bool holds_alive;		/* the mutex of its seat row, until the end */
+	bool said_prepared, said_ready; /* as it is said again to who takes it over */
 	bool draining, orphan, stop;
+	bool alone;	/* nobody supervises: it goes on, and is an orphan at alone_until */
 	bool retry_tap; /* the tap said "later": not again before the next tick */
 	bool unwanted;	/* a peeker that wants no frames now */
 	bool paced;	/* a source whose frames have times to come at */
 	bool rung;	/* our bell, which is not yet answered */
 	bool rang;	/* another's, just now: the nap comes before anything else */
 	int64_t nap_until;
-	int64_t orphan_deadline;
+	int64_t orphan_deadline, alone_until;
+	pid_t adopter;		    /* who has taken it over; 0: nobody */
+	int adopter_fd;		    /* its pidfd; -1 */
 	uint64_t seen[STREAMS_MAX]; /* taps: the last number taken; peekers: the last looked at */
 
 	/* Links; all NULL in the sequential reference. */
@@ -85,6 +88,19 @@ struct frame role_frame(struct worker *w, uint32_t slot, uint64_t word);
 void note_announce(struct worker *w, uint32_t slot);
 void note_done(struct worker *w, uint32_t slot, uint64_t word);
 void notes_close(struct worker *w);
+
+/* supervised.c: the supervisor's death, and the next one. */
+/* Whether somebody else than who started us has taken over before we were to be seen. */
+bool supervised_too_late(const struct worker *w, pid_t born_of);
+/* `born_of`: who started us, 0 unknown. */
+void supervised_begin(struct worker *w, pid_t born_of);
+/* SIGHUP has come. */
+void supervised_hang_up(struct worker *w);
+/* That one supervises us from now on. */
+void supervised_by(struct worker *w, pid_t supervisor);
+/* Ends the time without a supervisor when it is over. */
+void supervised_turn(struct worker *w, int64_t *due);
+void supervised_end(struct worker *w);
 
 /* pipe_side.c: talk with the supervisor. */
 int pipe_side_open(struct worker *w, const char *pipe_path);
