@@ -1,18 +1,118 @@
-/* posix_spawn with everything that a child must not inherit taken away. */
+/* What the parent prepares, the child that runs in the parent's memory, and how its error comes
+ * back.
+ *
+ * The child is a clone with CLONE_VM | CLONE_VFORK: this thread stands still until it has become
+ * the program or ended, while other threads (libzmq's) go on. So it runs on a stack of its own,
+ * takes no lock, changes nothing but its `struct child`, and calls only what is one raw system
+ * call; libc's wrappers of some do more. All signals are blocked from before the clone until the
+ * child has default dispositions: no handler of ours can run in it. Sanitizers must not look at
+ * functions that never return, on a stack that they do not know. */
 #include "supervisor/launch.h"
 
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
+#include "supervisor/allotment.h"
+#include "supervisor/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define CHILD	     __attribute__((no_sanitize("address", "thread", "undefined")))
+#define CHILD_STACK  16384
+#define SIGNALS_LAST 64
+#define SIGNAL_BYTES 8 /* of the kernel's signal set */
+
+/* clone(2) as libc has it. ThreadSanitizer's own of that name takes every child for a fork. */
+int launch_clone(int (*run)(void *), void *stack_top, int flags, void *arg,
+		 int *pidfd) __asm__("__clone");
+
+/* All that the child needs; it writes the last three. */
+struct child {
+	const struct launch *what;
+	char *const *argv, *const *environment;
+	int input;
+	const char *failed;
+	int why;      /* errno */
+	int allotted; /* what allotment_apply() said */
+};
+
+/* ---- in the child ---- */
+
+CHILD static long descriptor(int from, int to)
+{
+	if (from == to)
+		return syscall(SYS_fcntl, to, F_SETFD, 0);
+	return syscall(SYS_dup3, from, to, 0);
+}
+
+CHILD static long descriptors(const struct child *child)
+{
+	const struct launch *what = child->what;
+	const int standard[] = {child->input, what->out, what->err};
+	for (int i = 0; i < 3; i++)
+		if (descriptor(standard[i], i) < 0)
+			return -1;
+	for (size_t i = 0; i < what->n_fds; i++)
+		if (descriptor(what->fds[i].from, what->fds[i].to) < 0)
+			return -1;
+	return syscall(SYS_close_range, what->close_from, ~0U, 0);
+}
+
+/* Exec makes default what has a handler, but not what is ignored. KILL and STOP refuse. */
+CHILD static long signals(void)
+{
+	const uint64_t as_born[4] = {0}, nothing = 0; /* the kernel's struct sigaction */
+	for (int i = 1; i <= SIGNALS_LAST; i++)
+		syscall(SYS_rt_sigaction, i, as_born, NULL, SIGNAL_BYTES);
+	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &nothing, NULL, SIGNAL_BYTES);
+}
+
+CHILD static bool failed(struct child *child, long rc, const char *what)
+{
+	if (rc >= 0)
+		return false;
+	child->failed = what;
+	child->why = errno; /* of the thread that waits for us: it is ours to use until then */
+	return true;
+}
+
+CHILD static bool not_allotted(struct child *child)
+{
+	if (child->what->allotment)
+		child->allotted = allotment_apply(child->what->allotment);
+	return failed(child, child->allotted, "");
+}
+
+/* The sandbox is last: it may forbid any of the others. */
+CHILD static int become(void *arg)
+{
+	struct child *child = arg;
+	const struct launch *what = child->what;
+	if (!failed(child, syscall(SYS_setpgid, 0, 0), "its process group") &&
+	    !not_allotted(child) && !failed(child, sandbox_bind(what->sandbox), "its sandbox") &&
+	    !failed(child, descriptors(child), "its descriptors") &&
+	    !failed(child, signals(), "its signals") &&
+	    !failed(child, sandbox_filter(what->sandbox), "its sandbox"))
+		failed(child, syscall(SYS_execve, what->program, child->argv, child->environment),
+		       "its program");
+	syscall(SYS_exit, 127);
+	return 127;
+}
+
+/* ---- in the parent ---- */
 
 static bool is_replaced(const char *entry, const struct launch *what)
 {
@@ -60,49 +160,71 @@ static int file_of(const char *text)
 	return fd;
 }
 
-static void add_files(posix_spawn_file_actions_t *files, const struct launch *what, int input)
+/* Returns when the child is the program, or has ended: then child->failed says what was not to be.
+ */
+static void clone_and_wait(struct child *child, struct launched *out)
 {
-	posix_spawn_file_actions_adddup2(files, input, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(files, what->out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(files, what->err, STDERR_FILENO);
-	for (size_t i = 0; i < what->n_fds; i++)
-		posix_spawn_file_actions_adddup2(files, what->fds[i].from, what->fds[i].to);
-	posix_spawn_file_actions_addclosefrom_np(files, what->close_from);
+	alignas(16) char stack[CHILD_STACK];
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	out->pid = launch_clone(become, stack + sizeof(stack),
+				CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, child, &out->pidfd);
+	if (!failed(child, out->pid, "its process") && child->failed)
+		while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-int launch(const struct launch *what, pid_t *pid)
+/* A child that becomes another user takes from the memory that it shares with us that it may be
+ * looked at, as by a debugger. */
+static void clone_as(struct child *child, struct launched *out)
 {
-	char **environment = merge_environment(what);
-	int input = what->input ? file_of(what->input) : open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (!environment || input < 0) {
-		int why = environment ? error_from_errno(errno) : TROUPE_E_MEMORY;
-		free(environment);
-		if (input >= 0)
-			close(input);
-		return why;
-	}
-	sigset_t none, all;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	posix_spawn_file_actions_init(&files);
-	posix_spawnattr_init(&attributes);
-	add_files(&files, what, input);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						      POSIX_SPAWN_SETPGROUP);
+	bool other = child->what->allotment && child->what->allotment->other_user;
+	int dumpable = other ? prctl(PR_GET_DUMPABLE) : 0;
+	clone_and_wait(child, out);
+	if (other && dumpable == 1)
+		prctl(PR_SET_DUMPABLE, 1);
+}
+
+static int start(struct child *child, struct launched *out)
+{
+	clone_as(child, out);
+	if (!child->failed)
+		return 0;
+	if (out->pidfd >= 0)
+		close(out->pidfd);
+	*out = (struct launched){.pidfd = -1};
+	if (child->allotted < 0)
+		allotment_explain(child->allotted, out->why, sizeof(out->why));
+	else
+		snprintf(out->why, sizeof(out->why), "%s: %s", child->failed, strerror(child->why));
+	return error_from_errno(child->why);
+}
+
+int launch(const struct launch *what, struct launched *out)
+{
 	char title[256] = "", argument[64] = "";
 	strncpy(title, what->title, sizeof(title) - 1);
 	strncpy(argument, what->argument ? what->argument : "", sizeof(argument) - 1);
 	char *argv[] = {title, what->argument ? argument : NULL, NULL};
-	int rc = posix_spawn(pid, what->program, &files, &attributes, argv, environment);
+	char **environment = merge_environment(what);
+	struct child child = {
+		.what = what,
+		.argv = argv,
+		.environment = environment,
+		.input = what->input ? file_of(what->input)
+				     : open("/dev/null", O_RDONLY | O_CLOEXEC),
+	};
+	int rc = !environment ? TROUPE_E_MEMORY : child.input < 0 ? error_from_errno(errno) : 0;
+	*out = (struct launched){.pidfd = -1};
+	if (rc == 0)
+		rc = start(&child, out);
+	else
+		snprintf(out->why, sizeof(out->why), "its input: %s", error_text(rc));
 	FAIL_POINT(SPAWNED);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attributes);
+	if (child.input >= 0)
+		close(child.input);
 	free(environment);
-	close(input);
-	return rc ? error_from_errno(rc) : 0;
+	return rc;
 }

@@ -35,6 +35,7 @@ static int start(struct question *q, const char *program, const char *argument, 
 	}
 	q->out = out[0];
 	q->err = err[0];
+	struct launched made;
 	int rc = launch(&(struct launch){.program = program,
 					 .title = program,
 					 .argument = argument,
@@ -42,7 +43,10 @@ static int start(struct question *q, const char *program, const char *argument, 
 					 .out = out[1],
 					 .err = err[1],
 					 .close_from = 3},
-			&q->pid);
+			&made);
+	q->pid = made.pid;
+	if (made.pidfd >= 0)
+		close(made.pidfd);
 	close(out[1]);
 	close(err[1]);
 	return rc;

@@ -84,7 +84,7 @@ static void fill_environment(struct environment *e, const struct part *part)
 	add(e, CONTRACT_ENV_SUPERVISOR, "%d", (int)getpid());
 }
 
-static int start_program(struct part *part, int log)
+static int start_program(struct part *part, int log, struct launched *made)
 {
 	const struct member *m = part->member;
 	const struct supervisor *s = m->supervisor;
@@ -105,7 +105,10 @@ static int start_program(struct part *part, int log)
 				      {m->handed_fd, CONTRACT_FD_HANDED}},
 			      .n_fds = m->handed_fd >= 0 ? 3 : 2,
 			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX};
-	int rc = e.failed || !lines ? TROUPE_E_MEMORY : launch(&what, &part->process.pid);
+	*made = (struct launched){.pidfd = -1, .why = "its rows: out of memory"};
+	int rc = e.failed || !lines ? TROUPE_E_MEMORY : launch(&what, made);
+	part->process.pid = made->pid;
+	part->process.pidfd = made->pidfd; /* without one SIGCHLD alone tells of the end */
 	for (size_t i = 0; i < e.n; i++)
 		free(e.all[i]);
 	free(lines);
@@ -165,8 +168,6 @@ static int watch_process(struct part *part)
 	int rc = loop_watch_link(s->loop, p->pipe, pipes_on_message, part);
 	if (rc == 0)
 		rc = loop_watch_fd(s->loop, p->log_fd, POLLIN, logs_on_output, part);
-	/* Without a pidfd SIGCHLD alone tells of the end. */
-	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
 	if (rc == 0 && p->pidfd >= 0)
 		rc = loop_watch_fd(s->loop, p->pidfd, POLLIN, reap_on_pidfd, s);
 	return rc;
@@ -200,11 +201,22 @@ int part_spawn(struct part *part)
 	       sizeof(part->program));
 	int rc = prepare(part, &log);
 	if (rc == 0)
-		rc = start_program(part, log);
+/* The log and the part's last words say it. */
+static void say_failed(struct part *part, const struct launched *made, int rc)
+{
+	char words[160];
+	const char *why = *made->why ? made->why : error_text(rc);
+	log_error("%s: %s: cannot be started: %s", part->member->name, part->program, why);
+	snprintf(words, sizeof(words), "cannot be started: %s\n", why);
+	words_add(&part->process.words, words, strlen(words));
+}
+
+		rc = start_program(part, log, &made);
 	if (log >= 0)
 		close(log);
 	if (rc == 0) {
 		introduce(part);
+	struct launched made = {.pidfd = -1};
 		rc = watch_process(part);
 		if (rc == 0)
 			return 0;
@@ -212,8 +224,7 @@ int part_spawn(struct part *part)
 		kill(-p->pid, SIGKILL);
 		return 0;
 	}
-	log_error("%s: %s: cannot be started: %s", m->name, part->program, error_text(rc));
-	words_add(&p->words, "cannot be started\n", 18);
+	say_failed(part, &made, rc);
 	if (p->seat) {
 		struct reclaimed what;
 		seat_reclaim(&s->ledger, p->seat, false, &what);

@@ -2,6 +2,7 @@
 add_executable(fake_worker fake_worker.c)
 target_link_libraries(fake_worker PRIVATE troupe_links troupe_slots)
 
+troupe_unit_test(test_launch SOURCES test_launch.c LINK troupe_supervision)
 troupe_unit_test(test_life SOURCES test_life.c LINK troupe_supervision)
 troupe_unit_test(test_devices SOURCES test_devices.c LINK troupe_supervision)
 troupe_unit_test(test_dying SOURCES test_dying.c LINK troupe_supervision)
