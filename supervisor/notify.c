@@ -105,7 +105,7 @@ static uint64_t look(const struct supervisor *s)
 	uint64_t seen = (uint64_t)s->stage + 1;
 	for (size_t i = 0; i < s->n_members; i++)
 		seen = seen * 31 + (uint64_t)s->members[i]->lead->life.state +
-		       s->members[i]->restarts;
+		       s->members[i]->incarnations;
 	for (const char *c = s->limits.text; *c; c++)
 		seen = seen * 31 + (unsigned char)*c;
 	return seen;
