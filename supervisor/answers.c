@@ -71,6 +71,18 @@ static Troupe__Worker *answer_part(const struct part *part, struct arena *arena)
 	return out;
 }
 
+static void fill_history(const struct member *m, Troupe__Worker *out)
+{
+	const struct worker_history *known = member_history(m);
+	if (!known)
+		return;
+	struct tally sum = worker_tally(known);
+	out->restarts = (uint32_t)sum.restarts;
+	out->repairs = (uint32_t)sum.repairs;
+	out->repair_mean = tally_repair_mean(&sum);
+	out->repair_last = known->repair_last;
+}
+
 static void fill_last_exit(const struct member *m, bool standby, struct arena *arena,
 			   Troupe__Worker *out)
 {
@@ -89,7 +101,7 @@ Troupe__Worker *answer_worker(struct member *m, struct arena *arena)
 	Troupe__Worker *out = answer_part(m->lead, arena);
 	if (!out)
 		return NULL;
-	out->restarts = m->restarts;
+	fill_history(m, out);
 	fill_last_exit(m, false, arena, out);
 	return out;
 }
@@ -235,8 +247,10 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 	out->url = arena_text(arena, "%s", s->url);
 	out->memory_bytes = s->ledger.size;
 	out->limit = arena_text(arena, "%s", limits_now(s));
-	for (size_t i = 0; i < s->n_members; i++)
-		out->restarts += s->members[i]->restarts;
+	const struct history *history = &s->journal.history;
+	for (size_t i = 0; i < history->n_workers; i++)
+		out->restarts += (uint32_t)worker_tally(history->workers[i]).restarts;
+	out->journal_lost = history->lost + s->journal.lost;
 	out->model_version = atomic_load(&s->ledger.model->current);
 	out->stream = arena_get(arena, s->ledger.header->n_streams * sizeof(void *));
 	for (uint32_t i = 0; i < s->ledger.header->n_streams && out->stream; i++) {
@@ -252,10 +266,11 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 
 void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspection *inspection)
 {
-	uint32_t n = m->n_exits < EXITS_KEPT ? m->n_exits : EXITS_KEPT;
+	const struct worker_history *known = member_history(m);
+	uint32_t all = known ? known->n_exits : 0, n = all < EXITS_KEPT ? all : EXITS_KEPT;
 	inspection->exit = arena_get(arena, n * sizeof(void *));
-	for (uint32_t i = m->n_exits - n; i < m->n_exits && inspection->exit; i++) {
-		const struct exit_note *note = &m->exits[i % EXITS_KEPT];
+	for (uint32_t i = all - n; i < all && inspection->exit; i++) {
+		const struct exit_note *note = &known->exits[i % EXITS_KEPT];
 		Troupe__Exit *out = arena_get(arena, sizeof(*out));
 		if (!out)
 			return;
@@ -267,6 +282,10 @@ void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspectio
 		out->last_words = arena_text(arena, "%s", note->words);
 		out->lived = note->lived;
 		out->standby = note->turn == 0;
+		out->fault = note->fault;
+		out->kind = arena_text(arena, "%s", exit_kind_text(note->kind));
+		out->core = note->core;
+		out->excused = note->excused;
 		inspection->exit[inspection->n_exit++] = out;
 	}
 }

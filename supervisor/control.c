@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "supervisor/answers.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
@@ -265,6 +266,25 @@ static const struct {
 	[TROUPE__REQUEST__WHAT_DOWN] = {"down", do_down, true},
 };
 
+/* Whom a request is about, NULL: no one worker. */
+static const char *worker_of(const Troupe__Request *request)
+{
+	switch (request->what_case) {
+	case TROUPE__REQUEST__WHAT_KILL:
+		return request->kill->worker;
+	case TROUPE__REQUEST__WHAT_RESTART:
+		return request->restart->worker;
+	case TROUPE__REQUEST__WHAT_STOP:
+		return request->stop->worker;
+	case TROUPE__REQUEST__WHAT_START:
+		return request->start->worker;
+	case TROUPE__REQUEST__WHAT_SWAP:
+		return request->swap->worker;
+	default:
+		return NULL;
+	}
+}
+
 static void handle(struct call *call)
 {
 	size_t what = (size_t)call->request->what_case;
@@ -275,9 +295,9 @@ static void handle(struct call *call)
 	}
 	handlers[what].handle(call);
 	if (handlers[what].changes) {
-		journal_write(&call->s->journal, JOURNAL_CONTROL, NULL,
-			      json_pack("{s:s, s:i, s:s}", "request", handlers[what].name, "code",
-					call->reply->code, "text", call->reply->text));
+		journal_write(&call->s->journal, JOURNAL_CONTROL, worker_of(call->request),
+			      json_pack("{s:s, s:i, s:o}", "request", handlers[what].name, "code",
+					call->reply->code, "text", json_text(call->reply->text)));
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "supervisor/happenings.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/links/json.h"
 #include "ipc/links/pipe.h"
 #include "schemas/life.pb-c.h"
 #include "supervisor/supervisor.h"
@@ -75,6 +76,15 @@ static int64_t why_due(const struct member *m, int64_t since)
 	return known ? since : since + WHY_WAIT;
 }
 
+static void note(struct supervisor *s, const struct happening *lost)
+{
+	journal_write(&s->journal, JOURNAL_SOURCE, lost->worker,
+		      json_pack("{s:s, s:s, s:I, s:o, s:I}", "stream", lost->stream, "what",
+				lost->ended ? "back" : "lost", "since", (json_int_t)lost->begun,
+				"why", json_text(lost->cause), "lasted",
+				(json_int_t)(lost->ended ? lost->ended - lost->begun : 0)));
+}
+
 /* Returns when to look again. */
 static int64_t look_at_source(struct supervisor *s, const struct member *m, int64_t now)
 {
@@ -87,10 +97,12 @@ static int64_t look_at_source(struct supervisor *s, const struct member *m, int6
 		*lost = begin("lost", m, since, now);
 		say_why(m, lost);
 		keep(s, lost);
+		note(s, lost);
 	} else if (!since && lost->begun) {
 		lost->ended = now;
 		lost->ended_wall = clock_wall();
 		keep(s, lost);
+		note(s, lost);
 		*lost = (struct happening){0};
 	}
 	return CLOCK_NEVER;

@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "ipc/slots/seats.h"
 #include "supervisor/pipes.h"
 #include "supervisor/progress.h"
@@ -121,9 +122,17 @@ struct member *member_find(struct supervisor *s, const char *name)
 	return NULL;
 }
 
+const struct worker_history *member_history(const struct member *m)
+{
+	return history_worker(&m->supervisor->journal.history, m->name);
+}
+
 const struct exit_note *member_last_exit(const struct member *m, bool standby)
 {
-	const struct exit_note *last = standby ? &m->last_standby : &m->last_played;
+	const struct worker_history *known = member_history(m);
+	if (!known)
+		return NULL;
+	const struct exit_note *last = standby ? &known->last_standby : &known->last_played;
 	return last->pid ? last : NULL;
 }
 
@@ -172,7 +181,7 @@ static void gave_up_spares(struct member *m, const char *cause, const char *word
 	log_error("%s", text);
 	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name,
-		      json_pack("{s:b, s:s}", "spare", 1, "text", text));
+		      json_pack("{s:b, s:o}", "spare", 1, "text", json_text(text)));
 }
 
 static void gave_up(struct part *part)
@@ -199,7 +208,8 @@ static void gave_up(struct part *part)
 		 *words ? ": " : "", words, s->config.top.name, m->name);
 	log_error("%s", text);
 	progress_say(s, "%s", text);
-	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name, json_pack("{s:s}", "text", text));
+	journal_write(&s->journal, JOURNAL_GAVE_UP, m->name,
+		      json_pack("{s:o}", "text", json_text(text)));
 	if (s->stage < STAGE_RUNNING && !m->was_ready) {
 		supervisor_fail(s, "%s: does not start: %s", m->name,
 				last ? (*last->words ? last->words : last->cause)
@@ -278,6 +288,12 @@ static const char *kill_reason(enum life_state before)
 	return reasons[before] ? reasons[before] : "killed";
 }
 
+void member_restarted(const struct member *m, int64_t wait)
+{
+	journal_write(&m->supervisor->journal, JOURNAL_RESTART, m->name,
+		      json_pack("{s:I}", "wait", (json_int_t)wait));
+}
+
 static void spawn_or_fail(struct part *part);
 
 static void step(struct part *part, const struct life_event *event)
@@ -285,9 +301,9 @@ static void step(struct part *part, const struct life_event *event)
 	struct member *m = part->member;
 	struct life_limits limits = limits_of(m);
 	enum life_state before = part->life.state;
-	unsigned actions = life_step(&part->life, event, &limits, clock_now());
-	if ((actions & ACTION_RESTARTED) && part == m->lead)
-		m->restarts++;
+	int64_t now = clock_now();
+	unsigned actions = life_step(&part->life, event, &limits, now);
+	int64_t wait = part->life.state == LIFE_BACK_OFF ? part->life.until - now : 0;
 	if (actions & (ACTION_DRAIN | ACTION_TERM))
 		part->process.asked = true;
 	if (actions & ACTION_DRAIN)
@@ -302,6 +318,8 @@ static void step(struct part *part, const struct life_event *event)
 		gave_up(part);
 	if (actions & ACTION_SPAWN)
 		spawn_or_fail(part);
+	if ((actions & ACTION_RESTARTED) && part == m->lead)
+		member_restarted(m, wait > 0 ? wait : 0);
 }
 
 /* Only a lead waits for its device: who would stand by for it is started when it plays. */

@@ -52,6 +52,12 @@ void member_promote(struct member *member);
 /* Whether a process plays the member right now. */
 bool member_lives(const struct member *member);
 
+/* What the journal has of it. NULL: nothing yet. */
+const struct worker_history *member_history(const struct member *member);
+
+/* It is started again though nobody asked for it, after `wait` ns: a line of the journal. */
+void member_restarted(const struct member *member, int64_t wait);
+
 /* How it ended last, or how one of its standbys did. NULL: none has. */
 const struct exit_note *member_last_exit(const struct member *member, bool standby);
 

@@ -4,6 +4,7 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "ipc/links/queue.h"
 #include "schemas/life.pb-c.h"
 #include "schemas/report.pb-c.h"
@@ -115,8 +116,9 @@ void pipes_on_report(void *arg, struct link *link)
 			}
 			progress_say(s, "%s: %s", report->worker, report->text);
 			journal_write(&s->journal, JOURNAL_REPORT, report->worker,
-				      json_pack("{s:i, s:I, s:s}", "seat", (int)report->seat, "at",
-						(json_int_t)report->time, "text", report->text));
+				      json_pack("{s:i, s:I, s:o}", "seat", (int)report->seat, "at",
+						(json_int_t)report->time, "text",
+						json_text(report->text)));
 		}
 		message_free(message);
 	}

@@ -53,20 +53,37 @@ static const char *exit_text(int code)
 	}
 }
 
-static struct ending ending_of_signal(int number, const char *killed_for, bool asked,
+/* Why we sent SIGKILL, as a kind. */
+static enum exit_kind kind_of_kill(const char *killed_for)
+{
+	if (strncmp(killed_for, "hung", 4) == 0)
+		return EXIT_HUNG;
+	return strstr(killed_for, "in time") ? EXIT_LATE : EXIT_REFUSED;
+}
+
+static struct ending ending_of_signal(const siginfo_t *info, const char *killed_for, bool asked,
 				      bool out_of_memory)
 {
-	struct ending end = {.fault = true};
+	int number = info->si_status;
+	struct ending end = {.fault = true,
+			     .signal = number,
+			     .core = info->si_code == CLD_DUMPED,
+			     .kind = EXIT_SIGNAL};
 	const char *name = sigabbrev_np(number);
-	if (number == SIGKILL && killed_for)
+	if (number == SIGKILL && killed_for) {
+		end.kind = kind_of_kill(killed_for);
 		snprintf(end.cause, sizeof(end.cause), "%s", killed_for);
-	else if (number == SIGKILL && out_of_memory)
+	} else if (number == SIGKILL && out_of_memory) {
+		end.kind = EXIT_MEMORY;
 		snprintf(end.cause, sizeof(end.cause), "out of memory (killed by the kernel)");
-	else if (number == SIGKILL || (asked && number == SIGTERM)) {
+	} else if (number == SIGKILL || (asked && number == SIGTERM)) {
+		end.kind = EXIT_OUTSIDE;
 		end.fault = false;
 		snprintf(end.cause, sizeof(end.cause), "killed from outside (SIG%s)", name);
-	} else
-		snprintf(end.cause, sizeof(end.cause), "died of SIG%s", name ? name : "?");
+	} else {
+		snprintf(end.cause, sizeof(end.cause), "died of SIG%s%s", name ? name : "?",
+			 end.core ? " (core dumped)" : "");
+	}
 	return end;
 }
 
@@ -74,9 +91,10 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
 			bool out_of_memory)
 {
 	if (info->si_code != CLD_EXITED)
-		return ending_of_signal(info->si_status, killed_for, asked, out_of_memory);
+		return ending_of_signal(info, killed_for, asked, out_of_memory);
 	struct ending end = {.clean = info->si_status == CONTRACT_EXIT_ASKED};
 	end.fault = !end.clean || !asked;
+	end.kind = end.clean && asked ? EXIT_ASKED : EXIT_CODE;
 	if (end.clean) {
 		snprintf(end.cause, sizeof(end.cause), "%s",
 			 asked ? "ended as asked" : "exit 0, unasked");
@@ -91,49 +109,64 @@ struct ending ending_of(const siginfo_t *info, const char *killed_for, bool aske
  * fault. Of outside kills in between nothing is said. */
 static bool is_repeated(const struct member *m, const struct exit_note *note)
 {
-	for (uint32_t i = 1; i <= m->n_exits && i <= EXITS_KEPT && !note->ready; i++) {
-		const struct exit_note *before = &m->exits[(m->n_exits - i) % EXITS_KEPT];
-		if (before != note && before->fault && !before->turn == !note->turn)
+	const struct worker_history *known = member_history(m);
+	uint32_t n = known ? known->n_exits : 0;
+	for (uint32_t i = 1; i <= n && i <= EXITS_KEPT && !note->ready; i++) {
+		const struct exit_note *before = &known->exits[(n - i) % EXITS_KEPT];
+		if (before->fault && !before->turn == !note->turn)
 			return strcmp(note->cause, before->cause) == 0 &&
 			       strcmp(note->words, before->words) == 0;
 	}
 	return false;
 }
 
-static const struct exit_note *note_exit(struct part *part, const struct ending *end,
-					 const char *words)
+/* Whether it was told to end because another one takes its place. */
+static bool is_replaced(const struct part *part)
 {
-	struct member *m = part->member;
+	const struct member *m = part->member;
+	return part->process.asked && m->wanted &&
+	       (part == m->last || (part == m->lead && m->swap.stage == SWAP_DRAINING));
+}
+
+static struct exit_note describe(const struct part *part, const struct ending *end,
+				 const char *words)
+{
 	const struct process *p = &part->process;
 	int64_t now = clock_now();
-	struct exit_note *note = &m->exits[m->n_exits++ % EXITS_KEPT];
-	*note = (struct exit_note){.time = now,
-				   .wall = clock_wall(),
-				   .lived = now - p->started,
-				   .pid = p->pid,
-				   .incarnation = p->incarnation,
-				   .fault = end->fault,
-				   .ready = part->life.ready_since != 0,
-				   .turn = p->turn};
-	snprintf(note->cause, sizeof(note->cause), "%s", end->cause);
-	snprintf(note->words, sizeof(note->words), "%s", words);
-	struct exit_note *last = note->turn ? &m->last_played : &m->last_standby;
-	/* The end of one that dies slowly may come after that of the next. */
-	if (note->turn >= last->turn)
-		*last = *note;
-	journal_write(&m->supervisor->journal, JOURNAL_EXIT, m->name,
-		      json_pack("{s:i, s:i, s:i, s:s, s:b, s:b, s:I, s:s}", "pid", (int)p->pid,
-				"seat", p->seat, "incarnation", (int)p->incarnation, "cause",
-				end->cause, "fault", end->fault, "standby", !note->turn, "lived",
-				(json_int_t)note->lived, "words", words));
-	if (end->fault)
-		log_warn("%s: pid %d: %s%s%s", m->name, (int)p->pid, end->cause, *words ? ": " : "",
-			 words);
-	if (end->fault && m->was_ready && !is_repeated(m, note)) {
-		progress_say(m->supervisor, "%s%s: %s%s%s", m->name, note->turn ? "" : " (standby)",
-			     end->cause, *words ? ": " : "", words);
-	}
+	struct exit_note note = {.time = now,
+				 .wall = clock_wall(),
+				 .lived = now - p->started,
+				 .pid = p->pid,
+				 .incarnation = p->incarnation,
+				 .kind = end->kind,
+				 .signal = end->signal,
+				 .core = end->core,
+				 .fault = end->fault,
+				 .ready = part->life.ready_since != 0,
+				 .turn = p->turn};
+	if (note.kind == EXIT_ASKED && is_replaced(part))
+		note.kind = EXIT_REPLACED;
+	snprintf(note.cause, sizeof(note.cause), "%s", end->cause);
+	snprintf(note.words, sizeof(note.words), "%s", words);
 	return note;
+}
+
+static void tell_exit(const struct part *part, const struct exit_note *note)
+{
+	struct member *m = part->member;
+	const char *colon = *note->words ? ": " : "";
+	bool repeated = is_repeated(m, note);
+	json_t *details = exit_json(note);
+	json_object_set_new(details, "seat", json_integer(part->process.seat));
+	json_object_set_new(details, "asked", json_boolean(part->process.asked));
+	journal_write(&m->supervisor->journal, JOURNAL_EXIT, m->name, details);
+	if (!note->fault)
+		return;
+	log_warn("%s: pid %d: %s%s%s", m->name, (int)note->pid, note->cause, colon, note->words);
+	if (m->was_ready && !repeated) {
+		progress_say(m->supervisor, "%s%s: %s%s%s", m->name, note->turn ? "" : " (standby)",
+			     note->cause, colon, note->words);
+	}
 }
 
 /* Only now, when no instruction of it can run any more, is what it held given back. */
@@ -258,6 +291,7 @@ static void blame_device(struct ending *end)
 	snprintf(end->cause, sizeof(end->cause), "device gone (%.*s)", (int)strcspn(how, "("), how);
 	end->lost = true;
 	end->fault = false;
+	end->kind = EXIT_DEVICE;
 }
 
 /* The successor first, before anything is written or asked: others wait for it. */
@@ -279,18 +313,21 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	struct ending end = judge(part, info, said_end);
 	if (!finished && device_gone(m))
 		blame_device(&end);
-	const struct exit_note *note = note_exit(part, &end, words);
+	if (finished && end.kind == EXIT_ASKED)
+		end.kind = EXIT_FINISHED;
+	struct exit_note note = describe(part, &end, words);
+	note.excused = excuse(part, &end);
+	tell_exit(part, &note);
 	if (end.fault)
-		quarantine_accuse(part, note);
-	if (note->turn && !end.lost && (end.fault || !end.clean))
+		quarantine_accuse(part, &note);
+	if (note.turn && !end.lost && (end.fault || !end.clean))
 		happened_death(part, end.cause, words);
 	fail_early(m, info, &end, words);
-	bool excused = excuse(part, &end);
 	uint8_t seat = part->process.seat;
 	bury(part);
 	if (end.lost)
 		device_lose(m);
-	what_follows(part, finished, &end, words, excused);
+	what_follows(part, finished, &end, words, note.excused);
 	give_back(s, m, seat, end.fault);
 	remember_workers(s);
 }

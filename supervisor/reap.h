@@ -17,6 +17,9 @@ struct ending {
 	bool fault; /* the worker's own: counts as an attempt of the frame it held */
 	bool clean; /* exit code 0 */
 	bool lost;  /* its device was gone by then */
+	enum exit_kind kind;
+	int signal; /* that it died of, 0: none */
+	bool core;
 	char cause[CAUSE_SIZE];
 };
 

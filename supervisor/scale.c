@@ -38,6 +38,14 @@ static uint32_t seats_more(struct supervisor *s, const struct section *pool, uin
 	return more;
 }
 
+static uint32_t count_wanted(const struct supervisor *s, const struct section *pool)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < s->n_members; i++)
+		n += s->members[i]->section == pool && s->members[i]->wanted;
+	return n;
+}
+
 int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size)
 {
 	const struct section *pool = find_pool(s, name);
@@ -53,6 +61,10 @@ int scale(struct supervisor *s, const char *name, uint32_t count, char *why, siz
 	}
 	if (!members_seated(s, seats_more(s, pool, count), why, why_size))
 		return TROUPE_E_FULL;
+	/* What follows from it comes behind it. */
+	journal_write(
+		&s->journal, JOURNAL_SCALE, name,
+		json_pack("{s:i, s:i}", "from", (int)count_wanted(s, pool), "count", (int)count));
 	for (uint32_t number = 1; number <= count; number++) {
 		struct member *m = numbered(s, pool, number);
 		if (m && m->wanted)
@@ -74,6 +86,5 @@ int scale(struct supervisor *s, const char *name, uint32_t count, char *why, siz
 			part_event(&m->parts[k], EVENT_DRAIN);
 	}
 	snprintf(why, why_size, "%s: %u workers", name, count);
-	journal_write(&s->journal, JOURNAL_SCALE, name, json_pack("{s:i}", "count", (int)count));
 	return 0;
 }

@@ -17,6 +17,9 @@ struct top_settings {
 	int64_t memory;					 /* bytes, 0: what is available */
 	int64_t quarantine_keep;			 /* folders */
 };
+	char on_orphan[32];				 /* see settings_orphan_wait */
+	int64_t log_size, log_age, log_files;		 /* bytes, ns, count; 0: no limit, none */
+	int64_t journal_size;				 /* bytes, 0: it is never rotated */
 
 /* One section. `count` is for pools, what is behind `count` for streams. */
 struct section_settings {

@@ -225,7 +225,8 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 	if (rc == 0)
 		rc = make_links(s, why, why_size);
 	if (rc == 0 &&
-	    (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run)) < 0)
+	    (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run,
+			       s->config.top.journal_size)) < 0)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
 	if (rc == 0 && (rc = quarantine_create(s)) < 0)
 		snprintf(why, why_size, "quarantine: %s", error_text(rc));

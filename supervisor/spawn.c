@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "ipc/links/pipe.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
@@ -186,9 +187,9 @@ static void introduce(struct part *part)
 		setpriority(PRIO_PROCESS, (id_t)p->pid, (int)m->section->settings.nice);
 	remember_workers(s);
 	journal_write(&s->journal, JOURNAL_SPAWN, m->name,
-		      json_pack("{s:i, s:i, s:i, s:s, s:b}", "pid", (int)p->pid, "seat", p->seat,
-				"incarnation", (int)p->incarnation, "program", part->program,
-				"standby", p->standby));
+		      json_pack("{s:i, s:i, s:i, s:o, s:b}", "pid", (int)p->pid, "seat", p->seat,
+				"incarnation", (int)p->incarnation, "program",
+				json_text(part->program), "standby", p->standby));
 }
 
 int part_spawn(struct part *part)
@@ -230,6 +231,9 @@ static void say_failed(struct part *part, const struct launched *made, int rc)
 		seat_reclaim(&s->ledger, p->seat, false, &what);
 	}
 	process_finish(p, s);
+	journal_write(&part->member->supervisor->journal, JOURNAL_SPAWN_FAILED, part->member->name,
+		      json_pack("{s:i, s:o, s:o}", "incarnation", (int)part->process.incarnation,
+				"program", json_text(part->program), "why", json_text(why)));
 	return rc;
 }
 

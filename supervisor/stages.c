@@ -7,6 +7,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "supervisor/member.h"
 #include "supervisor/swap.h"
 
@@ -169,7 +170,7 @@ void stages_stop(struct supervisor *s, const char *why)
 	if (s->stage >= STAGE_STOPPING)
 		return;
 	log_info("stopping: %s", why);
-	journal_write(&s->journal, JOURNAL_DOWN, NULL, json_pack("{s:s}", "why", why));
+	journal_write(&s->journal, JOURNAL_DOWN, NULL, json_pack("{s:o}", "why", json_text(why)));
 	s->stage = STAGE_STOPPING;
 	s->stopping = (struct stopping){0};
 	for (size_t i = 0; i < s->n_members; i++)

@@ -71,12 +71,12 @@ void succession_follow(struct part *part)
 	if (verdict == LIFE_NEVER_AGAIN || (verdict == LIFE_LATER && !spare))
 		return;
 	part->process.succeeded = true;
-	m->restarts++;
 	part_event(part, EVENT_DYING);
 	if (spare)
 		use_spare(m, &heir);
 	else
 		start_heir(m, &heir);
+	member_restarted(m, 0);
 }
 
 /* ---- hearing of it ---- */
@@ -88,9 +88,9 @@ static void note_dying(struct part *part)
 	part->process.dies = true;
 	seat_bit_clear(&s->ledger.header->idle, part->process.seat);
 	bells_ring_all(&s->ledger);
-	journal_write(
-		&s->journal, JOURNAL_DYING, part->member->name,
-		json_pack("{s:i, s:i}", "pid", (int)part->process.pid, "seat", part->process.seat));
+	journal_write(&s->journal, JOURNAL_DYING, part->member->name,
+		      json_pack("{s:i, s:i, s:b}", "pid", (int)part->process.pid, "seat",
+				part->process.seat, "asked", part->process.asked));
 	succession_follow(part);
 }
 

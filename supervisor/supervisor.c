@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "supervisor/inspect.h"
 #include "supervisor/limits.h"
 #include "supervisor/member.h"
@@ -93,6 +94,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, stages_advance(s, now));
 		earlier(&due, notify_advance(s, s->notify, now));
 		if (s->stage != STAGE_ENDED)
+		earlier(&due, drops_advance(s, now));
 			loop_wait(s->loop, due);
 	}
 }
@@ -122,12 +124,16 @@ static void play(struct supervisor *s, bool show)
 {
 	struct progress progress;
 	struct notify notify;
+	drops_tell_rest(s);
+	journal_write(&s->journal, JOURNAL_ENDED, NULL,
+		      json_pack("{s:i, s:o}", "code", s->exit_code, "why", json_text(s->failure)));
 	notify_begin(&notify);
 	s->notify = &notify;
 	loop_watch_fd(s->loop, s->signal_fd, POLLIN, on_signal, s);
 	progress_begin(&progress, show, s);
 	journal_write(&s->journal, JOURNAL_UP, NULL,
-		      json_pack("{s:i, s:s}", "pid", (int)getpid(), "config", s->config.file));
+		      json_pack("{s:i, s:o, s:s}", "pid", (int)getpid(), "config",
+				json_text(s->config.file), "version", TROUPE_VERSION));
 	succession_begin(s);
 	stages_begin(s);
 	run_loop(s, &progress);

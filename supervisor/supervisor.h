@@ -10,6 +10,7 @@
 #include "ipc/slots/ledger.h"
 #include "supervisor/config.h"
 #include "supervisor/devices.h"
+#include "supervisor/drops.h"
 #include "supervisor/happenings.h"
 #include "supervisor/journal.h"
 #include "supervisor/life.h"
@@ -23,9 +24,7 @@
 #include <sys/types.h>
 
 #define MEMBERS_MAX 128
-#define EXITS_KEPT  8
 #define PENDING_MAX 16
-#define CAUSE_SIZE  96
 
 /* What a process has used, looked at now and then; rates are the difference of two looks. */
 struct usage {
@@ -68,17 +67,6 @@ struct part {
 	char takes[16];
 };
 
-struct exit_note {
-	int64_t time, wall, lived;
-	pid_t pid;
-	uint32_t incarnation;
-	bool fault;    /* its own */
-	bool ready;    /* it had been */
-	uint32_t turn; /* as of its process */
-	char cause[CAUSE_SIZE];
-	char words[256];
-};
-
 /* How far a swap is, see swap.c. */
 enum swap_stage {
 	SWAP_NONE,
@@ -115,15 +103,13 @@ struct member {
 	struct part *lead; /* plays */
 	struct part *next; /* a standby, or empty */
 	struct part *last; /* a former lead that drains or dies, or empty */
-	uint32_t incarnations, turns, restarts;
+	uint32_t incarnations, turns;
 	struct swap swap;
 	int handed_fd; /* listening socket or device, -1 */
 	struct device device;
-	struct exit_note exits[EXITS_KEPT]; /* in the order of their ends: (n_exits - 1) % … */
-	uint32_t n_exits;
-	struct exit_note last_played, last_standby; /* by their turns; pid 0: none */
-	char said[256];				    /* what it reported last … */
-	int64_t said_at;			    /* … and when it did, monotonic */
+	struct log_file log;
+	char said[256];	 /* what it reported last … */
+	int64_t said_at; /* … and when it did, monotonic */
 };
 
 /* An inspection that waits for the worker's own words. */
@@ -186,6 +172,7 @@ struct supervisor {
 };
 
 struct supervisor_options {
+	struct drops drops;
 	const char *file, *name; /* name NULL: the file's */
 	const char *programs;	 /* folder of the programs that come with troupe */
 	const char *const *sets;

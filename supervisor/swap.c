@@ -15,6 +15,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
+#include "ipc/links/json.h"
 #include "supervisor/member.h"
 
 #include <errno.h>
@@ -90,8 +91,10 @@ static void tell(struct member *m, int code, const char *text, bool more)
 	if (s->control && (!more || m->swap.stages))
 		answer_send(s->control, &m->swap.asker, &reply);
 	journal_write(&s->journal, JOURNAL_SWAP, m->name,
-		      json_pack("{s:s, s:i, s:s, s:i}", "stage", stage_text(m->swap.stage), "code",
-				code, "text", text, "pid", (int)report.pid));
+		      json_pack("{s:s, s:s, s:i, s:o, s:i, s:o, s:o}", "stage",
+				stage_text(m->swap.stage), "outcome", outcome, "code", code, "text",
+				json_text(text), "pid", (int)report.pid, "before",
+				json_text(m->program), "after", json_text(m->swap.program)));
 }
 
 __attribute__((format(printf, 3, 4))) static void finish(struct member *m, int code,

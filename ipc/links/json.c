@@ -30,9 +30,7 @@ static size_t utf8_length(const uint8_t *at, size_t left)
 	return point < smallest[length] || point > 0x10ffff || surrogate ? 0 : length;
 }
 
-/* Texts come from strangers too (a worker's last words): what is not UTF-8 becomes "?", not an
- * error. */
-static json_t *text_json(const char *text)
+json_t *json_text(const char *text)
 {
 	json_t *json = json_string(text);
 	if (json)
@@ -101,7 +99,7 @@ static json_t *value_json(const ProtobufCFieldDescriptor *field, const void *val
 	case PROTOBUF_C_TYPE_DOUBLE:
 		return real_json(*(const double *)value);
 	case PROTOBUF_C_TYPE_STRING:
-		return text_json(field_text(value));
+		return json_text(field_text(value));
 	case PROTOBUF_C_TYPE_BYTES:
 		return bytes_json(value);
 	case PROTOBUF_C_TYPE_ENUM:

@@ -7,6 +7,10 @@
 #include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 
+/* Texts come from strangers too (a worker's last words): what is not UTF-8 becomes "?", not an
+ * error. A new reference; NULL: out of memory. */
+json_t *json_text(const char *text);
+
 /* A new reference; NULL: out of memory. */
 json_t *message_json(const ProtobufCMessage *message);
 

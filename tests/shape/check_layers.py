@@ -10,18 +10,19 @@ LAYERS = {
     "ipc/base/": (),
     "ipc/slots/": ("ipc/base/",),
     "ipc/links/": ("ipc/base/", "schemas/"),
+    "ipc/journal/": ("ipc/base/", "ipc/links/json.h"),
     "ipc/worker/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/"),
     # The contract is the header that supervisor and workers agree on; nothing else of a worker's is known to it.
-    "supervisor/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "ipc/worker/contract.h"),
+    "supervisor/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/journal/", "schemas/", "ipc/worker/contract.h"),
     "workers/media/": ("ipc/base/", "ipc/slots/layout.h"),
     "workers/sequential/": IPC + ("workers/",),
     "workers/": IPC + ("workers/media/", "generated/"),
-    "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "schemas/", "workers/media/", "workers/storer/recording.h",
+    "tools/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/journal/", "schemas/", "workers/media/", "workers/storer/recording.h",
                "workers/storer/frames.h",
                "workers/storer/verify.h", "workers/storer/repair.h", "workers/storer/backup.h"),
     # The bench measures: it links the recorder and makes catalogues, has a worker of its own, and may look into any tool.
-    "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/worker/worker.h", "workers/storer/", "tools/troupe/"),
-    "tests/": IPC + ("workers/", "supervisor/", "tools/", "generated/"),
+    "tools/bench/": ("ipc/base/", "ipc/slots/", "ipc/links/", "ipc/journal/", "ipc/worker/worker.h", "workers/storer/", "tools/troupe/"),
+    "tests/": IPC + ("ipc/journal/", "workers/", "supervisor/", "tools/", "generated/"),
 }
 
 # Headers of libraries, and the only folders that may include them.
@@ -29,7 +30,7 @@ LIBRARIES = {
     # What the bench compares with is written directly, without our own layers.
     r"zmq\.h": ("ipc/links/", "tools/bench/"),
     r"protobuf-c/.*": ("ipc/links/", "supervisor/", "tools/"),
-    r"jansson\.h": ("ipc/links/json.h", "supervisor/", "workers/display/", "tools/"),
+    r"jansson\.h": ("ipc/links/json.h", "ipc/journal/", "supervisor/", "workers/display/", "tools/"),
     r"confuse\.h": ("supervisor/",),
     r"sqlite3\.h": ("workers/storer/", "tools/bench/"),
     r"microhttpd\.h": ("workers/display/",),
