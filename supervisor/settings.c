@@ -1,13 +1,49 @@
 /* The supervisor's own rows. */
 #include "supervisor/settings.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#include "ipc/base/clock.h"
+#include "ipc/base/errors.h"
+#include "supervisor/allot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define HANG_LEAST (100 * NS_PER_MS)
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
+
+/* "drain" or "wait TIME"; 0 and *wait. */
+static int parse_orphan(const char *text, int64_t *wait, char *why, size_t size)
+{
+	static const struct row row = {
+		.name = "on_orphan", .type = ROW_DURATION, .min = 100e6, .max = 3600e9};
+	*wait = 0;
+	if (strcmp(text, "drain") == 0)
+		return 0;
+	if (strncmp(text, "wait ", 5) == 0 && row_set(&row, wait, text + 5, why, size) == 0)
+		return 0;
+	snprintf(why, size, " is neither \"drain\" nor \"wait TIME\" with 100ms to 1h");
+	return TROUPE_E_CONFIG;
+}
+
+static int check_orphan(const char *text, char *why, size_t size)
+{
+	int64_t wait;
+	return parse_orphan(text, &wait, why, size);
+}
+
+int64_t settings_orphan_wait(const struct top_settings *top)
+{
+	char why[128];
+	int64_t wait;
+	return parse_orphan(top->on_orphan, &wait, why, sizeof(why)) == 0 ? wait : 0;
+}
 
 static const struct row top_rows[] = {
 	{.name = "name",
 	 .type = ROW_TEXT,
 	 ROW_AT(struct top_settings, name),
 	 .fallback = "troupe",
+	 .change = ROW_NEVER,
 	 .help = "The pipeline's name: its folders, its process titles, and -n of every command."},
 	{.name = "hang_after",
 	 .type = ROW_DURATION,
@@ -15,6 +51,7 @@ static const struct row top_rows[] = {
 	 .min = 100e6,
 	 .max = 3600e9,
 	 .fallback = "3s",
+	 .change = ROW_LIVE,
 	 .help = "A worker that does not get on for so long is killed and started again."},
 	{.name = "bypass_after",
 	 .type = ROW_DURATION,
@@ -22,6 +59,7 @@ static const struct row top_rows[] = {
 	 .min = 50e6,
 	 .max = 3600e9,
 	 .fallback = "1500ms",
+	 .change = ROW_LIVE,
 	 .help = "A frame that has waited so long for a processor is recorded unprocessed. Longer "
 		 "than hang_after: a processor that hangs is replaced first."},
 	{.name = "low_water",
@@ -30,6 +68,7 @@ static const struct row top_rows[] = {
 	 .min = 0,
 	 .max = 90,
 	 .fallback = "25",
+	 .change = ROW_LIVE,
 	 .help = "Percent of a stream's slots: with fewer free, the oldest frames are bypassed "
 		 "too."},
 	{.name = "drain_timeout",
@@ -38,70 +77,31 @@ static const struct row top_rows[] = {
 	 .min = 100e6,
 	 .max = 3600e9,
 	 .fallback = "10s",
+	 .change = ROW_LIVE,
 	 .help = "How long a worker may take to finish what it holds before it is told to stop."},
 	{.name = "memory",
 	 .type = ROW_SIZE,
 	 ROW_AT(struct top_settings, memory),
 	 .fallback = "0",
+	 .change = ROW_NEVER,
 	 .help = "The slots may take so much memory, e.g. 2GB; 0: what is available."},
+	{.name = "strategy",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct top_settings, strategy),
+	 .fallback = "one-for-one",
+	 .choices = "one-for-one|rest-for-one",
+	 .change = ROW_LIVE,
+	 .help = "Who is started anew when a worker dies: only that one, or all that come after it "
+		 "in the frames' way (capture, processors, storer, trainer, display), too."},
 	{.name = "quarantine_keep",
 	 .type = ROW_INT,
 	 ROW_AT(struct top_settings, quarantine_keep),
 	 .min = 0,
 	 .max = 1e6,
 	 .fallback = "20",
+	 .change = ROW_LIVE,
 	 .help = "So many frames that killed three processors are kept in the state folder with "
 		 "the reasons; the oldest go first. See `troupe quarantine`."},
-};
-
-const struct row_table settings_top = {
-	.rows = top_rows, .count = COUNT(top_rows), .config_size = sizeof(struct top_settings)};
-
-static const struct row worker_rows[] = {
-	{.name = "exec",
-	 .type = ROW_TEXT,
-	 ROW_AT(struct section_settings, exec),
-	 .fallback = "",
-	 .help = "Another program that plays this worker; empty: the one that comes with troupe."},
-	{.name = "enabled",
-	 .type = ROW_BOOL,
-	 ROW_AT(struct section_settings, enabled),
-	 .fallback = "yes",
-	 .help = "Whether the worker is started at all."},
-	{.name = "max_restarts",
-	 .type = ROW_INT,
-	 ROW_AT(struct section_settings, max_restarts),
-	 .min = 0,
-	 .max = 1e6,
-	 .fallback = "10",
-	 .help = "More restarts than this within restart_window and the supervisor gives up."},
-	{.name = "restart_window",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct section_settings, restart_window),
-	 .min = 1e9,
-	 .max = 86400e9,
-	 .fallback = "60s",
-	 .help = "The time in which restarts are counted; a worker that runs as long is healthy "
-		 "again."},
-	{.name = "backoff",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct section_settings, backoff),
-	 .min = 1e6,
-	 .max = 3600e9,
-	 .fallback = "100ms",
-	 .help = "The first restart comes at once, the second after about so long, then twice "
-		 "that, …"},
-	{.name = "backoff_max",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct section_settings, backoff_max),
-	 .min = 1e6,
-	 .max = 3600e9,
-	 .fallback = "10s",
-	 .help = "… but never after more than this."},
-	{.name = "ready_timeout",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct section_settings, ready_timeout),
-	 .min = 100e6,
 	{.name = "on_orphan",
 	 .type = ROW_TEXT,
 	 ROW_AT(struct top_settings, on_orphan),
@@ -135,8 +135,75 @@ static const struct row worker_rows[] = {
 	 .fallback = "8MB",
 	 .help = "The journal (`troupe events`) begins a new file after so much, and keeps four "
 		 "older ones; 0: never."},
+};
+
+const struct row_table settings_top = {
+	.rows = top_rows, .count = COUNT(top_rows), .config_size = sizeof(struct top_settings)};
+
+static int check_hang(const char *text, char *why, size_t size)
+{
+	static const struct row row = {
+		.name = "hang_after", .type = ROW_DURATION, .min = 0, .max = 3600e9};
+	int64_t value = 0;
+	if (row_set(&row, &value, text, why, size) < 0 || value == 0 || value >= HANG_LEAST)
+		return 0; /* or the row's type says it */
+	snprintf(why, size, " is too short, valid: 100ms to 1h, or 0");
+	return TROUPE_E_CONFIG;
+}
+
+static const struct row worker_rows[] = {
+	{.name = "exec",
+	 .type = ROW_TEXT,
+	 ROW_AT(struct section_settings, exec),
+	 .fallback = "",
+	 .help = "Another program that plays this worker; empty: the one that comes with troupe."},
+	{.name = "enabled",
+	 .type = ROW_BOOL,
+	 ROW_AT(struct section_settings, enabled),
+	 .fallback = "yes",
+	 .change = ROW_LIVE,
+	 .help = "Whether the worker is started at all."},
+	{.name = "max_restarts",
+	 .type = ROW_INT,
+	 ROW_AT(struct section_settings, max_restarts),
+	 .min = 0,
+	 .max = 1e6,
+	 .fallback = "10",
+	 .change = ROW_LIVE,
+	 .help = "More restarts than this within restart_window and the supervisor gives up."},
+	{.name = "restart_window",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, restart_window),
+	 .min = 1e9,
+	 .max = 86400e9,
+	 .fallback = "60s",
+	 .change = ROW_LIVE,
+	 .help = "The time in which restarts are counted; a worker that runs as long is healthy "
+		 "again."},
+	{.name = "backoff",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, backoff),
+	 .min = 1e6,
+	 .max = 3600e9,
+	 .fallback = "100ms",
+	 .change = ROW_LIVE,
+	 .help = "The first restart comes at once, the second after about so long, then twice "
+		 "that, …"},
+	{.name = "backoff_max",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, backoff_max),
+	 .min = 1e6,
 	 .max = 3600e9,
 	 .fallback = "10s",
+	 .change = ROW_LIVE,
+	 .help = "… but never after more than this."},
+	{.name = "ready_timeout",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, ready_timeout),
+	 .min = 100e6,
+	 .max = 3600e9,
+	 .fallback = "10s",
+	 .change = ROW_LIVE,
 	 .help = "A worker that is not ready after so long is killed."},
 	{.name = "spares",
 	 .type = ROW_INT,
@@ -144,15 +211,25 @@ static const struct row worker_rows[] = {
 	 .min = 0,
 	 .max = 1,
 	 .fallback = "0",
+	 .change = ROW_LIVE,
 	 .help = "1: a second process stands by, all prepared, and takes over when the worker "
 		 "dies."},
 	{.name = "nice",
 	 .type = ROW_INT,
 	 ROW_AT(struct section_settings, nice),
 	 .min = 0,
-	 .max = 19,
-	 .fallback = "0",
-	 .help = "Added to the worker's niceness: 19 runs only when nobody else wants to."},
+	 .max = 3600e9,
+	 .fallback = "0s",
+	 .check = check_hang,
+	 .change = ROW_LIVE,
+	 .help = "As the pipeline's hang_after, for this worker; 0: that one."},
+	{.name = "strategy",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct section_settings, strategy),
+	 .fallback = "pipeline",
+	 .choices = "pipeline|one-for-one|rest-for-one",
+	 .change = ROW_LIVE,
+	 .help = "Who is started anew when this worker dies; pipeline: as its strategy says."},
 };
 
 static const struct row pool_rows[] = {
@@ -162,6 +239,7 @@ static const struct row pool_rows[] = {
 	 .min = 0,
 	 .max = 32,
 	 .fallback = "2",
+	 .change = ROW_LIVE,
 	 .help = "How many of them there are; `troupe scale` changes it while the video runs."},
 };
 
@@ -172,6 +250,7 @@ static const struct row stream_rows[] = {
 	 .min = 2,
 	 .max = 16384,
 	 .fallback = "320",
+	 .change = ROW_NEVER,
 	 .help = "Width of the view, which models look at, in pixels; its height follows."},
 	{.name = "quality",
 	 .type = ROW_INT,
@@ -179,6 +258,7 @@ static const struct row stream_rows[] = {
 	 .min = 1,
 	 .max = 100,
 	 .fallback = "85",
+	 .change = ROW_LIVE,
 	 .help = "JPEG quality of the recording."},
 	{.name = "slots",
 	 .type = ROW_INT,
@@ -186,11 +266,13 @@ static const struct row stream_rows[] = {
 	 .min = 0,
 	 .max = STREAM_SLOTS_MAX,
 	 .fallback = "0",
+	 .change = ROW_NEVER,
 	 .help = "Frames that can be under way at a time; 0: computed."},
 	{.name = "record",
 	 .type = ROW_BOOL,
 	 ROW_AT(struct section_settings, record),
 	 .fallback = "yes",
+	 .change = ROW_LIVE,
 	 .help = "Whether the stream is recorded from the start."},
 	{.name = "record_fps",
 	 .type = ROW_REAL,
@@ -198,11 +280,13 @@ static const struct row stream_rows[] = {
 	 .min = 0,
 	 .max = 1000,
 	 .fallback = "0",
+	 .change = ROW_LIVE,
 	 .help = "At most so many frames a second are recorded; 0: all."},
 	{.name = "keep",
 	 .type = ROW_KEEP,
 	 ROW_AT(struct section_settings, keep),
 	 .fallback = "",
+	 .change = ROW_LIVE,
 	 .help = "How much of the stream's recording is kept: a size (\"20GB\"), a time (\"7d\"), "
 		 "or "
 		 "both. The time stands in place of the storer's, the size beside it."},
@@ -223,8 +307,9 @@ size_t settings_for(const struct role *role, const struct row_table *parts[SETTI
 	static const struct row_table *const special[] = {
 		[ROLE_SINGLE] = NULL, [ROLE_POOL] = &pool_table, [ROLE_STREAM] = &stream_table};
 	parts[0] = &worker_table;
-	parts[1] = special[role->shape];
-	return parts[1] ? 2 : 1;
+	parts[1] = &allot_rows;
+	parts[2] = special[role->shape];
+	return parts[2] ? 3 : 2;
 }
 
 const struct row *settings_find(const struct role *role, const char *name)

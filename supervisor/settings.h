@@ -15,10 +15,14 @@ struct top_settings {
 	int64_t hang_after, bypass_after, drain_timeout; /* ns */
 	int64_t low_water;				 /* percent */
 	int64_t memory;					 /* bytes, 0: what is available */
+	char strategy[16];				 /* who starts anew with one that died */
 	int64_t quarantine_keep;			 /* folders */
 };
 	char on_orphan[32];				 /* see settings_orphan_wait */
 	int64_t log_size, log_age, log_files;		 /* bytes, ns, count; 0: no limit, none */
+};
+
+#define ENVIRONMENT_SIZE 1024
 	int64_t journal_size;				 /* bytes, 0: it is never rotated */
 
 /* One section. `count` is for pools, what is behind `count` for streams. */
@@ -26,7 +30,15 @@ struct section_settings {
 	char exec[512];
 	bool enabled;
 	int64_t max_restarts;
+	int64_t hang_after;					     /* ns, 0: the pipeline's */
+	char strategy[16];
 	int64_t restart_window, backoff, backoff_max, ready_timeout; /* ns */
+	char cpus[128];
+	int64_t limit_memory, limit_files; /* bytes, descriptors; 0: the supervisor's */
+	char limit_core[32];
+	char user[64];
+	char environment[ENVIRONMENT_SIZE];
+	char oom_score_adj[8];
 	int64_t nice;
 	int64_t spares;
 	int64_t count;
@@ -40,7 +52,7 @@ extern const struct row_table settings_top;
 
 /* The supervisor's rows for sections of that role: up to SETTINGS_PARTS tables that fill the same
  * struct. */
-#define SETTINGS_PARTS 2
+#define SETTINGS_PARTS 3
 size_t settings_for(const struct role *role, const struct row_table *parts[SETTINGS_PARTS]);
 
 /* The supervisor's row of that name for the role, NULL: none. */

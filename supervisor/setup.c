@@ -6,6 +6,7 @@
 #include "ipc/links/queue.h"
 #include "ipc/slots/bells.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/allot.h"
 #include "supervisor/control.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
@@ -249,6 +250,8 @@ void setup_finish(struct supervisor *s)
 	loop_destroy(s->loop);
 	/* The answer to `down` may still be on its way. */
 	links_destroy(s->links, 200);
+	s->oom_base = allot_oom_base();
+	allot_spare_supervisor(s->oom_base);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
 	if (s->ledger.header)

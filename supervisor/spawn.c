@@ -8,6 +8,7 @@
 #include "ipc/links/pipe.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/allot.h"
 #include "supervisor/dying.h"
 #include "supervisor/launch.h"
 #include "supervisor/logs.h"
@@ -21,11 +22,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ENVIRONMENT_MAX 16
+/* The contract's, and those of an environment row, of which none is shorter than "A=" and a blank.
+ */
+#define ENVIRONMENT_MAX (20 + ENVIRONMENT_SIZE / 3)
 
 void socket_path(const struct supervisor *s, const char *worker, uint32_t incarnation,
 		 const char *kind, char *out, size_t size)
@@ -93,21 +95,42 @@ static int start_program(struct part *part, int log, struct launched *made)
 	char title[2 * NAME_SIZE + 16];
 	snprintf(title, sizeof(title), "troupe: %s %s", s->config.top.name, m->name);
 	fill_environment(&e, part);
-	char *lines = section_lines(m->section);
+	fill_own_environment(&e, section);
+	char *lines = section_lines(section);
 	struct launch what = {.program = part->program,
 			      .title = title,
+/* What the section says, on top. */
+static void fill_own_environment(struct environment *e, const struct section *section)
+{
+	const char *at = section->settings.environment;
+	char variable[ENVIRONMENT_SIZE];
+	while (allot_variable(&at, variable, sizeof(variable))) {
+		size_t name = strcspn(variable, "=");
+		variable[name] = '\0';
+		add(e, variable, "%s", variable + name + 1);
+	}
+}
+
 			      .environment = (const char *const *)e.all,
 			      .n_environment = e.n,
 			      .input = lines,
 			      .out = log,
+	const struct section *section = swap_section(part);
 			      .err = log,
+	struct allotment given;
 			      .fds = {{s->ledger.fd, CONTRACT_FD_LEDGER},
 				      {s->runtime.lock, CONTRACT_FD_LIFE},
 				      {m->handed_fd, CONTRACT_FD_HANDED}},
 			      .n_fds = m->handed_fd >= 0 ? 3 : 2,
-			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX};
+			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX,
+			      .allotment = &given};
 	*made = (struct launched){.pidfd = -1, .why = "its rows: out of memory"};
-	int rc = e.failed || !lines ? TROUPE_E_MEMORY : launch(&what, made);
+	int rc = e.failed || !lines ? TROUPE_E_MEMORY : 0;
+	if (rc == 0 && (rc = allot(m->role, &section->settings, s->oom_base, &given)) < 0)
+		snprintf(made->why, sizeof(made->why), "user = \"%.64s\": there is none any more",
+			 section->settings.user);
+	if (rc == 0)
+		rc = launch(&what, made);
 	part->process.pid = made->pid;
 	part->process.pidfd = made->pidfd; /* without one SIGCHLD alone tells of the end */
 	for (size_t i = 0; i < e.n; i++)
@@ -183,8 +206,6 @@ static void introduce(struct part *part)
 	p->started = clock_now();
 	p->before = p->last = (struct usage){.time = p->started};
 	atomic_store(&s->ledger.seats[p->seat].pid, p->pid);
-	if (m->section->settings.nice > 0)
-		setpriority(PRIO_PROCESS, (id_t)p->pid, (int)m->section->settings.nice);
 	remember_workers(s);
 	journal_write(&s->journal, JOURNAL_SPAWN, m->name,
 		      json_pack("{s:i, s:i, s:i, s:o, s:b}", "pid", (int)p->pid, "seat", p->seat,

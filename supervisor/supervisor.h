@@ -80,8 +80,9 @@ enum swap_stage {
 /* A swap that is under way and who waits for its outcome. Times are 0 until it is so far. */
 struct swap {
 	enum swap_stage stage;
-	char program[PROGRAM_SIZE]; /* the newcomer's; what to go back to is the member's */
-	struct part *newcomer;	    /* NULL: not started yet */
+	char program[PROGRAM_SIZE];    /* the newcomer's; what to go back to is the member's */
+	const struct section *section; /* its rows, by a reload; NULL: the member's */
+	struct part *newcomer;	       /* NULL: not started yet */
 	int64_t probation;
 	int64_t begun, started, prepared, drained, gone, charged, ready; /* of old: drained, gone */
 	uint64_t drops; /* of all streams, before */
@@ -191,3 +192,4 @@ void supervisor_fail(struct supervisor *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif
+	int oom_base;		   /* our own oom_score_adj when we began */

@@ -41,6 +41,12 @@ bool swap_is_newcomer(const struct part *part)
 	return swap->stage != SWAP_NONE && swap->newcomer == part;
 }
 
+const struct section *swap_section(const struct part *part)
+{
+	const struct swap *swap = &part->member->swap;
+	return swap_is_newcomer(part) && swap->section ? swap->section : part->member->section;
+}
+
 /* ---- telling ---- */
 
 static uint64_t count_drops(const struct supervisor *s)

@@ -20,6 +20,9 @@ void swap_cancel(struct member *m, const char *why);
 /* Whether it is the newcomer of a swap. */
 bool swap_is_newcomer(const struct part *part);
 
+/* The rows with which the part's next process starts. */
+const struct section *swap_section(const struct part *part);
+
 /* The part has said who it is: one that plays another role is sent away. */
 void swap_part_said_hello(struct part *part);
 

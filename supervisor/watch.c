@@ -6,6 +6,7 @@
 #include "ipc/slots/seats.h"
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
+#include "supervisor/stack.h"
 
 #include <poll.h>
 
@@ -54,20 +55,33 @@ static void note_usage(const struct supervisor *s, struct process *p, const stru
 				 .cpu_ticks = stat->cpu_ticks};
 }
 
-static void hangs(struct part *part, int64_t now)
+static void hangs(struct part *part, char state, int64_t now)
 {
 	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
 	struct process *p = &part->process;
+	char stack[sizeof(s->runtime.state) + 2 * NAME_SIZE];
+	if (stack_is_taken(p))
+		return; /* it is as good as dead */
 	if (proc_traced(p->pid)) {
 		p->still_since =
 			now; /* somebody looks at it with a debugger: it has all the time */
 		return;
 	}
-	log_warn("%s: pid %d hangs, killing it", m->name, (int)p->pid);
-	journal_write(&m->supervisor->journal, JOURNAL_HUNG, m->name,
-		      json_pack("{s:i, s:I}", "pid", (int)p->pid, "still",
-				(json_int_t)(now - p->still_since)));
-	part_event(part, EVENT_KILL);
+	bool waits = stack_keep(part, state, now);
+	stack_path(s, m->name, p->incarnation, stack, sizeof(stack));
+	log_warn("%s: pid %d hangs, killing it; %s says in what", m->name, (int)p->pid, stack);
+	journal_write(&s->journal, JOURNAL_HUNG, m->name,
+		      json_pack("{s:i, s:I, s:s}", "pid", (int)p->pid, "still",
+				(json_int_t)(now - p->still_since), "stack", stack));
+	if (!waits)
+		part_event(part, EVENT_KILL);
+}
+
+int64_t watch_patience(const struct member *m)
+{
+	int64_t own = m->section->settings.hang_after;
+	return own > 0 ? own : m->supervisor->config.top.hang_after;
 }
 
 /* Who starts has a deadline of its own; so has a drain, but a frame cannot wait as long. */
@@ -92,8 +106,8 @@ static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
 		p->still_since = 0;
 	else if (!p->still_since)
 		p->still_since = now;
-	else if (now - p->still_since >= s->config.top.hang_after)
-		hangs(part, now);
+	else if (now - p->still_since >= watch_patience(part->member))
+		hangs(part, stat.state, now);
 	/* A source that flows moves again and again without ever holding a slot for long. */
 	bool flows = part->member->role->source &&
 		     !atomic_load(&s->ledger.streams[part->member->number].ended);
@@ -103,11 +117,15 @@ static bool watch_part(struct supervisor *s, struct part *part, int64_t now)
 int64_t watch_look(struct supervisor *s, int64_t now)
 {
 	bool any = false;
-	for (size_t i = 0; i < s->n_members; i++)
+	int64_t shortest = CLOCK_NEVER;
+	for (size_t i = 0; i < s->n_members; i++) {
+		int64_t patience = watch_patience(s->members[i]);
 		for (int k = 0; k < PARTS; k++)
 			any |= watch_part(s, &s->members[i]->parts[k], now);
+		shortest = patience < shortest ? patience : shortest;
+	}
 	if (!any)
 		return CLOCK_NEVER;
-	int64_t period = s->config.top.hang_after / 4;
+	int64_t period = shortest / 4;
 	return now + (period > NS_PER_S ? NS_PER_S : period);
 }

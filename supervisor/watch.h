@@ -19,6 +19,9 @@ struct sight {
  * more may be long about its end, which has a deadline of its own. Pure. */
 bool watch_should_move(const struct sight *sight, int64_t now);
 
+/* How long the worker may stand still: its own hang_after, or the pipeline's. */
+int64_t watch_patience(const struct member *member);
+
 /* Looks at every worker that is prepared, ready or draining, and kills those that hang. Returns
  * when to look again, CLOCK_NEVER: there is nothing to watch until something happens. */
 int64_t watch_look(struct supervisor *s, int64_t now);

@@ -286,8 +286,19 @@ static int set_keep(const struct row *row, void *config, const char *text, char 
 	return 0;
 }
 
+static int check_own(const struct row *row, const char *text, char *why, size_t why_size)
+{
+	char rest[256];
+	if (!row->check || row->check(text, rest, sizeof(rest)) == 0)
+		return 0;
+	snprintf(why, why_size, "%s = \"%s\"%s", row->name, text, rest);
+	return TROUPE_E_CONFIG;
+}
+
 int row_set(const struct row *row, void *config, const char *text, char *why, size_t why_size)
 {
+	if (check_own(row, text, why, why_size) < 0)
+		return TROUPE_E_CONFIG;
 	switch (row->type) {
 	case ROW_BOOL:
 		return set_bool(row, config, text, why, why_size);

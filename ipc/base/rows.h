@@ -26,6 +26,18 @@ struct keep_limit {
 	int64_t bytes, age; /* age in ns */
 };
 
+/* What it takes to change the row's value while the pipeline runs. */
+enum row_change {
+	ROW_RESTARTS, /* its worker, or where it is the pipeline's all of them, starts anew with it
+		       */
+	ROW_LIVE,     /* the supervisor does by itself what follows */
+	ROW_NEVER,    /* only a new run can have another */
+};
+
+/* Whether a text is right for a row; if not, `why` says what comes behind
+ * NAME = "VALUE": " is …, valid: …". */
+typedef int row_check(const char *text, char *why, size_t why_size);
+
 struct row {
 	const char *name;
 	enum row_type type;
@@ -35,6 +47,8 @@ struct row {
 	const char *fallback; /* the default, as a person would write it; never NULL */
 	const char *choices;  /* ROW_CHOICE only */
 	const char *help;     /* one sentence for the commented default */
+	row_check *check;     /* beside what the type says; NULL: nothing. Not part of --rows */
+	enum row_change change;
 };
 
 /* Offset and size of a member in one go, for designated rows. */
