@@ -214,9 +214,9 @@ static const struct row worker_rows[] = {
 	 .change = ROW_LIVE,
 	 .help = "1: a second process stands by, all prepared, and takes over when the worker "
 		 "dies."},
-	{.name = "nice",
-	 .type = ROW_INT,
-	 ROW_AT(struct section_settings, nice),
+	{.name = "hang_after",
+	 .type = ROW_DURATION,
+	 ROW_AT(struct section_settings, hang_after),
 	 .min = 0,
 	 .max = 3600e9,
 	 .fallback = "0s",
