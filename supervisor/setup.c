@@ -234,6 +234,8 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
 		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
 	s->oom_kills = oom_kills();
+	s->oom_base = allot_oom_base();
+	allot_spare_supervisor(s->oom_base);
 	return rc;
 }
 
@@ -250,8 +252,6 @@ void setup_finish(struct supervisor *s)
 	loop_destroy(s->loop);
 	/* The answer to `down` may still be on its way. */
 	links_destroy(s->links, 200);
-	s->oom_base = allot_oom_base();
-	allot_spare_supervisor(s->oom_base);
 	if (s->signal_fd >= 0)
 		close(s->signal_fd);
 	if (s->ledger.header)

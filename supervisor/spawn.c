@@ -15,6 +15,7 @@
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
+#include "supervisor/stack.h"
 #include "supervisor/swap.h"
 
 #include <errno.h>
@@ -87,18 +88,6 @@ static void fill_environment(struct environment *e, const struct part *part)
 	add(e, CONTRACT_ENV_SUPERVISOR, "%d", (int)getpid());
 }
 
-static int start_program(struct part *part, int log, struct launched *made)
-{
-	const struct member *m = part->member;
-	const struct supervisor *s = m->supervisor;
-	struct environment e = {0};
-	char title[2 * NAME_SIZE + 16];
-	snprintf(title, sizeof(title), "troupe: %s %s", s->config.top.name, m->name);
-	fill_environment(&e, part);
-	fill_own_environment(&e, section);
-	char *lines = section_lines(section);
-	struct launch what = {.program = part->program,
-			      .title = title,
 /* What the section says, on top. */
 static void fill_own_environment(struct environment *e, const struct section *section)
 {
@@ -111,13 +100,25 @@ static void fill_own_environment(struct environment *e, const struct section *se
 	}
 }
 
+static int start_program(struct part *part, int log, struct launched *made)
+{
+	const struct member *m = part->member;
+	const struct supervisor *s = m->supervisor;
+	const struct section *section = swap_section(part);
+	struct environment e = {0};
+	struct allotment given;
+	char title[2 * NAME_SIZE + 16];
+	snprintf(title, sizeof(title), "troupe: %s %s", s->config.top.name, m->name);
+	fill_environment(&e, part);
+	fill_own_environment(&e, section);
+	char *lines = section_lines(section);
+	struct launch what = {.program = part->program,
+			      .title = title,
 			      .environment = (const char *const *)e.all,
 			      .n_environment = e.n,
 			      .input = lines,
 			      .out = log,
-	const struct section *section = swap_section(part);
 			      .err = log,
-	struct allotment given;
 			      .fds = {{s->ledger.fd, CONTRACT_FD_LEDGER},
 				      {s->runtime.lock, CONTRACT_FD_LIFE},
 				      {m->handed_fd, CONTRACT_FD_HANDED}},
@@ -146,6 +147,7 @@ void process_finish(struct process *process, struct supervisor *s)
 		link_close(process->pipe);
 	}
 	dying_forget(process->dying);
+	stack_forget(process, s);
 	int *const fds[] = {&process->pidfd, &process->log_fd};
 	for (int i = 0; i < 2; i++) {
 		if (*fds[i] >= 0) {
@@ -213,16 +215,6 @@ static void introduce(struct part *part)
 				json_text(part->program), "standby", p->standby));
 }
 
-int part_spawn(struct part *part)
-{
-	struct member *m = part->member;
-	struct supervisor *s = m->supervisor;
-	struct process *p = &part->process;
-	int log = -1;
-	memcpy(part->program, swap_is_newcomer(part) ? m->swap.program : m->program,
-	       sizeof(part->program));
-	int rc = prepare(part, &log);
-	if (rc == 0)
 /* The log and the part's last words say it. */
 static void say_failed(struct part *part, const struct launched *made, int rc)
 {
@@ -231,14 +223,27 @@ static void say_failed(struct part *part, const struct launched *made, int rc)
 	log_error("%s: %s: cannot be started: %s", part->member->name, part->program, why);
 	snprintf(words, sizeof(words), "cannot be started: %s\n", why);
 	words_add(&part->process.words, words, strlen(words));
+	journal_write(&part->member->supervisor->journal, JOURNAL_SPAWN_FAILED, part->member->name,
+		      json_pack("{s:i, s:o, s:o}", "incarnation", (int)part->process.incarnation,
+				"program", json_text(part->program), "why", json_text(why)));
 }
 
+int part_spawn(struct part *part)
+{
+	struct member *m = part->member;
+	struct supervisor *s = m->supervisor;
+	struct process *p = &part->process;
+	struct launched made = {.pidfd = -1};
+	int log = -1;
+	memcpy(part->program, swap_is_newcomer(part) ? m->swap.program : m->program,
+	       sizeof(part->program));
+	int rc = prepare(part, &log);
+	if (rc == 0)
 		rc = start_program(part, log, &made);
 	if (log >= 0)
 		close(log);
 	if (rc == 0) {
 		introduce(part);
-	struct launched made = {.pidfd = -1};
 		rc = watch_process(part);
 		if (rc == 0)
 			return 0;
@@ -252,9 +257,6 @@ static void say_failed(struct part *part, const struct launched *made, int rc)
 		seat_reclaim(&s->ledger, p->seat, false, &what);
 	}
 	process_finish(p, s);
-	journal_write(&part->member->supervisor->journal, JOURNAL_SPAWN_FAILED, part->member->name,
-		      json_pack("{s:i, s:o, s:o}", "incarnation", (int)part->process.incarnation,
-				"program", json_text(part->program), "why", json_text(why)));
 	return rc;
 }
 

@@ -164,6 +164,7 @@ struct supervisor {
 	struct quarantine *quarantine;
 	struct progress *progress; /* NULL until it plays */
 	struct notify *notify;	   /* so, too */
+	int oom_base;		   /* our own oom_score_adj when we began */
 	uint64_t oom_kills;	   /* of /proc/vmstat when a worker last died */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;
@@ -192,4 +193,3 @@ void supervisor_fail(struct supervisor *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif
-	int oom_base;		   /* our own oom_score_adj when we began */
