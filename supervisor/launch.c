@@ -12,6 +12,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "supervisor/allotment.h"
+#include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
 
 #include <errno.h>
@@ -123,6 +124,18 @@ static bool is_replaced(const char *entry, const struct launch *what)
 	return false;
 }
 
+/* What the service manager has told the supervisor is for it alone: a worker that said WATCHDOG=1
+ * would hide a supervisor that hangs. */
+static bool is_private(const char *entry)
+{
+	static const char *const names[] = {NOTIFY_ENV_SOCKET "=", NOTIFY_ENV_WATCHDOG "=",
+					    NOTIFY_ENV_WATCHDOG_PID "=", "JOURNAL_STREAM="};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(entry, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 /* Ours first, then what we have ourselves. One heap block of pointers; the strings stay where they
  * are. */
 static char **merge_environment(const struct launch *what)
@@ -136,7 +149,7 @@ static char **merge_environment(const struct launch *what)
 	for (size_t i = 0; i < what->n_environment; i++)
 		all[n++] = what->environment[i];
 	for (size_t i = 0; i < own; i++)
-		if (!is_replaced(environ[i], what))
+		if (!is_replaced(environ[i], what) && !is_private(environ[i]))
 			all[n++] = environ[i];
 	void *same = all; /* exec takes char *const [] for historical reasons and changes nothing */
 	return same;

@@ -7,6 +7,7 @@
 #include "supervisor/runtime.h"
 #include "supervisor/setup.h"
 #include "supervisor/streams.h"
+#include "supervisor/tables.h"
 
 #include <argp.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 enum option_key {
 	KEY_CHECK = 256,
 	KEY_PRINT,
+	KEY_ROWS,
 	KEY_PLAN,
 	KEY_CLEAN,
 	KEY_SET,
@@ -28,7 +30,7 @@ enum option_key {
 	KEY_PROGRESS
 };
 
-enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_PLAN, MODE_CLEAN };
+enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_ROWS, MODE_PLAN, MODE_CLEAN };
 
 struct arguments {
 	struct supervisor_options up;
@@ -42,6 +44,7 @@ static const struct argp_option options[] = {
 	{"set", KEY_SET, "SECTION.KEY=VALUE", 0, "overrides FILE; may be given several times", 0},
 	{"check", KEY_CHECK, NULL, 0, "check FILE and end", 0},
 	{"print-config", KEY_PRINT, NULL, 0, "print a complete commented default and end", 0},
+	{"rows", KEY_ROWS, NULL, 0, "print all that a config can say, in tables, and end", 0},
 	{"plan", KEY_PLAN, NULL, 0, "print what FILE would run, resolved, and end", 0},
 	{"clean", KEY_CLEAN, NULL, 0, "clean up what a killed supervisor of NAME left, and end", 0},
 	{"ready-fd", KEY_READY_FD, "N", 0, "write \"ready\" or \"error: …\" to descriptor N", 0},
@@ -79,6 +82,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PRINT:
 		a->mode = MODE_PRINT;
+		return 0;
+	case KEY_ROWS:
+		a->mode = MODE_ROWS;
 		return 0;
 	case KEY_PLAN:
 		a->mode = MODE_PLAN;
@@ -131,7 +137,9 @@ static int check(const struct arguments *a)
 static int print_config(const struct arguments *a)
 {
 	char why[WHY_SIZE];
-	int rc = config_print_default(a->up.programs, stdout, why, sizeof(why));
+	int rc = a->mode == MODE_ROWS
+			 ? tables_print(a->up.programs, stdout, why, sizeof(why))
+			 : config_print_default(a->up.programs, stdout, why, sizeof(why));
 	if (rc < 0)
 		fprintf(stderr, "troupe: %s\n", why);
 	return rc < 0 || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -160,7 +168,7 @@ static int up(struct arguments *a)
 
 static int act(struct arguments *a)
 {
-	if (a->mode == MODE_PRINT)
+	if (a->mode == MODE_PRINT || a->mode == MODE_ROWS)
 		return print_config(a);
 	if (a->mode == MODE_CLEAN)
 		return clean(a);
