@@ -84,7 +84,8 @@ void config_program(const struct config *config, const struct role *role, const 
 		snprintf(out, size, "%s/%s", config->programs, exec);
 }
 
-int config_rows(const char *program, struct row **rows, char *why, size_t why_size)
+int config_rows(const char *program, bool may_have_none, struct row **rows, char *why,
+		size_t why_size)
 {
 	char *answer, words[256];
 	*rows = NULL;
@@ -94,7 +95,9 @@ int config_rows(const char *program, struct row **rows, char *why, size_t why_si
 		snprintf(why, why_size, "%s: %s", program, error_text(rc));
 		return rc;
 	}
-	if (rc > 0) {
+	if (rc > 0 && may_have_none) {
+		rc = 0;
+	} else if (rc > 0) {
 		snprintf(why, why_size, "%s %s ended with code %d%s%s", program, CONTRACT_ARG_ROWS,
 			 rc, *words ? ": " : "", words);
 		rc = TROUPE_E_CONFIG;
@@ -113,7 +116,7 @@ int config_rows(const char *program, struct row **rows, char *why, size_t why_si
 static int title_fits(struct reading *r, const struct entry_section *found, const struct role *role)
 {
 	char name[NAME_SIZE];
-	if (role->shape != ROLE_STREAM)
+	if (role->shape != ROLE_STREAM && role->shape != ROLE_NAMED)
 		return 0;
 	if (!folder_name_valid(found->title) || strchr(found->title, '.') ||
 	    roster_name(role, found->title, 0, name, sizeof(name)) < 0) {
@@ -122,6 +125,11 @@ static int title_fits(struct reading *r, const struct entry_section *found, cons
 				"most %zu of them",
 				r->config->file, found->line, role->section, found->title,
 				(size_t)NAME_SIZE - 2 - strlen(role->worker));
+	}
+	if (role->shape == ROLE_NAMED && !roster_name_is_free(found->title)) {
+		return complain(r,
+				"%s:%d: %s \"%s\": there is one of that name already: take another",
+				r->config->file, found->line, role->section, found->title);
 	}
 	return 0;
 }
@@ -140,7 +148,13 @@ static int add_section(struct reading *r, const struct role *role, const char *t
 	return 0;
 }
 
-/* A section for each single role, in the file or not, and one for each stream in the file. */
+static bool is_titled(const struct role *role)
+{
+	return role->shape == ROLE_STREAM || role->shape == ROLE_NAMED;
+}
+
+/* A section for each single role, in the file or not, and one for each stream and stranger in the
+ * file. */
 static int add_sections(struct reading *r)
 {
 	size_t n_roles;
@@ -159,8 +173,7 @@ static int add_sections(struct reading *r)
 				return rc;
 			found++;
 		}
-		int rc = found || roles[i].shape == ROLE_STREAM ? 0
-								: add_section(r, &roles[i], "", 0);
+		int rc = found || is_titled(&roles[i]) ? 0 : add_section(r, &roles[i], "", 0);
 		if (rc < 0)
 			return rc;
 	}
@@ -188,7 +201,7 @@ static int rows_of(const struct config *config, struct section *s, char *why, si
 			return (int)other->n_rows;
 		}
 	}
-	return config_rows(s->program, &s->rows, why, why_size);
+	return config_rows(s->program, s->role->shape == ROLE_NAMED, &s->rows, why, why_size);
 }
 
 /* Which program plays each section, and what rows it has. Each program is asked once. */
@@ -199,6 +212,10 @@ static int ask_programs(struct reading *r)
 		struct section *s = &config->sections[i];
 		const char *exec = entries_value(&r->entries, s->role->section, s->title, "exec");
 		char why[WHY_SIZE];
+		if (s->role->shape == ROLE_NAMED && !(exec && *exec)) {
+			return complain(r, "%s:%d: worker \"%s\": which program? exec = \"./mine\"",
+					config->file, s->line, s->title);
+		}
 		config_program(config, s->role, exec ? exec : "", s->program, sizeof(s->program));
 		int rc = rows_of(config, s, why, sizeof(why));
 		const char *enabled =
@@ -298,6 +315,28 @@ static int apply_set(struct reading *r, const char *assignment)
 	return set_value(r, s, key, value, 0, where);
 }
 
+/* What the strangers' sections say makes their roles. */
+static int cast_strangers(struct reading *r)
+{
+	struct config *config = r->config;
+	int lossless = 0;
+	for (size_t i = 0; i < config->n_sections; i++) {
+		struct section *s = &config->sections[i];
+		if (s->role->shape != ROLE_NAMED)
+			continue;
+		s->role = roster_stranger(s->settings.takes, s->settings.tap, lossless);
+		if (!s->role) {
+			return complain(
+				r,
+				"%s:%d: worker \"%s\": tap = \"lossless\": there are %d such "
+				"taps beside the recording: take \"each\"",
+				config->file, s->line, s->title, TAPS_MAX - 1);
+		}
+		lossless += s->role->tap >= 0;
+	}
+	return 0;
+}
+
 static int check_whole(struct reading *r)
 {
 	const struct config *config = r->config;
@@ -345,10 +384,8 @@ static int keys_of_role(const struct config *config, const struct role *role,
 			rc = append_keys(&keys, &n, config->sections[i].rows,
 					 config->sections[i].n_rows);
 	}
-	*out = (struct section_keys){.section = role->section,
-				     .titled = role->shape == ROLE_STREAM,
-				     .keys = keys,
-				     .n_keys = n};
+	*out = (struct section_keys){
+		.section = role->section, .titled = is_titled(role), .keys = keys, .n_keys = n};
 	return rc;
 }
 
@@ -403,6 +440,8 @@ int config_load(struct config *config, const char *file, const char *programs,
 		rc = apply_entries(&r);
 	for (size_t i = 0; i < n_sets && rc == 0; i++)
 		rc = apply_set(&r, sets[i]);
+	if (rc == 0)
+		rc = cast_strangers(&r);
 	if (rc == 0)
 		rc = check_whole(&r);
 	entries_finish(&r.entries);

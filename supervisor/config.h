@@ -60,7 +60,9 @@ char *section_lines(const struct section *section);
 void config_program(const struct config *config, const struct role *role, const char *exec,
 		    char *out, size_t size);
 
-/* Asks a program for its rows. The count, or a negative error with `why`. */
-int config_rows(const char *program, struct row **rows, char *why, size_t why_size);
+/* Asks a program for its rows. The count, or a negative error with `why`. `may_have_none`: a
+ * program that knows no such question has none. */
+int config_rows(const char *program, bool may_have_none, struct row **rows, char *why,
+		size_t why_size);
 
 #endif

@@ -143,7 +143,7 @@ static double look_at_workers(const struct supervisor *s, struct load *load)
 		for (int k = 0; k < PARTS; k++)
 			used += used_by(&m->parts[k].process);
 		load->ours += used;
-		if (m->role->shape != ROLE_POOL || !m->wanted)
+		if (!m->role->queue || !m->wanted)
 			continue;
 		load->processors++;
 		processors += used;

@@ -72,7 +72,7 @@ int order_answer(const struct member *m, enum order order, enum life_state befor
 		return not_spawned(m, out, size);
 	snprintf(out, size, "%s %s", m->name, text ? text : life_state_text(now));
 	/* Who owes the frames to somebody is missed. */
-	if (order == ORDER_STOP && m->role->tap >= 0) {
+	if (order == ORDER_STOP && m->role->tap == 0) {
 		size_t used = strlen(out);
 		snprintf(out + used, size - used,
 			 "; nothing is recorded until `troupe -n %s start %s`",

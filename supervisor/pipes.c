@@ -11,6 +11,7 @@
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
 #include "supervisor/progress.h"
+#include "supervisor/strangers.h"
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
 
@@ -27,6 +28,7 @@ static void on_hello(struct part *part, const ProtobufCMessage *message)
 	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
 	succession_watch(part);
 	swap_part_said_hello(part);
+	stranger_said_hello(part);
 	/* What a pipe is told before somebody is at its other end is told to nobody. */
 	if (part->life.state == LIFE_DRAINING)
 		pipes_drain(part, part->life.again ? "restart" : "stop");

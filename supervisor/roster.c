@@ -19,6 +19,7 @@ static const struct role roles[] = {
 	 .program = "troupe-processor",
 	 .shape = ROLE_POOL,
 	 .overlaps = true,
+	 .queue = true,
 	 .tap = -1,
 	 .stops = 1},
 	{.section = "trainer",
@@ -34,6 +35,13 @@ static const struct role roles[] = {
 	 .overlaps = true,
 	 .tap = -1,
 	 .stops = 4},
+	{.section = "worker",
+	 .worker = "",
+	 .program = "",
+	 .shape = ROLE_NAMED,
+	 .overlaps = true,
+	 .tap = -1,
+	 .stops = 4},
 	{.section = "stream",
 	 .worker = "capture",
 	 .program = "troupe-capture",
@@ -43,10 +51,50 @@ static const struct role roles[] = {
 	 .stops = 0},
 };
 
+/* A stranger's worker that only looks is the row above. */
+static const struct role stranger_in_the_queue = {.section = "worker",
+						  .worker = "",
+						  .program = "",
+						  .shape = ROLE_NAMED,
+						  .overlaps = true,
+						  .queue = true,
+						  .tap = -1,
+						  .stops = 1};
+
+/* One that is owed every frame; tap 0 is the recording's. */
+#define STRANGER_WITH_TAP(number)                                                                  \
+	{                                                                                          \
+		.section = "worker", .worker = "", .program = "", .shape = ROLE_NAMED,             \
+		.tap = (number), .stops = 2                                                        \
+	}
+static const struct role strangers_with_tap[] = {STRANGER_WITH_TAP(1), STRANGER_WITH_TAP(2),
+						 STRANGER_WITH_TAP(3)};
+
 const struct role *roster(size_t *count)
 {
 	*count = sizeof(roles) / sizeof(roles[0]);
 	return roles;
+}
+
+const struct role *roster_stranger(const char *takes, const char *tap, int lossless)
+{
+	const int n_taps = sizeof(strangers_with_tap) / sizeof(strangers_with_tap[0]);
+	if (strcmp(takes, "queue") == 0)
+		return &stranger_in_the_queue;
+	if (strcmp(tap, "lossless") == 0)
+		return lossless < n_taps ? &strangers_with_tap[lossless] : NULL;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (roles[i].shape == ROLE_NAMED)
+			return &roles[i];
+	return NULL;
+}
+
+bool roster_name_is_free(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(roles[i].worker, name) == 0)
+			return false;
+	return strcmp(name, "supervisor") != 0;
 }
 
 int roster_ranks(void)
@@ -70,6 +118,9 @@ int roster_name(const struct role *role, const char *title, uint32_t number, cha
 		break;
 	case ROLE_STREAM:
 		length = snprintf(out, size, "%s.%s", role->worker, title);
+		break;
+	case ROLE_NAMED:
+		length = snprintf(out, size, "%s", title);
 		break;
 	}
 	return length >= 0 && (size_t)length < size ? 0 : TROUPE_E_OVERSIZED;

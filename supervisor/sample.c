@@ -44,7 +44,7 @@ static int print_section(const struct config *config, const struct role *role, F
 	const struct row_table *parts[SETTINGS_PARTS];
 	size_t n_parts = settings_for(role, parts);
 	config_program(config, role, "", program, sizeof(program));
-	int count = config_rows(program, &rows, why, why_size);
+	int count = config_rows(program, false, &rows, why, why_size);
 	if (count < 0)
 		return count;
 	fprintf(out, "\n%s%s {\n", role->section, role->shape == ROLE_STREAM ? " \"cam1\"" : "");
@@ -61,6 +61,20 @@ static int print_section(const struct config *config, const struct role *role, F
 	return 0;
 }
 
+/* A stranger's section, all of it commented out: nobody has one by default. */
+static void print_stranger(const struct role *role, FILE *out)
+{
+	const struct row_table *parts[SETTINGS_PARTS];
+	size_t n_parts = settings_for(role, parts);
+	fprintf(out,
+		"\n# A program of your own, as often as you like: docs/writing-a-worker.md.\n"
+		"# %s \"mine\" {\n",
+		role->section);
+	for (size_t i = n_parts; i-- > 0;)
+		print_rows(parts[i]->rows, parts[i]->count, "#\t", out);
+	fprintf(out, "# }\n");
+}
+
 int config_print_default(const char *programs, FILE *out, char *why, size_t why_size)
 {
 	struct config config = {0};
@@ -71,7 +85,11 @@ int config_print_default(const char *programs, FILE *out, char *why, size_t why_
 		"# A pipeline of troupe. Every line that begins with '#' shows a default.\n\n");
 	print_rows(settings_top.rows, settings_top.count, "", out);
 	int rc = 0;
-	for (size_t i = n_roles; i-- > 0 && rc == 0;)
-		rc = print_section(&config, &roles[i], out, why, why_size);
+	for (size_t i = n_roles; i-- > 0 && rc == 0;) {
+		if (roles[i].shape == ROLE_NAMED)
+			print_stranger(&roles[i], out);
+		else
+			rc = print_section(&config, &roles[i], out, why, why_size);
+	}
 	return rc;
 }

@@ -292,20 +292,41 @@ static const struct row stream_rows[] = {
 		 "both. The time stands in place of the storer's, the size beside it."},
 };
 
+static const struct row stranger_rows[] = {
+	{.name = "takes",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct section_settings, takes),
+	 .fallback = "view",
+	 .choices = "view|image|coded|queue",
+	 .help = "What it looks at of a frame; queue: it processes frames beside the processors."},
+	{.name = "tap",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct section_settings, tap),
+	 .fallback = "latest",
+	 .choices = "latest|each|lossless",
+	 .help = "How: the newest frame, each that it is fast enough for, or lossless: each, kept "
+		 "for it as far as its share of the slots goes. Nothing to a worker of the queue."},
+};
+
 static const struct row_table worker_table = {.rows = worker_rows,
 					      .count = COUNT(worker_rows),
 					      .config_size = sizeof(struct section_settings)};
 static const struct row_table pool_table = {.rows = pool_rows,
 					    .count = COUNT(pool_rows),
 					    .config_size = sizeof(struct section_settings)};
+static const struct row_table stranger_table = {.rows = stranger_rows,
+						.count = COUNT(stranger_rows),
+						.config_size = sizeof(struct section_settings)};
 static const struct row_table stream_table = {.rows = stream_rows,
 					      .count = COUNT(stream_rows),
 					      .config_size = sizeof(struct section_settings)};
 
 size_t settings_for(const struct role *role, const struct row_table *parts[SETTINGS_PARTS])
 {
-	static const struct row_table *const special[] = {
-		[ROLE_SINGLE] = NULL, [ROLE_POOL] = &pool_table, [ROLE_STREAM] = &stream_table};
+	static const struct row_table *const special[] = {[ROLE_SINGLE] = NULL,
+							  [ROLE_POOL] = &pool_table,
+							  [ROLE_STREAM] = &stream_table,
+							  [ROLE_NAMED] = &stranger_table};
 	parts[0] = &worker_table;
 	parts[1] = &allot_rows;
 	parts[2] = special[role->shape];

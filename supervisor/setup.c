@@ -86,9 +86,24 @@ static int add_labels(struct supervisor *s, const char *names, char *why, size_t
 	return 0;
 }
 
+/* The recording's tap, and one for each stranger that is owed every frame. Returns how many. */
+static uint32_t name_taps(const struct config *config, const char *names[TAPS_MAX])
+{
+	uint32_t n = RECORDING_TAP + 1;
+	names[RECORDING_TAP] = "recording";
+	for (size_t i = 0; i < config->n_sections; i++) {
+		int tap = config->sections[i].role->tap;
+		if (tap <= RECORDING_TAP)
+			continue;
+		names[tap] = config->sections[i].title;
+		n = (uint32_t)tap + 1;
+	}
+	return n;
+}
+
 static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 {
-	static const char *const taps[] = {"recording"};
+	const char *taps[TAPS_MAX];
 	const struct top_settings *top = &s->config.top;
 	struct planned_streams p;
 	int rc = streams_plan(&s->config, &p, why, why_size);
@@ -105,7 +120,7 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 				   .low_water_percent = (uint32_t)top->low_water,
 				   .n_streams = p.n,
 				   .streams = p.plan,
-				   .n_taps = 1,
+				   .n_taps = name_taps(&s->config, taps),
 				   .taps = taps};
 	rc = plan_check(&plan, top, memory_available(), why, why_size);
 	if (rc < 0)

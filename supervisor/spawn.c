@@ -68,6 +68,15 @@ static void number_or_none(struct environment *e, const char *name, bool is_set,
 		add(e, name, "%s", "");
 }
 
+/* What the worker takes, for a program that can do several. */
+static void fill_takes(struct environment *e, const struct member *m)
+{
+	const struct section_settings *set = &m->section->settings;
+	bool looks = m->role->shape == ROLE_NAMED && !m->role->queue;
+	add(e, CONTRACT_ENV_TAKES, "%s", m->role->queue ? "queue" : looks ? set->takes : "");
+	add(e, CONTRACT_ENV_HOW, "%s", looks ? set->tap : "");
+}
+
 static void fill_environment(struct environment *e, const struct part *part)
 {
 	const struct member *m = part->member;
@@ -80,6 +89,7 @@ static void fill_environment(struct environment *e, const struct part *part)
 	add(e, CONTRACT_ENV_SEAT, "%u", p->seat);
 	number_or_none(e, CONTRACT_ENV_STREAM, m->role->shape == ROLE_STREAM, m->number);
 	number_or_none(e, CONTRACT_ENV_TAP, m->role->tap >= 0, (uint32_t)m->role->tap);
+	fill_takes(e, m);
 	add(e, CONTRACT_ENV_RUNTIME, "%s", s->runtime.folder);
 	add(e, CONTRACT_ENV_STATE, "%s", s->runtime.state);
 	add(e, CONTRACT_ENV_PIPE, "%s", path);

@@ -99,7 +99,7 @@ static bool is_under_way(const struct supervisor *s)
 static uint32_t count_owed(const struct supervisor *s, int tap)
 {
 	uint32_t owed = 0;
-	for (uint32_t i = 0; tap >= 0 && i < s->ledger.header->n_slots; i++)
+	for (uint32_t i = 0; i < s->ledger.header->n_slots; i++)
 		owed += word_unpack(ledger_word(&s->ledger, i)).owed >> tap & 1;
 	return owed;
 }
@@ -108,7 +108,8 @@ static uint32_t count_owed(const struct supervisor *s, int tap)
 static bool bring_to_rest(struct supervisor *s, struct member *m)
 {
 	enum life_state state = m->lead->life.state;
-	bool needed = count_owed(s, m->role->tap) > 0 && !s->stopping.hurried;
+	bool needed = m->role->tap == RECORDING_TAP && count_owed(s, RECORDING_TAP) > 0 &&
+		      !s->stopping.hurried;
 	part_event(m->next, EVENT_DRAIN);
 	part_event(m->last, EVENT_DRAIN);
 	if (state == LIFE_READY || state == LIFE_NO_DEVICE ||
@@ -135,12 +136,11 @@ static bool rank_at_rest(struct supervisor *s)
 
 static void note_lost(struct supervisor *s)
 {
-	for (size_t i = 0; i < s->n_members; i++) {
-		uint32_t owed = count_owed(s, s->members[i]->role->tap);
-		if (owed)
+	uint32_t owed = count_owed(s, RECORDING_TAP);
+	for (size_t i = 0; i < s->n_members && owed; i++)
+		if (s->members[i]->role->tap == RECORDING_TAP)
 			supervisor_fail(s, "%s: %u frames are not stored", s->members[i]->name,
 					owed);
-	}
 }
 
 /* After the sources, what they left must become DONE while the processors still live. */

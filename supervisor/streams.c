@@ -32,19 +32,20 @@ int setup_config(struct config *config, const struct supervisor_options *options
 	return 0;
 }
 
-/* What the other sections say about streams: how many processors there are, and whether anybody
- * records. */
-static uint32_t count_processors(const struct config *config, bool *recorded)
+/* What the other sections say about streams: how many processors there are, and which taps are owed
+ * frames. */
+static uint32_t count_processors(const struct config *config, uint32_t *taps)
 {
 	uint32_t processors = 0;
-	*recorded = false;
+	*taps = 0;
 	for (size_t i = 0; i < config->n_sections; i++) {
 		const struct section *section = &config->sections[i];
 		if (!section->settings.enabled)
 			continue;
-		if (section->role->shape == ROLE_POOL)
+		if (section->role->queue)
 			processors += (uint32_t)section->settings.count;
-		*recorded |= section->role->tap == 0;
+		if (section->role->tap >= 0)
+			*taps |= 1U << section->role->tap;
 	}
 	return processors;
 }
@@ -52,8 +53,8 @@ static uint32_t count_processors(const struct config *config, bool *recorded)
 int streams_plan(const struct config *config, struct planned_streams *streams, char *why,
 		 size_t why_size)
 {
-	bool recorded;
-	uint32_t processors = count_processors(config, &recorded);
+	uint32_t taps;
+	uint32_t processors = count_processors(config, &taps);
 	*streams = (struct planned_streams){0};
 	for (size_t i = 0; i < config->n_sections; i++) {
 		const struct section *section = &config->sections[i];
@@ -63,8 +64,9 @@ int streams_plan(const struct config *config, struct planned_streams *streams, c
 		int rc = stream_probe(section, &streams->probed[n], why, why_size);
 		if (rc < 0)
 			return rc;
-		plan_stream(section, &streams->probed[n], &config->top, processors, recorded,
+		plan_stream(section, &streams->probed[n], &config->top, processors, taps & 1,
 			    &streams->plan[n]);
+		streams->plan[n].taps_on |= taps & ~1U;
 		streams->n++;
 	}
 	return 0;
@@ -85,7 +87,7 @@ static void print_stream(const struct stream_plan *plan, FILE *out)
 		"fps_num=%u\nfps_den=%u\nquality=%u\nlive=%d\ntaps_on=%u\ntap_every_0=%lld\n",
 		plan->name, plan->n_slots, plan->width, plan->height, plan->view_width,
 		plan->view_height, plan->fps_num, plan->fps_den, plan->quality, plan->live,
-		plan->taps_on, (long long)plan->tap_every_ns[0]);
+		plan->taps_on & 1, (long long)plan->tap_every_ns[0]);
 }
 
 static void print_worker(const struct section *section, uint32_t number, FILE *out)
@@ -102,6 +104,7 @@ static void print_worker(const struct section *section, uint32_t number, FILE *o
 		fprintf(out, "row.%s=%s\n", section->set[i].key, section->set[i].value);
 }
 
+/* The plan is for those who know the stock workers: strangers play in no reference. */
 static void print_plan(const struct config *config, const struct planned_streams *streams,
 		       FILE *out)
 {
@@ -116,7 +119,7 @@ static void print_plan(const struct config *config, const struct planned_streams
 		print_stream(&streams->plan[i], out);
 	for (size_t i = 0; i < config->n_sections; i++) {
 		const struct section *section = &config->sections[i];
-		if (section->settings.enabled)
+		if (section->settings.enabled && section->role->shape != ROLE_NAMED)
 			print_worker(section, number, out);
 		number += section->settings.enabled && section->role->shape == ROLE_STREAM;
 	}

@@ -13,6 +13,7 @@
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
 #include "supervisor/stages.h"
+#include "supervisor/strangers.h"
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
 #include "supervisor/watch.h"
@@ -89,6 +90,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, swap_advance(s, now));
 		earlier(&due, devices_advance(s, now));
 		succession_advance(s);
+		earlier(&due, strangers_advance(s, now));
 		earlier(&due, happenings_advance(s, now));
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));

@@ -91,6 +91,12 @@ struct swap {
 	bool stages; /* who asked wants to hear of each */
 };
 
+/* What was said last of the frames that a stranger's tap was owed and did not take. */
+struct missed {
+	uint64_t count;
+	int64_t said;
+};
+
 struct member {
 	struct supervisor *supervisor;
 	const struct role *role;
@@ -109,6 +115,7 @@ struct member {
 	int handed_fd; /* listening socket or device, -1 */
 	struct device device;
 	struct log_file log;
+	struct missed missed;
 	char said[256];	 /* what it reported last … */
 	int64_t said_at; /* … and when it did, monotonic */
 };

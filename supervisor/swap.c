@@ -186,7 +186,7 @@ static void wait_for_room(struct member *m)
 
 static bool overlaps(const struct member *m)
 {
-	return m->role->shape == ROLE_POOL && member_lives(m);
+	return m->role->queue && member_lives(m);
 }
 
 static void take_charge(struct member *m)

@@ -133,8 +133,10 @@ enum seat_state { SEAT_EMPTY, SEAT_LIVE, SEAT_DEAD };
 
 /* One lossless tap. */
 struct tap_row {
-	char name[NAME_SIZE];	/* supervisor, once */
-	_Atomic uint64_t owner; /* seat of the worker in charge; 0: up for taking */
+	char name[NAME_SIZE];	      /* supervisor, once */
+	_Atomic uint64_t owner;	      /* seat of the worker in charge; 0: up for taking */
+	_Atomic uint64_t written_off; /* frames that it was owed once and did not take; whoever
+					 wrote them off */
 };
 
 struct slot_record {
@@ -262,7 +264,7 @@ static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
 static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");
 static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
-static_assert(sizeof(struct tap_row) == 40, "tap_row is part of the layout");
+static_assert(sizeof(struct tap_row) == 48, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
 static_assert(sizeof(struct playback_record) == 256, "playback_record is part of the layout");
 static_assert(sizeof(struct station_row) == 3584, "station_row is part of the layout");

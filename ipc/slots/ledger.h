@@ -140,6 +140,14 @@ int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64
 /* Settles every frame up to and including `seq` that is owed to `tap`; returns how many. */
 int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t seq);
 
+/* Frames of a stream that are done and kept for a stranger's tap: its share of the slots, 0 while
+ * frames are not owed to it. Never the recording's tap. */
+uint32_t ledger_share(const struct ledger *ledger, uint32_t stream, uint8_t tap);
+
+/* Writes off what strangers' taps are owed beyond their shares, the oldest first. Anybody may, at
+ * any time. Returns how many frames. */
+int ledger_write_off(struct ledger *ledger, uint32_t stream);
+
 /* ---- bypass: any tap's owner or the stream's capture ---- */
 
 /* Sends QUEUED and HELD frames on unprocessed that are older than bypass_after, and, with free

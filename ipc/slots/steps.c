@@ -255,6 +255,64 @@ int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t 
 	return settled;
 }
 
+uint32_t ledger_share(const struct ledger *ledger, uint32_t stream, uint8_t tap)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	if (!(atomic_load(&s->taps_on) >> tap & 1))
+		return 0;
+	uint32_t strangers = ledger->header->n_taps - 1;
+	uint32_t share = s->n_slots / 4 / (strangers ? strangers : 1);
+	return share ? share : 1;
+}
+
+/* The slot of the oldest frame owed to the tap, and in *done how many such are done. */
+static uint32_t oldest_owed(const struct ledger *ledger, uint32_t stream, uint8_t tap,
+			    uint64_t *word, uint32_t *done)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint32_t best = SLOT_NONE;
+	*done = 0;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		uint64_t now = ledger_word(ledger, i);
+		struct slot_word w = word_unpack(now);
+		if (!(w.owed >> tap & 1))
+			continue;
+		*done += w.phase == PHASE_DONE;
+		if (best == SLOT_NONE || w.seq < word_unpack(*word).seq) {
+			best = i;
+			*word = now;
+		}
+	}
+	return best;
+}
+
+/* What is still on its way is written off only for one that is gone. */
+static int write_off_of(struct ledger *ledger, uint32_t stream, uint8_t tap)
+{
+	uint32_t share = ledger_share(ledger, stream, tap), done, slot;
+	uint64_t word;
+	int n = 0;
+	while ((slot = oldest_owed(ledger, stream, tap, &word, &done)) != SLOT_NONE &&
+	       (done > share || share == 0)) {
+		int rc = ledger_step(ledger, slot, word, CAUSE_WRITE_OFF,
+				     &(struct word_args){.tap = tap}, NULL);
+		if (rc < 0 && rc != TROUPE_E_LOST)
+			break; /* no word that could be right */
+		if (rc == 0)
+			atomic_fetch_add(&ledger->taps[tap].written_off, 1);
+		n += rc == 0;
+	}
+	return n;
+}
+
+int ledger_write_off(struct ledger *ledger, uint32_t stream)
+{
+	int n = 0;
+	for (uint32_t t = RECORDING_TAP + 1; t < ledger->header->n_taps; t++)
+		n += write_off_of(ledger, stream, (uint8_t)t);
+	return n;
+}
+
 /* ---- bypass ---- */
 
 /* How many waiting frames have to go on unprocessed so that a live stream keeps its low-water mark

@@ -137,6 +137,19 @@ static int step_settle(struct slot_word *w, const struct word_args *args)
 	return 0;
 }
 
+/* The recording's tap is owed what it is owed for ever. */
+static int step_write_off(struct slot_word *w, const struct word_args *args)
+{
+	uint8_t bit = (uint8_t)(1U << args->tap);
+	bool owes = w->phase == PHASE_QUEUED || w->phase == PHASE_HELD || w->phase == PHASE_DONE;
+	if (!owes || !(w->owed & bit) || args->tap == RECORDING_TAP)
+		return TROUPE_E_STATE;
+	w->owed &= (uint8_t)~bit;
+	if (w->phase == PHASE_DONE)
+		enter_done(w);
+	return 0;
+}
+
 /* A frame that has just caused its last permitted death goes on unprocessed, marked. */
 static void blame(struct slot_word *w)
 {
@@ -187,7 +200,7 @@ static step_fn *const steps[N_CAUSES] = {
 	[CAUSE_FINISH] = step_finish,	[CAUSE_HAND_BACK] = step_hand_back,
 	[CAUSE_BYPASS] = step_bypass,	[CAUSE_LET_GO] = step_let_go,
 	[CAUSE_SETTLE] = step_settle,	[CAUSE_RECLAIM] = step_reclaim,
-	[CAUSE_BLAME] = step_blame,
+	[CAUSE_BLAME] = step_blame,	[CAUSE_WRITE_OFF] = step_write_off,
 };
 
 int word_step(uint64_t from, enum word_cause cause, const struct word_args *args, uint64_t *to)

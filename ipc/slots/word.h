@@ -33,6 +33,7 @@ enum mark {
 
 #define SEATS_MAX	    64 /* seats 1..63; 0 is nobody */
 #define TAPS_MAX	    4
+#define RECORDING_TAP	    0 /* whose owner has the recording; the others are strangers' */
 #define TAP_RECORDING	    0 /* whose settling makes a frame stored */
 #define QUARANTINE_ATTEMPTS 3
 #define SEQ_MAX		    ((UINT64_C(1) << 40) - 1)
@@ -63,6 +64,8 @@ struct slot_word {
 	X(LET_GO, "processor", "DONE", "DONE, FREE",                                               \
 	  "the holder of a bypassed frame is through with its areas")                              \
 	X(SETTLE, "tap", "DONE", "DONE, FREE", "a lossless tap has the frame for good")            \
+	X(WRITE_OFF, "supervisor, tap, capture", "QUEUED, HELD, DONE", "QUEUED, HELD, DONE, FREE", \
+	  "a stranger's tap is gone or too far behind: the frame is owed to it no longer")         \
 	X(RECLAIM, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                      \
 	  "the seat's process is dead: what it held is given back")                                \
 	X(BLAME, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                        \

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDING_TAP 0 /* whose owner has the recording */
-#define OPEN_MAX      64
+#define OPEN_MAX 64
 /* At once with the recording: as many as there may be slots for. The others wait here. */
 #define OUT_MAX (PLAYBACK_SLOTS / 2)
 

@@ -79,7 +79,8 @@ void worker_tap_again(struct worker *w, uint32_t stream, uint64_t last)
 
 void worker_settle(struct worker *w, uint32_t stream, uint64_t seq)
 {
-	atomic_store(&w->ledger->streams[stream].settled, seq);
+	if (w->number == RECORDING_TAP)
+		atomic_store(&w->ledger->streams[stream].settled, seq);
 	if (ledger_settle(w->ledger, stream, (uint8_t)w->number, seq) > 0)
 		bells_freed(w->ledger);
 }

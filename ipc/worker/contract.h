@@ -21,11 +21,15 @@ enum contract_fd {
 #define CONTRACT_ENV_SEAT     "TROUPE_SEAT"	/* decimal */
 #define CONTRACT_ENV_STREAM   "TROUPE_STREAM"	/* number of the capture's stream; else "" */
 #define CONTRACT_ENV_TAP      "TROUPE_TAP"	/* number of the lossless tap; else "" */
-#define CONTRACT_ENV_RUNTIME  "TROUPE_RUNTIME"	/* folder of the pipeline's sockets */
-#define CONTRACT_ENV_STATE    "TROUPE_STATE"	/* folder for logs, checkpoints */
-#define CONTRACT_ENV_PIPE     "TROUPE_PIPE"	/* path of this incarnation's pipe socket */
-#define CONTRACT_ENV_CONTROL  "TROUPE_CONTROL"	/* path of the supervisor's control socket */
-#define CONTRACT_ENV_REPORTS  "TROUPE_REPORTS"	/* path of the supervisor's inbox for events */
+#define CONTRACT_ENV_TAKES                                                                         \
+	"TROUPE_TAKES"			  /* "queue"; of a stranger what its section says:         \
+					     "view", "image", "coded"; else "" */
+#define CONTRACT_ENV_HOW     "TROUPE_HOW" /* of a stranger: "latest", "each", "lossless"; else "" */
+#define CONTRACT_ENV_RUNTIME "TROUPE_RUNTIME" /* folder of the pipeline's sockets */
+#define CONTRACT_ENV_STATE   "TROUPE_STATE"   /* folder for logs, checkpoints */
+#define CONTRACT_ENV_PIPE    "TROUPE_PIPE"    /* path of this incarnation's pipe socket */
+#define CONTRACT_ENV_CONTROL "TROUPE_CONTROL" /* path of the supervisor's control socket */
+#define CONTRACT_ENV_REPORTS "TROUPE_REPORTS" /* path of the supervisor's inbox for events */
 #define CONTRACT_ENV_SUPERVISOR                                                                    \
 	"TROUPE_SUPERVISOR" /* pid: a worker whose parent is another is an orphan */
 

@@ -79,7 +79,7 @@ static int source_ended(struct worker *w)
 /* A live source whose stream has no free slot: frames go by, uncounted ones never. */
 static int source_overrun(struct worker *w, int64_t now)
 {
-	if (ledger_bypass(w->ledger, w->number, now) > 0)
+	if (ledger_bypass(w->ledger, w->number, now) + ledger_write_off(w->ledger, w->number) > 0)
 		bells_ring_all(w->ledger); /* whoever is owed what went on */
 	if (!w->table->drop)
 		return TROUPE_E_FULL;
@@ -136,7 +136,8 @@ static int source_turn(struct worker *w, int64_t now, int64_t *due)
 	}
 	bool live = own_stream(w)->live;
 	uint32_t slot;
-	if (!live && source_must_wait(w))
+	if (!live && source_must_wait(w) &&
+	    (ledger_write_off(w->ledger, w->number) == 0 || source_must_wait(w)))
 		return 0;
 	int rc = ledger_take(w->ledger, w->number, w->seat, &slot);
 	if (rc == TROUPE_E_FULL)
@@ -217,7 +218,7 @@ static int tap_turn(struct worker *w, int64_t now, int64_t *due)
 	for (uint32_t i = 0; i < w->ledger->header->n_streams; i++) {
 		/* Bypassed frames are this tap's at once; a word of 0 rings those who asked or
 		 * wait. */
-		if (ledger_bypass(w->ledger, i, now) > 0)
+		if (ledger_bypass(w->ledger, i, now) + ledger_write_off(w->ledger, i) > 0)
 			bells_done(w->ledger, 0);
 		int rc = tap_stream(w, i);
 		if (rc < 0)
