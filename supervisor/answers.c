@@ -5,6 +5,7 @@
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/quarantine.h"
+#include "supervisor/stack.h"
 #include "supervisor/swap.h"
 
 #include <string.h>
@@ -264,6 +265,18 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 	reply->pipeline = out;
 }
 
+/* Of one that hung, if it could be kept and is not among those that are too many. */
+static void fill_stack(const struct member *m, const struct exit_note *note, struct arena *arena,
+		       Troupe__Exit *out)
+{
+	char path[sizeof(m->supervisor->runtime.state) + 2 * NAME_SIZE];
+	if (note->kind != EXIT_HUNG)
+		return;
+	stack_path(m->supervisor, m->name, note->incarnation, path, sizeof(path));
+	if (access(path, F_OK) == 0)
+		out->stack = arena_text(arena, "%s", path);
+}
+
 void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspection *inspection)
 {
 	const struct worker_history *known = member_history(m);
@@ -286,6 +299,7 @@ void answer_exits(const struct member *m, struct arena *arena, Troupe__Inspectio
 		out->kind = arena_text(arena, "%s", exit_kind_text(note->kind));
 		out->core = note->core;
 		out->excused = note->excused;
+		fill_stack(m, note, arena, out);
 		inspection->exit[inspection->n_exit++] = out;
 	}
 }

@@ -7,11 +7,13 @@
 #include "ipc/links/json.h"
 #include "supervisor/inspect.h"
 #include "supervisor/limits.h"
+#include "supervisor/logs.h"
 #include "supervisor/member.h"
 #include "supervisor/notify.h"
 #include "supervisor/progress.h"
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
+#include "supervisor/stack.h"
 #include "supervisor/stages.h"
 #include "supervisor/strangers.h"
 #include "supervisor/succession.h"
@@ -86,6 +88,8 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		limits_look(s, now);
 		earlier(&due, s->watch_due);
 		earlier(&due, inspect_expire(s, now));
+		earlier(&due, logs_advance(s, now));
+		earlier(&due, stack_advance(s, now));
 		earlier(&due, progress_tick(progress, s, now));
 		earlier(&due, swap_advance(s, now));
 		earlier(&due, devices_advance(s, now));
@@ -99,20 +103,6 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, drops_advance(s, now));
 			loop_wait(s->loop, due);
 	}
-}
-
-/* From here on log lines go to STATE/supervisor.log. Returns where errors for people go. */
-static int divert_log(const struct supervisor *s)
-{
-	char path[600];
-	int console = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	snprintf(path, sizeof(path), "%s/supervisor.log", s->runtime.state);
-	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (log >= 0) {
-		dup2(log, STDERR_FILENO);
-		close(log);
-	}
-	return console;
 }
 
 static void report_failure(const struct supervisor *s, int console, const char *why)
@@ -163,7 +153,7 @@ int supervisor_run(const struct supervisor_options *options)
 		s->exit_code = rc == TROUPE_E_CONFIG ? EXIT_USAGE : EXIT_FAILURE;
 		report_failure(s, -1, why);
 	} else {
-		console = divert_log(s);
+		console = logs_divert(s);
 		play(s, options->progress);
 		if (*s->failure)
 			report_failure(s, console, s->failure);

@@ -15,6 +15,7 @@
 #include "supervisor/journal.h"
 #include "supervisor/life.h"
 #include "supervisor/limits.h"
+#include "supervisor/log_file.h"
 #include "supervisor/plan.h"
 #include "supervisor/runtime.h"
 #include "supervisor/words.h"
@@ -33,6 +34,27 @@ struct usage {
 	uint64_t cpu_ticks;
 };
 
+/* How much of what a process writes to its log was taken since when; see logs.h. */
+struct log_share {
+	int64_t since;
+	int64_t taken; /* bytes */
+	bool waits;    /* it has had its share: nobody reads until the span is over */
+};
+
+/* An eu-stack that looks at a process which hangs; see stack.h. */
+struct stack_taking {
+	pid_t pid; /* 0: none */
+	int pidfd;
+	int64_t until; /* then it is killed */
+};
+
+/* An eu-stack that looks at a process which hangs; see stack.h. */
+struct stack_taking {
+	pid_t pid; /* 0: none */
+	int pidfd;
+	int64_t until; /* then it is killed */
+};
+
 /* One incarnation while it runs, and until its end is dealt with. */
 struct process {
 	pid_t pid; /* 0: none */
@@ -44,6 +66,9 @@ struct process {
 	uint64_t start_time;
 	int64_t started;
 	struct words words;
+	struct log_share log_share;
+	struct stack_taking stack;
+	struct stack_taking stack;
 	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
 	uint64_t told;		/* happenings it was told; see happenings.h */
 	bool asked;		/* it was told to end (drain, term) */
@@ -51,6 +76,9 @@ struct process {
 	struct dying *dying;	/* tells of the end of its main thread; NULL: nobody does */
 	bool dies;		/* that has come */
 	bool succeeded;		/* somebody has taken its place before it was dead */
+	bool adopted;		/* it is no child of ours: another supervisor started it */
+	bool gone;		/* its end came while nobody supervised; see adopt.c */
+	int64_t ask_at;		/* when it is asked (again) to say what it has said; 0: it has */
 	uint64_t progress;	/* as last seen, and … */
 	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
 	struct usage before, last;
@@ -161,6 +189,7 @@ struct supervisor {
 	char device[STREAMS_MAX][DEVICE_PATH_SIZE]; /* what a source reads from, "" none */
 	struct device_watch devices;
 	struct happenings happenings;
+	struct drops drops;
 	struct limits limits;
 	char url[96];
 	char recording[PROGRAM_SIZE];
@@ -168,6 +197,15 @@ struct supervisor {
 	struct stopping stopping;
 	int64_t started;
 	int64_t watch_due;
+	uint32_t generation;	 /* how often the pipeline has changed its supervisor */
+	const char *const *sets; /* of the command line; the options' */
+	size_t n_sets;
+	bool show;		       /* the live line is wanted */
+	int console;		       /* where errors for people go; -1: stderr */
+	struct upgrade *upgrade;       /* that is about to be; NULL: none */
+	char upgrade_failed[WHY_SIZE]; /* why the last one did not come to be; "" */
+	char *image;		       /* as it stands in RUNTIME/image; NULL: it does not */
+	int64_t log_begun;	       /* the supervisor's own log, monotonic; 0: not in a file */
 	struct quarantine *quarantine;
 	struct progress *progress; /* NULL until it plays */
 	struct notify *notify;	   /* so, too */
@@ -181,13 +219,14 @@ struct supervisor {
 };
 
 struct supervisor_options {
-	struct drops drops;
 	const char *file, *name; /* name NULL: the file's */
 	const char *programs;	 /* folder of the programs that come with troupe */
 	const char *const *sets;
 	size_t n_sets;
 	int ready_fd; /* -1 */
 	bool progress;
+	bool adopt;  /* take over what a killed supervisor left, if it did */
+	int resume;  /* the image that another program left us by its exec; -1: none */
 	char *title; /* argv[0], to be overwritten; may be NULL */
 };
 

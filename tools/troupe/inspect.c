@@ -114,6 +114,8 @@ static void print_exits(const Troupe__Inspection *inspection)
 		       human_span(last->lived, lived, sizeof lived), last->cause);
 		if (last->last_words && *last->last_words)
 			printf("      \"%s\"\n", last->last_words);
+		if (last->stack && *last->stack)
+			printf("      in what it hung: %s\n", last->stack);
 	}
 }
 
