@@ -102,23 +102,6 @@ static const struct row top_rows[] = {
 	 .change = ROW_LIVE,
 	 .help = "So many frames that killed three processors are kept in the state folder with "
 		 "the reasons; the oldest go first. See `troupe quarantine`."},
-	{.name = "log_size",
-	 .type = ROW_SIZE,
-	 ROW_AT(struct top_settings, log_size),
-	 .fallback = "16MB",
-	 .help = "A log that has grown so large is followed by a new file; 0: it may grow."},
-	{.name = "log_age",
-	 .type = ROW_DURATION,
-	 ROW_AT(struct top_settings, log_age),
-	 .fallback = "7d",
-	 .help = "A log that was begun so long ago is followed by a new file; 0s: never for its age."},
-	{.name = "log_files",
-	 .type = ROW_INT,
-	 ROW_AT(struct top_settings, log_files),
-	 .min = 0,
-	 .max = 1000,
-	 .fallback = "3",
-	 .help = "So many earlier files of each log are kept beside it, WORKER.log.1 the newest."},
 	{.name = "on_orphan",
 	 .type = ROW_TEXT,
 	 ROW_AT(struct top_settings, on_orphan),
@@ -322,7 +305,8 @@ static const struct row stranger_rows[] = {
 	 .fallback = "latest",
 	 .choices = "latest|each|lossless",
 	 .help = "How: the newest frame, each that it is fast enough for, or lossless: each, kept "
-		 "for it as far as its share of the slots goes. Nothing to a worker of the queue."},
+		 "for "
+		 "it as far as its share of the slots goes. Nothing to a worker of the queue."},
 };
 
 static const struct row_table worker_table = {.rows = worker_rows,

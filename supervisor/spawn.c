@@ -16,7 +16,6 @@
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
 #include "supervisor/stack.h"
-#include "supervisor/stack.h"
 #include "supervisor/swap.h"
 
 #include <errno.h>
@@ -158,7 +157,6 @@ void process_finish(struct process *process, struct supervisor *s)
 		link_close(process->pipe);
 	}
 	dying_forget(process->dying);
-	stack_forget(process, s);
 	stack_forget(process, s);
 	int *const fds[] = {&process->pidfd, &process->log_fd};
 	for (int i = 0; i < 2; i++) {

@@ -96,11 +96,11 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		succession_advance(s);
 		earlier(&due, strangers_advance(s, now));
 		earlier(&due, happenings_advance(s, now));
+		earlier(&due, drops_advance(s, now));
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
 		earlier(&due, notify_advance(s, s->notify, now));
 		if (s->stage != STAGE_ENDED)
-		earlier(&due, drops_advance(s, now));
 			loop_wait(s->loop, due);
 	}
 }
@@ -116,9 +116,6 @@ static void play(struct supervisor *s, bool show)
 {
 	struct progress progress;
 	struct notify notify;
-	drops_tell_rest(s);
-	journal_write(&s->journal, JOURNAL_ENDED, NULL,
-		      json_pack("{s:i, s:o}", "code", s->exit_code, "why", json_text(s->failure)));
 	notify_begin(&notify);
 	s->notify = &notify;
 	loop_watch_fd(s->loop, s->signal_fd, POLLIN, on_signal, s);
@@ -129,6 +126,9 @@ static void play(struct supervisor *s, bool show)
 	succession_begin(s);
 	stages_begin(s);
 	run_loop(s, &progress);
+	drops_tell_rest(s);
+	journal_write(&s->journal, JOURNAL_ENDED, NULL,
+		      json_pack("{s:i, s:o}", "code", s->exit_code, "why", json_text(s->failure)));
 	progress_summary(&progress, s);
 	notify_finish(&notify);
 	s->progress = NULL;

@@ -7,7 +7,6 @@
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/stack.h"
-#include "supervisor/stack.h"
 
 #include <poll.h>
 
