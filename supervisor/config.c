@@ -24,6 +24,8 @@ struct reading {
 	struct config *config;
 	struct entries entries;
 	char *text;
+	const struct known_rows *known; /* NULL: the programs are asked */
+	size_t n_known;
 	char *why;
 	size_t why_size;
 };
@@ -180,8 +182,7 @@ static int add_sections(struct reading *r)
 	return 0;
 }
 
-static struct section *find_section(const struct config *config, const char *name,
-				    const char *title)
+struct section *config_section(const struct config *config, const char *name, const char *title)
 {
 	for (size_t i = 0; i < config->n_sections; i++) {
 		if (strcmp(config->sections[i].role->section, name) == 0 &&
@@ -191,16 +192,27 @@ static struct section *find_section(const struct config *config, const char *nam
 	return NULL;
 }
 
-/* The rows of a section's program, which an earlier section may have asked already. */
-static int rows_of(const struct config *config, struct section *s, char *why, size_t why_size)
+static int rows_known(const struct reading *r, struct section *s, char *why, size_t why_size)
 {
-	for (const struct section *other = config->sections; other < s; other++) {
+	for (size_t i = 0; i < r->n_known; i++)
+		if (strcmp(r->known[i].program, s->program) == 0)
+			return rows_parse(r->known[i].text, &s->rows);
+	snprintf(why, why_size, "%s: nobody has asked it for its rows", s->program);
+	return TROUPE_E_NOT_FOUND;
+}
+
+/* The rows of a section's program, which an earlier section may have asked already. */
+static int rows_of(const struct reading *r, struct section *s, char *why, size_t why_size)
+{
+	for (const struct section *other = r->config->sections; other < s; other++) {
 		if (other->rows && strcmp(other->program, s->program) == 0) {
 			s->rows = other->rows;
 			s->borrowed = true;
 			return (int)other->n_rows;
 		}
 	}
+	if (r->known)
+		return rows_known(r, s, why, why_size);
 	return config_rows(s->program, s->role->shape == ROLE_NAMED, &s->rows, why, why_size);
 }
 
@@ -217,7 +229,7 @@ static int ask_programs(struct reading *r)
 					config->file, s->line, s->title);
 		}
 		config_program(config, s->role, exec ? exec : "", s->program, sizeof(s->program));
-		int rc = rows_of(config, s, why, sizeof(why));
+		int rc = rows_of(r, s, why, sizeof(why));
 		const char *enabled =
 			entries_value(&r->entries, s->role->section, s->title, "enabled");
 		if (rc < 0 && enabled && strcmp(enabled, "no") == 0)
@@ -234,6 +246,17 @@ static int ask_programs(struct reading *r)
 
 /* ---- values ---- */
 
+static int note(struct setting **all, size_t *n, const char *key, const char *value, int line)
+{
+	struct setting *more = reallocarray(*all, *n + 1, sizeof(*more));
+	if (!more)
+		return TROUPE_E_MEMORY;
+	*all = more;
+	more[*n] = (struct setting){.key = strdup(key), .value = strdup(value), .line = line};
+	++*n;
+	return more[*n - 1].key && more[*n - 1].value ? 0 : TROUPE_E_MEMORY;
+}
+
 /* `where` is "demo.conf:12: processor: " or "--set processor.count=x: ". */
 static int set_value(struct reading *r, struct section *s, const char *key, const char *value,
 		     int line, const char *where)
@@ -244,20 +267,17 @@ static int set_value(struct reading *r, struct section *s, const char *key, cons
 		row_find(&(struct row_table){.rows = s->rows, .count = s->n_rows}, key);
 	if (mine && row_set(mine, &s->settings, value, why, sizeof(why)) < 0)
 		return complain(r, "%s%s", where, why);
+	if (mine && note(&s->said.all, &s->said.count, key, value, line) < 0)
+		return TROUPE_E_MEMORY;
 	if (!its)
 		return mine ? 0 : complain(r, "%sunknown key \"%s\"", where, key);
 	if (row_set(its, NULL, value, why, sizeof(why)) < 0)
 		return complain(r, "%s%s", where, why);
-	struct setting *set = reallocarray(s->set, s->n_set + 1, sizeof(*set));
-	if (!set)
-		return TROUPE_E_MEMORY;
-	s->set = set;
-	set[s->n_set++] =
-		(struct setting){.key = strdup(key), .value = strdup(value), .line = line};
-	return 0;
+	return note(&s->set, &s->n_set, key, value, line);
 }
 
-static int set_top(struct reading *r, const char *key, const char *value, const char *where)
+static int set_top(struct reading *r, const char *key, const char *value, int line,
+		   const char *where)
 {
 	char why[WHY_SIZE];
 	const struct row *row = row_find(&settings_top, key);
@@ -268,7 +288,7 @@ static int set_top(struct reading *r, const char *key, const char *value, const 
 	if (row->offset == offsetof(struct top_settings, name) && !folder_name_valid(value))
 		return complain(r, "%sname = \"%s\": letters, digits, '-', '_' and '.', at most %d",
 				where, value, PIPELINE_NAME_MAX);
-	return 0;
+	return note(&r->config->said.all, &r->config->said.count, key, value, line);
 }
 
 static int apply_entries(struct reading *r)
@@ -279,9 +299,9 @@ static int apply_entries(struct reading *r)
 		snprintf(where, sizeof(where), "%s:%d: %s%s", r->config->file, e->line, e->section,
 			 *e->section ? ": " : "");
 		struct section *s =
-			*e->section ? find_section(r->config, e->section, e->title) : NULL;
+			*e->section ? config_section(r->config, e->section, e->title) : NULL;
 		int rc = s ? set_value(r, s, e->key, e->value, e->line, where)
-			   : set_top(r, e->key, e->value, where);
+			   : set_top(r, e->key, e->value, e->line, where);
 		if (rc < 0)
 			return rc;
 	}
@@ -301,12 +321,12 @@ static int apply_set(struct reading *r, const char *assignment)
 	*value++ = '\0';
 	char *key = strrchr(copy, '.');
 	if (!key)
-		return set_top(r, copy, value, where);
+		return set_top(r, copy, value, 0, where);
 	*key++ = '\0';
 	char *title = strchr(copy, '.');
 	if (title)
 		*title++ = '\0';
-	struct section *s = find_section(r->config, copy, title ? title : "");
+	struct section *s = config_section(r->config, copy, title ? title : "");
 	if (!s)
 		return complain(r, "%sno such section; wanted processor.KEY, stream.TITLE.KEY, …",
 				where);
@@ -416,52 +436,97 @@ static int read_entries(struct reading *r, bool lenient)
 	return rc;
 }
 
+/* From the text to sections. */
+static int read_rest(struct reading *r, const char *const *sets, size_t n_sets)
+{
+	int rc = read_entries(r, true); /* which programs are meant? */
+	if (rc == 0)
+		rc = add_sections(r);
+	if (rc == 0)
+		rc = ask_programs(r);
+	if (rc == 0)
+		rc = read_entries(r, false);
+	if (rc == 0)
+		rc = apply_entries(r);
+	for (size_t i = 0; i < n_sets && rc == 0; i++)
+		rc = apply_set(r, sets[i]);
+	if (rc == 0)
+		rc = cast_strangers(r);
+	if (rc == 0)
+		rc = check_whole(r);
+	entries_finish(&r->entries);
+	r->config->text = r->text;
+	return rc;
+}
+
+static void begin(struct reading *r, const char *file, const char *programs)
+{
+	struct config *config = r->config;
+	*config = (struct config){0};
+	snprintf(r->why, r->why_size, "%s", error_text(TROUPE_E_MEMORY));
+	snprintf(config->file, sizeof(config->file), "%s", file);
+	snprintf(config->programs, sizeof(config->programs), "%s", programs);
+	rows_defaults(&settings_top, &config->top);
+}
+
 int config_load(struct config *config, const char *file, const char *programs,
 		const char *const *sets, size_t n_sets, char *why, size_t why_size)
 {
 	struct reading r = {.config = config, .why = why, .why_size = why_size};
-	*config = (struct config){0};
-	snprintf(why, why_size, "%s", error_text(TROUPE_E_MEMORY));
-	snprintf(config->file, sizeof(config->file), "%s", file);
-	snprintf(config->programs, sizeof(config->programs), "%s", programs);
-	rows_defaults(&settings_top, &config->top);
+	begin(&r, file, programs);
 	int rc = read_text(&r);
 	if (rc == 0)
 		rc = find_folder(&r);
 	if (rc == 0)
-		rc = read_entries(&r, true); /* which programs are meant? */
-	if (rc == 0)
-		rc = add_sections(&r);
-	if (rc == 0)
-		rc = ask_programs(&r);
-	if (rc == 0)
-		rc = read_entries(&r, false);
-	if (rc == 0)
-		rc = apply_entries(&r);
-	for (size_t i = 0; i < n_sets && rc == 0; i++)
-		rc = apply_set(&r, sets[i]);
-	if (rc == 0)
-		rc = cast_strangers(&r);
-	if (rc == 0)
-		rc = check_whole(&r);
-	entries_finish(&r.entries);
+		return read_rest(&r, sets, n_sets);
 	free(r.text);
 	return rc;
 }
 
+int config_load_known(struct config *config, const char *file, const char *folder, const char *text,
+		      const char *programs, const char *const *sets, size_t n_sets,
+		      const struct known_rows *known, size_t n_known, char *why, size_t why_size)
+{
+	struct reading r = {.config = config,
+			    .known = known,
+			    .n_known = n_known,
+			    .why = why,
+			    .why_size = why_size,
+			    .text = strdup(text)};
+	begin(&r, file, programs);
+	snprintf(config->folder, sizeof(config->folder), "%s", folder);
+	return r.text ? read_rest(&r, sets, n_sets) : TROUPE_E_MEMORY;
+}
+
+int config_load_text(struct config *config, const char *file, const char *folder, const char *text,
+		     const char *programs, const char *const *sets, size_t n_sets, char *why,
+		     size_t why_size)
+{
+	return config_load_known(config, file, folder, text, programs, sets, n_sets, NULL, 0, why,
+				 why_size);
+}
+
+static void forget(struct setting *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(all[i].key);
+		free(all[i].value);
+	}
+	free(all);
+}
+
 void config_finish(struct config *config)
 {
+	forget(config->said.all, config->said.count);
 	for (size_t i = 0; i < config->n_sections; i++) {
 		struct section *s = &config->sections[i];
-		for (size_t k = 0; k < s->n_set; k++) {
-			free(s->set[k].key);
-			free(s->set[k].value);
-		}
-		free(s->set);
+		forget(s->set, s->n_set);
+		forget(s->said.all, s->said.count);
 		if (!s->borrowed)
 			free(s->rows);
 	}
 	free(config->sections);
+	free(config->text);
 	*config = (struct config){0};
 }
 
@@ -473,6 +538,23 @@ const char *section_value(const struct section *section, const char *key)
 		if (strcmp(section->set[i].key, key) == 0)
 			return section->set[i].value;
 	return row ? row->fallback : NULL;
+}
+
+static const struct setting *last_of(const struct setting *all, size_t n, const char *key)
+{
+	while (n-- > 0)
+		if (strcmp(all[n].key, key) == 0)
+			return &all[n];
+	return NULL;
+}
+
+int config_line(const struct config *config, const struct section *section, const char *key)
+{
+	const struct settings_said *said = section ? &section->said : &config->said;
+	const struct setting *found = last_of(said->all, said->count, key);
+	if (!found && section)
+		found = last_of(section->set, section->n_set, key);
+	return found ? found->line : section ? section->line : 0;
 }
 
 char *section_lines(const struct section *section)
