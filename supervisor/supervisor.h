@@ -48,13 +48,6 @@ struct stack_taking {
 	int64_t until; /* then it is killed */
 };
 
-/* An eu-stack that looks at a process which hangs; see stack.h. */
-struct stack_taking {
-	pid_t pid; /* 0: none */
-	int pidfd;
-	int64_t until; /* then it is killed */
-};
-
 /* One incarnation while it runs, and until its end is dealt with. */
 struct process {
 	pid_t pid; /* 0: none */
@@ -67,7 +60,6 @@ struct process {
 	int64_t started;
 	struct words words;
 	struct log_share log_share;
-	struct stack_taking stack;
 	struct stack_taking stack;
 	const char *killed_for; /* why we sent SIGKILL; NULL: we did not */
 	uint64_t told;		/* happenings it was told; see happenings.h */
