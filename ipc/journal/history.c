@@ -346,6 +346,7 @@ static void close_run(struct history *history)
 /* Whether a line of that run counts. */
 static bool enter_run(struct history *history, uint64_t run)
 {
+	history->newest = run;
 	if (history->scope == HISTORY_RUN && run != history->run)
 		return false;
 	if (history->runs && run == history->run)

@@ -80,9 +80,10 @@ enum history_scope {
 
 struct history {
 	enum history_scope scope;
-	uint64_t run;  /* of the last line that counts */
-	uint64_t runs; /* that were seen */
-	int64_t time;  /* of the last line that counts */
+	uint64_t run;	 /* of the last line that counts */
+	uint64_t newest; /* of the last line, whether it counts or not */
+	uint64_t runs;	 /* that were seen */
+	int64_t time;	 /* of the last line that counts */
 	int64_t wall;
 	int64_t up_time, up_wall; /* of the run's beginning */
 	int32_t pid;		  /* of its supervisor */
@@ -124,6 +125,7 @@ double worker_availability(const struct worker_history *worker, int64_t now);
 /* What goes into such a line beside the times, a new reference; NULL: out of memory. */
 json_t *history_pipeline_json(const struct history *history);
 json_t *history_worker_json(const struct worker_history *worker);
+json_t *tally_json(const struct tally *tally);
 
 /* Takes what such a line has. */
 void history_pipeline_set(struct history *history, const json_t *fold);

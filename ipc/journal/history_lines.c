@@ -145,11 +145,18 @@ static void take_kept_exit(const json_t *from, struct exit_note *note)
 
 /* ---- workers ---- */
 
+json_t *tally_json(const struct tally *tally)
+{
+	json_t *out = json_object();
+	if (out)
+		PUT(out, tally, of_tally);
+	return out;
+}
+
 json_t *history_worker_json(const struct worker_history *worker)
 {
-	json_t *out = json_object(), *ready = json_array(), *exits = json_array();
+	json_t *out = tally_json(&worker->now), *ready = json_array(), *exits = json_array();
 	uint32_t n = worker->n_exits < EXITS_KEPT ? worker->n_exits : EXITS_KEPT;
-	PUT(out, &worker->now, of_tally);
 	PUT(out, worker, of_worker);
 	json_object_set_new(out, "given_up", json_boolean(worker->gave_up));
 	for (uint32_t i = 0; i < worker->n_ready; i++)

@@ -28,6 +28,7 @@ struct call {
 	const char *seconds, *folder;
 	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
 	bool detach, follow, once, none, sequential, wide, force, annotate, decode, dry_run;
+	const char *since, *worker;
 	const char *label, *prediction, *min_prob, *kind, *limit, *frames;
 	bool motion, explain;
 	const char *set[CALL_SETS_MAX];
@@ -93,6 +94,8 @@ int check_run(const struct call *call); /* programs.c */
 int config_run(const struct call *call);
 int sequential_run(const struct call *call);
 int logs_run(const struct call *call);	     /* logs.c */
+int events_run(const struct call *call);     /* events.c */
+int history_run(const struct call *call);    /* history.c */
 int slots_run(const struct call *call);	     /* slots.c */
 int quarantine_run(const struct call *call); /* quarantine.c */
 int find_run(const struct call *call);	     /* find.c */

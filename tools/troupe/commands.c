@@ -114,6 +114,23 @@ const struct command commands[] = {
 	 .options = "fl",
 	 .max_args = 1,
 	 .run = logs_run},
+	{.name = "events",
+	 .args = "",
+	 .help = "show what happened: starts, ends and why, swaps, drops, …",
+	 .more = "From the journal in the state folder, so it works for a pipeline that has ended, "
+		 "too; -f shows more as it happens. With --json each line is an object as it "
+		 "stands in the journal. " WHEN_FORMS,
+	 .options = "feOJrI",
+	 .run = events_run},
+	{.name = "history",
+	 .args = "[WORKER]",
+	 .help = "show restarts, faults, time to repair and availability",
+	 .more = "Of the last run, unless --run says another one or all. A repair lasts from a "
+		 "death until somebody is ready again. WORKER: each of its lives, and what it ended "
+		 "of. Works for a pipeline that has ended, too.",
+	 .options = "R",
+	 .max_args = 1,
+	 .run = history_run},
 	{.name = "slots",
 	 .args = "",
 	 .help = "show who holds which frame, live on a terminal",

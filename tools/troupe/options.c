@@ -48,6 +48,8 @@ enum long_key {
 	KEY_LIMIT,
 	KEY_EXPLAIN,
 	KEY_FRAMES,
+	KEY_SINCE,
+	KEY_WORKER,
 };
 
 struct option_row {
@@ -108,6 +110,11 @@ static const struct option_row rows[] = {
 	 AT(min_prob)},
 	{'K', KEY_KIND, "kind", "K",
 	 "all of a kind: recorded, motion, label, prediction, lost, died", AT(kind)},
+	{'J', KEY_KIND, "kind", "K", "events of that kind only, or of several: exit,ready",
+	 AT(kind)},
+	{'e', KEY_SINCE, "since", "TIME", "of that time or later", AT(since)},
+	{'O', KEY_WORKER, "worker", "W", "of this worker only, or of all of a pool", AT(worker)},
+	{'R', KEY_RUN, "run", "RUN", "of that run, or all (the last one)", AT(run)},
 	{'I', KEY_LIMIT, "limit", "N", "only the last N", AT(limit)},
 	{'E', KEY_EXPLAIN, "explain", NULL,
 	 "show what the catalogue is asked, and how long it takes", AT(explain)},

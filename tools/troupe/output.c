@@ -200,6 +200,15 @@ char *human_span(int64_t ns, char *out, size_t size)
 	return out;
 }
 
+char *human_delay(int64_t ns, char *out, size_t size)
+{
+	double ms = (double)ns / (double)NS_PER_MS;
+	if (ns < 0 || ns >= NS_PER_S)
+		return human_span(ns, out, size);
+	snprintf(out, size, ms < 10 ? "%.1f ms" : "%.0f ms", ms);
+	return out;
+}
+
 int out_json(const ProtobufCMessage *message)
 {
 	json_t *json = message_json(message);

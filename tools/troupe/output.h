@@ -36,6 +36,9 @@ char *human_bytes(uint64_t bytes, char *out, size_t size);
  * `out`. */
 char *human_span(int64_t ns, char *out, size_t size);
 
+/* Likewise, but down to what takes a moment only: "8.2 ms", "240 ms". */
+char *human_delay(int64_t ns, char *out, size_t size);
+
 /* Prints a message as JSON on stdout. Returns 0 or TROUPE_E_MEMORY. */
 int out_json(const ProtobufCMessage *message);
 
