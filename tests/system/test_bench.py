@@ -147,5 +147,17 @@ def find(make):
           "nothing was found: %s" % figures)
 
 
-harness.main({f.__name__: f for f in [hop, store, restart, pipeline, find, busy_machine_gives_no_figure,
+def operate(make):
+    alone = ["supervisor's wake-ups, frames flow", "supervisor's wake-ups, idle", "supervisor's RssAnon",
+             "supervisor's RSS"]
+    figures = {f["figure"]: f for f in measure(make, "operate", alone)}
+    for name in ["up until all are ready", "ps", "ps --json"] + alone[1:]:
+        check(figures[name]["target"], "%s has no target" % name)
+    for name in set(figures) - set(alone[:2]):
+        check(figures[name]["median"] > 0, "nothing was measured: %s" % figures[name])
+    flow, idle = figures[alone[0]], figures[alone[1]]
+    check(flow["frames"] > 0 and idle["frames"] == 0, "frames flow when idle, or else not: %s %s" % (flow, idle))
+
+
+harness.main({f.__name__: f for f in [hop, store, restart, pipeline, find, operate, busy_machine_gives_no_figure,
                                       interrupt_leaves_nothing, wrong_words]})

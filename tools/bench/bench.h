@@ -103,6 +103,7 @@ int store_run(struct bench *bench);
 int restart_run(struct bench *bench);
 int pipeline_run(struct bench *bench);
 int search_run(struct bench *bench);
+int operate_run(struct bench *bench);
 
 /* Adds a figure: corrects it (see figure_kind), compares it. TROUPE_E_FULL. */
 int figure_add(struct bench *bench, const struct figure *measured);

@@ -116,13 +116,18 @@ static void explain(struct bench *bench, int rc)
 	bench_error(bench, 0, "the pipeline does not start: %s: %s", error_text(rc), words);
 }
 
-int rig_up(struct bench *bench, struct rig *rig, const char *config)
+int rig_prepare(struct bench *bench, struct rig *rig, const char *config)
 {
-	int ready = -1;
 	*rig = (struct rig){.ledger = {.fd = -1}};
 	snprintf(rig->name, sizeof(rig->name), "bench-%d", (int)getpid());
 	use_folders(bench);
-	int rc = write_config(bench, config);
+	return write_config(bench, config);
+}
+
+int rig_up(struct bench *bench, struct rig *rig, const char *config)
+{
+	int ready = -1;
+	int rc = rig_prepare(bench, rig, config);
 	if (rc == 0)
 		rc = start(bench, rig, &ready);
 	if (rc == 0)

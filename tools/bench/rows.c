@@ -46,6 +46,20 @@ const struct bench_row bench_rows[] = {
 		 "CPUs have a target where the burn's ratio is at least 1.9.",
 	 .seconds = 120,
 	 .run = pipeline_run},
+	{.name = "operate",
+	 .summary = "what a supervisor costs, how long it takes to start a pipeline and to ask it",
+	 .details =
+		 "a pipeline of two processors, storer, trainer and display on the pattern at 30 "
+		 "frames/s. \"up\" is `troupe up -d` until it returns, when all are ready; its "
+		 "baseline are the same programs, started at once with --version until the last "
+		 "has ended. A worker's time to ready is from its spawn until the supervisor has "
+		 "heard of it (the journal's `took`), beside a bare vfork and exec. Wake-ups are "
+		 "context switches of all the supervisor's threads in spans of a second; idle "
+		 "means that its source was stopped. Memory is looked at again and again while "
+		 "it is asked 1,000 times and while 50 workers are killed; p99 is the most there "
+		 "was. Commands are timed whole, from fork to exit, by turns with /bin/true.",
+	 .seconds = 60,
+	 .run = operate_run},
 	{.name = "find",
 	 .summary = "milliseconds of `troupe find` in a catalogue of ten million frames",
 	 .details = "a catalogue is made, of --frames frames of four streams at 30 frames/s that "
