@@ -96,6 +96,7 @@ static void tell(struct member *m, int code, const char *text, bool more)
 	reply.more = more;
 	if (s->control && (!more || m->swap.stages))
 		answer_send(s->control, &m->swap.asker, &reply);
+	const char *outcome = more ? "" : code == 0 ? "done" : "failed";
 	journal_write(&s->journal, JOURNAL_SWAP, m->name,
 		      json_pack("{s:s, s:s, s:i, s:o, s:i, s:o, s:o}", "stage",
 				stage_text(m->swap.stage), "outcome", outcome, "code", code, "text",
