@@ -108,22 +108,20 @@ static void becomes_ready(struct worker_history *w, int32_t pid, int64_t now)
 	w->gave_up = false;
 }
 
-/* `planned`: nobody is missed for it. */
-static void leaves(struct worker_history *w, int32_t pid, bool planned, int64_t now)
+/* `planned`: nobody is missed for it. Whether it was ready. */
+static bool leaves(struct worker_history *w, int32_t pid, bool planned, int64_t now)
 {
 	uint32_t at = 0;
 	while (at < w->n_ready && w->ready[at] != pid)
 		at++;
-	if (at < w->n_ready) {
-		memmove(w->ready + at, w->ready + at + 1,
-			(w->n_ready - at - 1) * sizeof(w->ready[0]));
-		if (--w->n_ready > 0)
-			return;
-		stop_playing(w, now);
-		w->broken_since = planned ? 0 : now;
-	} else if (planned && w->n_ready == 0) {
-		stop_missing(w, now); /* who was to follow is told to end as well */
-	}
+	if (at == w->n_ready)
+		return false;
+	memmove(w->ready + at, w->ready + at + 1, (w->n_ready - at - 1) * sizeof(w->ready[0]));
+	if (--w->n_ready > 0)
+		return true;
+	stop_playing(w, now);
+	w->broken_since = planned ? 0 : now;
+	return true;
 }
 
 /* ---- one function an event ---- */
@@ -210,8 +208,10 @@ static void on_exit_line(const struct fact *fact)
 	struct exit_note *last = note->turn ? &w->last_played : &w->last_standby;
 	if (note->turn >= last->turn)
 		*last = *note;
-	leaves(w, note->pid, is_planned(note, is(fact, "asked")) || fact->history->stopping,
-	       fact->time);
+	bool planned = is_planned(note, is(fact, "asked")) || fact->history->stopping;
+	/* Who was to follow was told to end as well: somebody does not want it any more. */
+	if (!leaves(w, note->pid, planned, fact->time) && planned && note->turn && !note->ready)
+		stop_missing(w, fact->time);
 }
 
 /* In a pool the newcomer is the one that plays from its probation on, though the old one has still
