@@ -103,7 +103,7 @@ static void command_page(const struct manual *manual, const struct command *comm
 {
 	char title[64], name[80], what[256];
 	snprintf(title, sizeof(title), "troupe-%s", command->name);
-	snprintf(name, sizeof(name), "%s.1", title);
+	snprintf(name, sizeof(name), "man1/%s.1", title);
 	/* The one line of a page has no backquotes. */
 	snprintf(what, sizeof(what), "%s", command->help);
 	for (char *c = what; *c; c++)
@@ -165,7 +165,7 @@ static void print_environment(FILE *page)
 
 static void main_page(const struct manual *manual)
 {
-	FILE *page = page_open(manual, "troupe.1");
+	FILE *page = page_open(manual, "man1/troupe.1");
 	page_begin(page, manual, "troupe", "1", "keep a live-video pipeline on stage");
 	fputs(".Sh SYNOPSIS\n.Nm troupe\n.Op Fl n Ar NAME\n.Ar COMMAND\n.Op Ar ARGUMENT ...\n"
 	      ".Nm troupe\n.Fl -version\n.Sh DESCRIPTION\n",

@@ -168,7 +168,7 @@ void config_page(const struct manual *manual, const char *tables)
 		perror(tables);
 		exit(EXIT_FAILURE);
 	}
-	FILE *page = page_open(manual, "troupe.conf.5");
+	FILE *page = page_open(manual, "man5/troupe.conf.5");
 	page_begin(page, manual, "troupe.conf", "5", "what a pipeline of troupe is made of");
 	print_introduction(page);
 	print_tables(page, in);
