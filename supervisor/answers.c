@@ -262,6 +262,9 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 			out->quarantine = arena_text(arena, "%s", quarantine_folder(s));
 	}
 	out->log_folder = arena_text(arena, "%s", s->runtime.state);
+	out->generation = s->generation;
+	out->supervisor_version = arena_text(arena, "%s", TROUPE_VERSION);
+	out->upgrade_failed = arena_text(arena, "%s", s->upgrade_failed);
 	reply->pipeline = out;
 }
 

@@ -5,12 +5,14 @@
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
 #include "supervisor/answers.h"
+#include "supervisor/ended.h"
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
 #include "supervisor/orders.h"
 #include "supervisor/scale.h"
 #include "supervisor/stages.h"
 #include "supervisor/swap.h"
+#include "supervisor/upgrade.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -75,9 +77,8 @@ static void do_kill(struct call *call)
 		char why[WHY_SIZE];
 		int rc = order_nobody(m, why, sizeof(why));
 		say(call, rc, "%s", why);
-	} else if (kill(m->lead->process.pid, number) < 0) {
-		say(call, TROUPE_E_SYSTEM, "%s: %s", m->name, strerror(errno));
 	} else {
+		ended_signal(m->lead->process.pidfd, m->lead->process.pid, number);
 		say(call, 0, "SIG%s sent to %s (pid %d)", sigabbrev_np(number), m->name,
 		    (int)m->lead->process.pid);
 	}
@@ -241,6 +242,14 @@ static void do_record(struct call *call)
 		say(call, 0, "recording: %s", request->on ? "on" : "off");
 }
 
+/* "It is about to": that it has, its generation in `status` says. */
+static void do_upgrade(struct call *call)
+{
+	char why[WHY_SIZE];
+	int rc = upgrade_begin(call->s, call->request->upgrade->exec, why, sizeof(why));
+	say(call, rc, "%s", rc < 0 ? why : "another program goes on from here");
+}
+
 static void do_down(struct call *call)
 {
 	stages_stop(call->s, "down");
@@ -264,6 +273,7 @@ static const struct {
 	[TROUPE__REQUEST__WHAT_LABEL] = {"label", do_label, true},
 	[TROUPE__REQUEST__WHAT_RECORD] = {"record", do_record, true},
 	[TROUPE__REQUEST__WHAT_DOWN] = {"down", do_down, true},
+	[TROUPE__REQUEST__WHAT_UPGRADE] = {"upgrade", do_upgrade, true},
 };
 
 /* Whom a request is about, NULL: no one worker. */

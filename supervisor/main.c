@@ -4,6 +4,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/redact.h"
 #include "supervisor/config.h"
+#include "supervisor/resume.h"
 #include "supervisor/runtime.h"
 #include "supervisor/setup.h"
 #include "supervisor/streams.h"
@@ -27,10 +28,13 @@ enum option_key {
 	KEY_CLEAN,
 	KEY_SET,
 	KEY_READY_FD,
-	KEY_PROGRESS
+	KEY_PROGRESS,
+	KEY_ADOPT,
+	KEY_RESUME,
+	KEY_CAN_RESUME
 };
 
-enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_ROWS, MODE_PLAN, MODE_CLEAN };
+enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_ROWS, MODE_PLAN, MODE_CLEAN, MODE_CAN_RESUME };
 
 struct arguments {
 	struct supervisor_options up;
@@ -49,6 +53,10 @@ static const struct argp_option options[] = {
 	{"clean", KEY_CLEAN, NULL, 0, "clean up what a killed supervisor of NAME left, and end", 0},
 	{"ready-fd", KEY_READY_FD, "N", 0, "write \"ready\" or \"error: …\" to descriptor N", 0},
 	{"progress", KEY_PROGRESS, NULL, 0, "show a live line and a summary", 0},
+	{"adopt", KEY_ADOPT, NULL, 0, "take over the workers of a killed supervisor of NAME", 0},
+	{"can-resume", KEY_CAN_RESUME, NULL, 0,
+	 "say whether this program could go on with the image on standard input, and end", 0},
+	{"resume", KEY_RESUME, "N", OPTION_HIDDEN, "go on with the image on descriptor N", 0},
 	{0},
 };
 
@@ -59,6 +67,15 @@ static void add_set(struct arguments *a, char *arg)
 	if (copy)
 		a->sets[a->up.n_sets++] = copy;
 	redact_in_place(arg);
+}
+
+static int descriptor(const char *arg, const char *option, struct argp_state *state)
+{
+	char *end;
+	long fd = strtol(arg, &end, 10);
+	if (*end || end == arg || fd < 3 || fd > 1 << 20)
+		argp_error(state, "%s %s: wanted a descriptor from 3 on", option, arg);
+	return (int)fd;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -95,14 +112,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PROGRESS:
 		a->up.progress = true;
 		return 0;
-	case KEY_READY_FD: {
-		char *end;
-		long fd = strtol(arg, &end, 10);
-		if (*end || end == arg || fd < 3 || fd > 1 << 20)
-			argp_error(state, "--ready-fd %s: wanted a descriptor from 3 on", arg);
-		a->up.ready_fd = (int)fd;
+	case KEY_ADOPT:
+		a->up.adopt = true;
 		return 0;
-	}
+	case KEY_CAN_RESUME:
+		a->mode = MODE_CAN_RESUME;
+		return 0;
+	case KEY_RESUME:
+		a->up.resume = descriptor(arg, "--resume", state);
+		return 0;
+	case KEY_READY_FD:
+		a->up.ready_fd = descriptor(arg, "--ready-fd", state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -158,7 +179,7 @@ static int clean(const struct arguments *a)
 
 static int up(struct arguments *a)
 {
-	int rc = setup_process(&a->up.ready_fd);
+	int rc = a->up.resume >= 0 ? setup_process_again() : setup_process(&a->up.ready_fd);
 	if (rc < 0) {
 		fprintf(stderr, "troupe: %s\n", error_text(rc));
 		return EXIT_FAILURE;
@@ -172,6 +193,10 @@ static int act(struct arguments *a)
 		return print_config(a);
 	if (a->mode == MODE_CLEAN)
 		return clean(a);
+	if (a->mode == MODE_CAN_RESUME)
+		return resume_check(&a->up);
+	if (a->up.resume >= 0 || (a->mode == MODE_UP && a->up.adopt && a->up.name))
+		return up(a);
 	if (!a->up.file) {
 		fprintf(stderr, "troupe: no configuration: give one by -c FILE\n");
 		return EXIT_USAGE;
@@ -187,7 +212,7 @@ int main(int argc, char **argv)
 					 .parser = parse,
 					 .doc = "Runs one pipeline of troupe in the foreground."};
 	char programs[PROGRAM_SIZE];
-	struct arguments a = {.up = {.ready_fd = -1}};
+	struct arguments a = {.up = {.ready_fd = -1, .resume = -1}};
 	a.up.sets = (const char *const *)a.sets;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);

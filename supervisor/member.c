@@ -6,6 +6,7 @@
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
 #include "ipc/slots/seats.h"
+#include "supervisor/ended.h"
 #include "supervisor/pipes.h"
 #include "supervisor/progress.h"
 #include "supervisor/spawn.h"
@@ -223,6 +224,10 @@ static void kill_group(struct part *part, const char *why)
 	if (!pid)
 		return;
 	part->process.killed_for = part->process.killed_for ? part->process.killed_for : why;
+	if (part->process.adopted) {
+		ended_signal_group(part->process.pidfd, pid, SIGKILL);
+		return;
+	}
 	/* A process that still is what was spawned cannot have given its pid away: we have not
 	 * reaped it. */
 	kill(-pid, SIGKILL);
@@ -309,7 +314,7 @@ static void step(struct part *part, const struct life_event *event)
 	if (actions & ACTION_DRAIN)
 		pipes_drain(part, part->life.again ? "restart" : "stop");
 	if ((actions & ACTION_TERM) && part->process.pid)
-		kill(part->process.pid, SIGTERM);
+		ended_signal(part->process.pidfd, part->process.pid, SIGTERM);
 	if (actions & ACTION_KILL)
 		kill_group(part, kill_reason(before));
 	if (before == LIFE_STARTING && part->life.state == LIFE_READY)

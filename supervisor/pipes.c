@@ -16,6 +16,18 @@
 #include "supervisor/swap.h"
 
 #include <string.h>
+#include <unistd.h>
+
+/* One that was taken over: who told it to, or why, is not known any more. */
+static void drains_by_itself(struct part *part)
+{
+	const struct member *m = part->member;
+	enum life_state state = part->life.state;
+	if (state != LIFE_STARTING && state != LIFE_PREPARED && state != LIFE_READY)
+		return;
+	bool again = part == m->lead && m->wanted && m->supervisor->stage < STAGE_STOPPING;
+	part_event(part, again ? EVENT_RESTART : EVENT_DRAIN);
+}
 
 static void on_hello(struct part *part, const ProtobufCMessage *message)
 {
@@ -26,8 +38,11 @@ static void on_hello(struct part *part, const ProtobufCMessage *message)
 			  MESSAGE_SCHEMA);
 	snprintf(part->version, sizeof(part->version), "%s %s", hello->program, hello->version);
 	snprintf(part->takes, sizeof(part->takes), "%s", hello->takes);
+	part->process.ask_at = 0;
 	succession_watch(part);
 	swap_part_said_hello(part);
+	if (hello->draining)
+		drains_by_itself(part);
 	stranger_said_hello(part);
 	/* What a pipe is told before somebody is at its other end is told to nobody. */
 	if (part->life.state == LIFE_DRAINING)
@@ -134,6 +149,13 @@ void pipes_drain(struct part *part, const char *why)
 	drain.why = text;
 	if (part->process.pipe)
 		link_send(part->process.pipe, MESSAGE_DRAIN, &drain.base);
+}
+
+int pipes_say_again(struct part *part)
+{
+	Troupe__SayAgain ask = TROUPE__SAY_AGAIN__INIT;
+	ask.supervisor = getpid();
+	return link_send(part->process.pipe, MESSAGE_SAY_AGAIN, &ask.base);
 }
 
 int pipes_dump(struct part *part, uint64_t id)

@@ -12,4 +12,7 @@ void pipes_on_report(void *arg, struct link *link);
 void pipes_drain(struct part *part, const char *why);
 int pipes_dump(struct part *part, uint64_t id);
 
+/* Asks it to say what it has said; TROUPE_E_AGAIN: it has not connected yet. */
+int pipes_say_again(struct part *part);
+
 #endif

@@ -8,6 +8,7 @@
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/devices.h"
+#include "supervisor/ended.h"
 #include "supervisor/logs.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
@@ -87,9 +88,19 @@ static struct ending ending_of_signal(const siginfo_t *info, const char *killed_
 	return end;
 }
 
+/* Nobody could see how. To take it for a fault would count an attempt of a frame on a guess. */
+static struct ending ending_unseen(void)
+{
+	struct ending end = {.kind = EXIT_UNKNOWN};
+	snprintf(end.cause, sizeof(end.cause), "ended while adopted, status unknown");
+	return end;
+}
+
 struct ending ending_of(const siginfo_t *info, const char *killed_for, bool asked,
 			bool out_of_memory)
 {
+	if (info->si_code == 0)
+		return ending_unseen();
 	if (info->si_code != CLD_EXITED)
 		return ending_of_signal(info, killed_for, asked, out_of_memory);
 	struct ending end = {.clean = info->si_status == CONTRACT_EXIT_ASKED};
@@ -151,6 +162,20 @@ static struct exit_note describe(const struct part *part, const struct ending *e
 	return note;
 }
 
+/* Its end may have been seen and told, and nothing more. */
+static bool was_told(const struct part *part)
+{
+	const struct worker_history *known = member_history(part->member);
+	uint32_t n = known ? known->n_exits : 0;
+	for (uint32_t i = 1; i <= n && i <= EXITS_KEPT; i++) {
+		const struct exit_note *note = &known->exits[(n - i) % EXITS_KEPT];
+		if (note->pid == part->process.pid &&
+		    note->incarnation == part->process.incarnation)
+			return true;
+	}
+	return false;
+}
+
 static void tell_exit(const struct part *part, const struct exit_note *note)
 {
 	struct member *m = part->member;
@@ -173,6 +198,8 @@ static void tell_exit(const struct part *part, const struct exit_note *note)
 static void give_back(struct supervisor *s, const struct member *m, uint8_t seat, bool fault)
 {
 	struct reclaimed what;
+	if (seat == 0)
+		return; /* one who supervised before us has done it */
 	seat_reclaim(&s->ledger, seat, fault, &what);
 	bells_ring_all(&s->ledger);
 	quarantine_judge(s, m, what.quarantined);
@@ -201,6 +228,8 @@ static bool is_clean(const siginfo_t *info)
 static void hear_out(struct part *part, const siginfo_t *info)
 {
 	bool clean = is_clean(info);
+	if (!part->process.pipe)
+		return;
 	pipes_on_message(part, part->process.pipe);
 	for (int i = 0; i < HEAR_OUT_MS && clean && part->member->role->source &&
 			!part->process.asked && !part->life.said_finished && !source_ended(part);
@@ -227,7 +256,12 @@ static struct ending judge(const struct part *part, const siginfo_t *info, bool 
 	const struct process *p = &part->process;
 	uint64_t kills = oom_kills(), before = s->oom_kills;
 	s->oom_kills = kills;
-	return ending_of(info, p->killed_for, p->asked || finished, kills != before);
+	/* Who has not answered since it was taken over may have drained as an orphan. */
+	bool asked = p->asked || finished || (p->ask_at && is_clean(info));
+	struct ending end = ending_of(info, p->killed_for, asked, kills != before);
+	if (p->gone)
+		snprintf(end.cause, sizeof(end.cause), "ended while nobody supervised");
+	return end;
 }
 
 /* Everything of the process but its seat. */
@@ -317,7 +351,8 @@ static void part_ended(struct part *part, const siginfo_t *info)
 		end.kind = EXIT_FINISHED;
 	struct exit_note note = describe(part, &end, words);
 	note.excused = excuse(part, &end);
-	tell_exit(part, &note);
+	if (!part->process.gone || !was_told(part))
+		tell_exit(part, &note);
 	if (end.fault)
 		quarantine_accuse(part, &note);
 	if (note.turn && !end.lost && (end.fault || !end.clean))
@@ -351,6 +386,8 @@ void reap_all(struct supervisor *s)
 			return;
 		/* Else an orphan of a worker that came to us as the subreaper. */
 		struct part *part = find_part(s, info.si_pid);
+		if (part && part->process.adopted)
+			part = NULL;
 		/* What it may have left of its group, while the number cannot be another's. */
 		if (part)
 			kill(-info.si_pid, SIGKILL);
@@ -366,4 +403,29 @@ void reap_on_pidfd(void *arg, int fd, short revents)
 	(void)fd;
 	(void)revents;
 	reap_all(arg);
+}
+
+/* Its parent, whoever that is, waits for it; it has ended all the same. */
+void reap_adopted(void *arg, int fd, short revents)
+{
+	struct part *part = arg;
+	struct process *p = &part->process;
+	siginfo_t info;
+	(void)revents;
+	if (p->pidfd != fd || !ended_surely(fd))
+		return;
+	ended_how(fd, p->pid, p->start_time, &info);
+	ended_signal_group(fd, p->pid, SIGKILL);
+	FAIL_POINT(EXIT_SEEN);
+	part_ended(part, &info);
+}
+
+void reap_gone(struct part *part)
+{
+	siginfo_t info = {.si_pid = part->process.pid};
+	char pipe[LINK_PATH_SIZE + 64];
+	socket_path(part->member->supervisor, part->member->name, part->process.incarnation, "pipe",
+		    pipe, sizeof(pipe));
+	unlink(pipe);
+	part_ended(part, &info);
 }

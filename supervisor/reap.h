@@ -9,8 +9,14 @@
 /* Loop callback for pidfds; `arg` is the struct supervisor. */
 void reap_on_pidfd(void *arg, int fd, short revents);
 
-/* Deals with every process that has ended. */
+/* Deals with every child that has ended. */
 void reap_all(struct supervisor *s);
+
+/* Loop callback for the pidfd of a process that is no child of ours; `arg` is its part. */
+void reap_adopted(void *arg, int fd, short revents);
+
+/* The process of a part has ended while nobody supervised: deals with that now. */
+void reap_gone(struct part *part);
 
 /* What an end means. */
 struct ending {

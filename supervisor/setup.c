@@ -3,15 +3,19 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/log.h"
 #include "ipc/links/queue.h"
 #include "ipc/slots/bells.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/adopt.h"
 #include "supervisor/allot.h"
 #include "supervisor/control.h"
+#include "supervisor/image.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/reap.h"
+#include "supervisor/resume.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
 #include "supervisor/succession.h"
@@ -19,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -38,9 +43,35 @@ static void signals_of_loop(sigset_t *set)
 		sigaddset(set, numbers[i]);
 }
 
-int setup_process(int *keep)
+/* Numbers that mean something to a worker are taken, so that nothing of ours comes to lie there. */
+static int take_numbers(void)
+{
+	for (int fd = 0; fd >= 0 && fd < LAST_CONTRACT_FD;) {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return error_from_errno(errno);
+		if (fd > LAST_CONTRACT_FD)
+			close(fd);
+	}
+	return 0;
+}
+
+int setup_process_again(void)
 {
 	sigset_t set;
+	signals_of_loop(&set);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of a call, not our death */
+	/* Before any thread (libzmq's) is made, so that all inherit it. */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return error_from_errno(errno);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return error_from_errno(errno);
+	return take_numbers();
+}
+
+int setup_process(int *keep)
+{
 	int kept = -1;
 	if (*keep >= 0) {
 		kept = fcntl(*keep, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
@@ -51,20 +82,7 @@ int setup_process(int *keep)
 	if (close_range(3, kept >= 0 ? (unsigned)kept - 1 : ~0U, 0) < 0 ||
 	    (kept >= 0 && close_range((unsigned)kept + 1, ~0U, 0) < 0))
 		return error_from_errno(errno);
-	for (int fd = 0; fd >= 0 && fd < LAST_CONTRACT_FD;) {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return error_from_errno(errno);
-		if (fd > LAST_CONTRACT_FD)
-			close(fd);
-	}
-	signals_of_loop(&set);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of a call, not our death */
-	/* Before any thread (libzmq's) is made, so that all inherit it. */
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return error_from_errno(errno);
-	return prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 ? error_from_errno(errno) : 0;
+	return setup_process_again();
 }
 
 /* ---- the ledger ---- */
@@ -117,6 +135,7 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 				   .run = (uint64_t)(clock_wall() / NS_PER_MS),
 				   .hang_after = top->hang_after,
 				   .bypass_after = top->bypass_after,
+				   .orphan_wait = settings_orphan_wait(top),
 				   .low_water_percent = (uint32_t)top->low_water,
 				   .n_streams = p.n,
 				   .streams = p.plan,
@@ -153,8 +172,9 @@ static void note_folder(struct supervisor *s, const struct section *section)
 			 folder);
 }
 
-/* Opens what the section's program wants to listen at. */
-static int open_sockets(struct supervisor *s, struct member *m, char *why, size_t why_size)
+/* Opens what the section's program wants to listen at; `again`: where that is already. */
+static int open_sockets(struct supervisor *s, struct member *m, const char *again, char *why,
+			size_t why_size)
 {
 	const struct section *section = m->section;
 	note_folder(s, section);
@@ -165,7 +185,7 @@ static int open_sockets(struct supervisor *s, struct member *m, char *why, size_
 		const char *address = section_value(section, section->rows[i].name);
 		if (!*address)
 			continue;
-		int fd = listen_at(address, actual, sizeof(actual), why, why_size);
+		int fd = listen_at(again ? again : address, actual, sizeof(actual), why, why_size);
 		if (fd < 0)
 			return fd;
 		m->handed_fd = fd;
@@ -175,17 +195,24 @@ static int open_sockets(struct supervisor *s, struct member *m, char *why, size_
 	return 0;
 }
 
+int setup_socket_again(struct supervisor *s, struct member *m, char *why, size_t why_size)
+{
+	char address[sizeof(s->url)];
+	if (sscanf(s->url, "http://%95[^/]", address) != 1)
+		return 0;
+	return open_sockets(s, m, address, why, why_size);
+}
+
 static int open_device(struct supervisor *s, struct member *m, char *why, size_t why_size)
 {
 	const char *path = m->role->source ? s->device[m->number] : "";
 	return *path ? device_open(m, path, why, why_size) : 0;
 }
 
-static int make_links(struct supervisor *s, char *why, size_t why_size)
+int setup_sockets(struct supervisor *s, char *why, size_t why_size)
 {
 	s->links = links_create();
-	s->loop = loop_create();
-	int rc = s->links && s->loop ? 0 : TROUPE_E_MEMORY;
+	int rc = s->links ? 0 : TROUPE_E_MEMORY;
 	if (rc == 0)
 		rc = answer_bind(s->links, s->runtime.control, &s->control);
 	if (rc == 0)
@@ -194,13 +221,22 @@ static int make_links(struct supervisor *s, char *why, size_t why_size)
 		rc = loop_watch_link(s->loop, s->control, control_on_request, s);
 	if (rc == 0)
 		rc = loop_watch_link(s->loop, s->reports, pipes_on_report, s);
+	if (rc < 0)
+		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
+	return rc;
+}
+
+static int make_links(struct supervisor *s, char *why, size_t why_size)
+{
+	s->loop = loop_create();
+	int rc = s->loop ? setup_sockets(s, why, why_size) : TROUPE_E_MEMORY;
 	sigset_t set;
 	signals_of_loop(&set);
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (rc == 0 && s->signal_fd < 0)
+	if (rc == 0 && s->signal_fd < 0) {
 		rc = error_from_errno(errno);
-	if (rc < 0)
-		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
+		snprintf(why, why_size, "signals: %s", error_text(rc));
+	}
 	return rc;
 }
 
@@ -219,31 +255,18 @@ static void retitle(char *title, const char *name)
 	memcpy(title, wanted, (size_t)length);
 }
 
-int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
-	  size_t why_size)
+int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 {
-	int rc = setup_config(&s->config, options, why, why_size);
-	if (rc == 0)
-		retitle(options->title, s->config.top.name);
-	if (rc == 0)
-		rc = runtime_open(&s->runtime, s->config.top.name, ORPHAN_PATIENCE, why, why_size);
-	if (rc == 0 && (rc = members_create(s)) < 0)
-		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
-	if (rc == 0 && !members_seated(s, 0, why, why_size))
-		rc = TROUPE_E_CONFIG;
-	if (rc == 0)
-		rc = make_ledger(s, why, why_size);
-	if (rc == 0 && (rc = bells_create(&s->ledger, CONTRACT_FD_BELLS)) < 0)
-		snprintf(why, why_size, "bells: %s", error_text(rc));
-	for (size_t i = 0; i < s->n_members && rc == 0; i++)
-		if ((rc = open_sockets(s, s->members[i], why, why_size)) == 0)
-			rc = open_device(s, s->members[i], why, why_size);
-	if (rc == 0)
-		rc = make_links(s, why, why_size);
-	if (rc == 0 &&
-	    (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run,
-			       s->config.top.journal_size)) < 0)
+	if (again) {
+		unlink(s->runtime.control);
+		unlink(s->runtime.reports);
+	}
+	int rc = make_links(s, why, why_size);
+	if (rc == 0 && (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run,
+					  s->config.top.journal_size)) < 0)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
+	if (rc == 0 && again && journal_resume(&s->journal) < 0)
+		log_warn("%s/journal.jsonl: cannot be read again", s->runtime.state);
 	if (rc == 0 && (rc = quarantine_create(s)) < 0)
 		snprintf(why, why_size, "quarantine: %s", error_text(rc));
 	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
@@ -251,6 +274,92 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 	s->oom_kills = oom_kills();
 	s->oom_base = allot_oom_base();
 	allot_spare_supervisor(s->oom_base);
+	return rc;
+}
+
+static int setup_fresh(struct supervisor *s, char *why, size_t why_size)
+{
+	int rc = members_seated(s, 0, why, why_size) ? make_ledger(s, why, why_size)
+						     : TROUPE_E_CONFIG;
+	if (rc == 0 && (rc = bells_create(&s->ledger, CONTRACT_FD_BELLS)) < 0)
+		snprintf(why, why_size, "bells: %s", error_text(rc));
+	for (size_t i = 0; i < s->n_members && rc == 0; i++)
+		if ((rc = open_sockets(s, s->members[i], NULL, why, why_size)) == 0)
+			rc = open_device(s, s->members[i], why, why_size);
+	return rc == 0 ? setup_rest(s, false, why, why_size) : rc;
+}
+
+/* Without --adopt nobody is asked to end who would go on for a while. */
+static int refuse_waiting(const struct supervisor *s, const char *name, char *why, size_t why_size)
+{
+	snprintf(why, why_size,
+		 "pipeline \"%s\": its supervisor was killed and its workers go on: `troupe up "
+		 "--adopt -n %s` takes them over, `troupe -n %s down` ends them",
+		 name, name, name);
+	(void)s;
+	return TROUPE_E_STATE;
+}
+
+/* Becomes the supervisor of that name. *image: there is somebody to be taken over. */
+static int take_runtime(struct supervisor *s, const struct supervisor_options *options,
+			char **image, char *why, size_t why_size)
+{
+	char reason[WHY_SIZE];
+	const char *name = options->file ? s->config.top.name : options->name;
+	int rc = runtime_take(&s->runtime, name, ORPHAN_PATIENCE, why, why_size);
+	if (rc < 0)
+		return rc;
+	bool possible = adopt_possible(s, image, reason, sizeof(reason));
+	if (possible && options->adopt)
+		return 0;
+	free(*image);
+	*image = NULL;
+	if (possible)
+		return refuse_waiting(s, name, why, why_size);
+	if (!options->file) {
+		snprintf(why, why_size, "pipeline \"%s\": %s: `troupe up -c FILE` starts it anew",
+			 name, *reason ? reason : "there is nobody to be taken over");
+		return TROUPE_E_NOT_FOUND;
+	}
+	if (*reason && options->adopt)
+		fprintf(stderr, "troupe: %s: %s\n", name, reason);
+	return runtime_end_orphans(&s->runtime, ORPHAN_PATIENCE, why, why_size);
+}
+
+/* What cannot be taken over drains by itself, and then the pipeline begins anew. */
+static int adopt_or_not(struct supervisor *s, const struct supervisor_options *options,
+			const char *image, char *why, size_t why_size)
+{
+	int rc = adopt_setup(s, image, why, why_size);
+	if (rc == 0 || s->ledger.header || !options->file)
+		return rc;
+	fprintf(stderr, "troupe: %s: %s: waiting for its workers to drain\n", s->config.top.name,
+		why);
+	rc = runtime_end_orphans(&s->runtime, ORPHAN_PATIENCE, why, why_size);
+	return rc == 0 ? setup_fresh(s, why, why_size) : rc;
+}
+
+int setup(struct supervisor *s, const struct supervisor_options *options, char *why,
+	  size_t why_size)
+{
+	char *image = NULL;
+	if (options->resume >= 0)
+		return resume_setup(s, options, why, why_size);
+	s->sets = options->sets;
+	s->n_sets = options->n_sets;
+	int rc = options->file ? setup_config(&s->config, options, why, why_size) : 0;
+	if (rc == 0)
+		rc = take_runtime(s, options, &image, why, why_size);
+	if (rc == 0 && !options->file)
+		rc = resume_config(s, options, image, why, why_size);
+	if (rc == 0)
+		retitle(options->title, s->config.top.name);
+	if (rc == 0 && (rc = members_create(s)) < 0)
+		snprintf(why, why_size, "more than %d workers", MEMBERS_MAX);
+	if (rc == 0)
+		rc = image ? adopt_or_not(s, options, image, why, why_size)
+			   : setup_fresh(s, why, why_size);
+	free(image);
 	return rc;
 }
 
@@ -275,4 +384,7 @@ void setup_finish(struct supervisor *s)
 	journal_close(&s->journal);
 	runtime_close(&s->runtime);
 	config_finish(&s->config);
+	image_origin_finish(&s->origin);
+	free(s->image);
+	free(s->upgrade);
 }

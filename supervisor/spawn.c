@@ -115,6 +115,7 @@ static int start_program(struct part *part, int log, struct launched *made)
 	const struct member *m = part->member;
 	const struct supervisor *s = m->supervisor;
 	const struct section *section = swap_section(part);
+	int handed = swap_handed_fd(part);
 	struct environment e = {0};
 	struct allotment given;
 	char title[2 * NAME_SIZE + 16];
@@ -131,8 +132,8 @@ static int start_program(struct part *part, int log, struct launched *made)
 			      .err = log,
 			      .fds = {{s->ledger.fd, CONTRACT_FD_LEDGER},
 				      {s->runtime.lock, CONTRACT_FD_LIFE},
-				      {m->handed_fd, CONTRACT_FD_HANDED}},
-			      .n_fds = m->handed_fd >= 0 ? 3 : 2,
+				      {handed, CONTRACT_FD_HANDED}},
+			      .n_fds = handed >= 0 ? 3 : 2,
 			      .close_from = CONTRACT_FD_BELLS + SEATS_MAX,
 			      .allotment = &given};
 	*made = (struct launched){.pidfd = -1, .why = "its rows: out of memory"};
@@ -168,6 +169,19 @@ void process_finish(struct process *process, struct supervisor *s)
 	*process = (struct process){.pidfd = -1, .log_fd = -1};
 }
 
+/* A pipe's end that reads as well: who holds that is never told that nobody reads, and what it says
+ * while nobody does waits for whoever takes it over. */
+static int open_both_ways(int end)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", end);
+	int both = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (both < 0)
+		return end;
+	close(end);
+	return both;
+}
+
 /* Seat, pipe and log. *log is the end that the worker gets. */
 static int prepare(struct part *part, int *log)
 {
@@ -193,19 +207,20 @@ static int prepare(struct part *part, int *log)
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return error_from_errno(errno);
 	p->log_fd = fds[0];
-	*log = fds[1];
+	*log = open_both_ways(fds[1]);
 	return 0;
 }
 
-static int watch_process(struct part *part)
+int part_watch(struct part *part)
 {
 	struct supervisor *s = part->member->supervisor;
 	struct process *p = &part->process;
 	int rc = loop_watch_link(s->loop, p->pipe, pipes_on_message, part);
-	if (rc == 0)
+	if (rc == 0 && p->log_fd >= 0)
 		rc = loop_watch_fd(s->loop, p->log_fd, POLLIN, logs_on_output, part);
 	if (rc == 0 && p->pidfd >= 0)
-		rc = loop_watch_fd(s->loop, p->pidfd, POLLIN, reap_on_pidfd, s);
+		rc = p->adopted ? loop_watch_fd(s->loop, p->pidfd, POLLIN, reap_adopted, part)
+				: loop_watch_fd(s->loop, p->pidfd, POLLIN, reap_on_pidfd, s);
 	return rc;
 }
 
@@ -254,7 +269,7 @@ int part_spawn(struct part *part)
 		close(log);
 	if (rc == 0) {
 		introduce(part);
-		rc = watch_process(part);
+		rc = part_watch(part);
 		if (rc == 0)
 			return 0;
 		/* It runs, but could not be watched: its end comes by SIGCHLD. */

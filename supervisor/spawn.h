@@ -7,6 +7,9 @@
 /* Starts the part's program. An error has left nothing behind and was logged. */
 int part_spawn(struct part *part);
 
+/* Watches what there is of a process: pipe, log, end. */
+int part_watch(struct part *part);
+
 /* Gives up what belongs to an incarnation in this process (not its seat). */
 void process_finish(struct process *process, struct supervisor *s);
 

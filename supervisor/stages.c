@@ -73,7 +73,7 @@ static void end_with_sources(struct supervisor *s)
 		supervisor_fail(s, "%s: was given up before its source had ended", given_up->name);
 }
 
-static void say_ready(struct supervisor *s)
+void stages_say_ready(struct supervisor *s)
 {
 	static const char text[] = "ready\n";
 	if (s->ready_fd < 0)
@@ -199,7 +199,7 @@ int64_t stages_advance(struct supervisor *s, int64_t now)
 	}
 	if (s->stage == STAGE_SOURCES && all_ready(s, true)) {
 		s->stage = STAGE_RUNNING;
-		say_ready(s);
+		stages_say_ready(s);
 	}
 	if (s->stage == STAGE_RUNNING)
 		end_with_sources(s);

@@ -15,6 +15,9 @@ int64_t stages_advance(struct supervisor *s, int64_t now);
 /* Ends the pipeline in good order. A second call does nothing. */
 void stages_stop(struct supervisor *s, const char *why);
 
+/* Tells whoever waits for it that all are ready. Once. */
+void stages_say_ready(struct supervisor *s);
+
 /* Ends it soon: SIGTERM to everybody. */
 void stages_hurry(struct supervisor *s);
 

@@ -12,12 +12,14 @@
 #include "supervisor/notify.h"
 #include "supervisor/progress.h"
 #include "supervisor/reap.h"
+#include "supervisor/resume.h"
 #include "supervisor/setup.h"
 #include "supervisor/stack.h"
 #include "supervisor/stages.h"
 #include "supervisor/strangers.h"
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/watch.h"
 
 #include <fcntl.h>
@@ -100,6 +102,9 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		/* Last: what came before may have changed what it decides by. */
 		earlier(&due, stages_advance(s, now));
 		earlier(&due, notify_advance(s, s->notify, now));
+		earlier(&due, resume_advance(s, now));
+		resume_keep(s);
+		upgrade_advance(s);
 		if (s->stage != STAGE_ENDED)
 			loop_wait(s->loop, due);
 	}
@@ -120,11 +125,15 @@ static void play(struct supervisor *s, bool show)
 	s->notify = &notify;
 	loop_watch_fd(s->loop, s->signal_fd, POLLIN, on_signal, s);
 	progress_begin(&progress, show, s);
-	journal_write(&s->journal, JOURNAL_UP, NULL,
-		      json_pack("{s:i, s:o, s:s}", "pid", (int)getpid(), "config",
-				json_text(s->config.file), "version", TROUPE_VERSION));
 	succession_begin(s);
-	stages_begin(s);
+	if (s->generation) {
+		resume_begin(s);
+	} else {
+		journal_write(&s->journal, JOURNAL_UP, NULL,
+			      json_pack("{s:i, s:o, s:s}", "pid", (int)getpid(), "config",
+					json_text(s->config.file), "version", TROUPE_VERSION));
+		stages_begin(s);
+	}
 	run_loop(s, &progress);
 	drops_tell_rest(s);
 	journal_write(&s->journal, JOURNAL_ENDED, NULL,
@@ -139,29 +148,34 @@ int supervisor_run(const struct supervisor_options *options)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
 	char why[WHY_SIZE] = "out of memory";
-	int console = -1;
 	if (!s)
 		return EXIT_FAILURE;
 	s->devices.bell = -1;
 	s->signal_fd = s->dying_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
 	s->ledger.bell_base = -1;
+	s->runtime.own_lock = s->console = -1;
+	s->show = options->progress;
 	s->ready_fd = options->ready_fd;
 	s->started = clock_now();
 	s->watch_due = CLOCK_NEVER;
 	int rc = setup(s, options, why, sizeof(why));
 	if (rc < 0) {
 		s->exit_code = rc == TROUPE_E_CONFIG ? EXIT_USAGE : EXIT_FAILURE;
-		report_failure(s, -1, why);
+		report_failure(s, s->console, why);
 	} else {
-		console = logs_divert(s);
-		play(s, options->progress);
+		int before = logs_divert(s);
+		if (s->console < 0)
+			s->console = before;
+		else if (before >= 0)
+			close(before); /* the log of the program before us */
+		play(s, s->show);
 		if (*s->failure)
-			report_failure(s, console, s->failure);
+			report_failure(s, s->console, s->failure);
 	}
 	int code = s->exit_code;
 	setup_finish(s);
-	if (console >= 0)
-		close(console);
+	if (s->console >= 0)
+		close(s->console);
 	if (options->ready_fd >= 0 && s->ready_fd >= 0)
 		close(s->ready_fd);
 	free(s);

@@ -102,6 +102,8 @@ struct swap {
 	enum swap_stage stage;
 	char program[PROGRAM_SIZE];    /* the newcomer's; what to go back to is the member's */
 	const struct section *section; /* its rows, by a reload; NULL: the member's */
+	int handed_fd;		       /* … and its listening socket; 0: the member's */
+	char *outcome;		       /* of a reload, WHY_SIZE bytes; NULL: the asker hears it */
 	struct part *newcomer;	       /* NULL: not started yet */
 	int64_t probation;
 	int64_t begun, started, prepared, drained, gone, charged, ready; /* of old: drained, gone */
@@ -166,6 +168,13 @@ struct stopping {
 	bool hurried;
 };
 
+/* What a supervisor was told by its command line and read from its file, as an image has it. */
+struct image_origin {
+	char *name, *file, *folder, *config; /* config: the whole text; heap */
+	char **sets;
+	size_t n_sets;
+};
+
 struct supervisor {
 	struct config config;
 	struct runtime runtime;
@@ -194,6 +203,10 @@ struct supervisor {
 	size_t n_sets;
 	bool show;		       /* the live line is wanted */
 	int console;		       /* where errors for people go; -1: stderr */
+	struct image_origin origin;    /* what an image said of the configuration */
+	int64_t resuming_until;	       /* workers are asked what they have said; 0: all have */
+	bool adopted;		       /* in this very process: somebody may still be found */
+	uint64_t stuck_seats;	       /* of processes that cannot be ended, a bit each */
 	struct upgrade *upgrade;       /* that is about to be; NULL: none */
 	char upgrade_failed[WHY_SIZE]; /* why the last one did not come to be; "" */
 	char *image;		       /* as it stands in RUNTIME/image; NULL: it does not */
@@ -203,6 +216,7 @@ struct supervisor {
 	struct notify *notify;	   /* so, too */
 	int oom_base;		   /* our own oom_score_adj when we began */
 	uint64_t oom_kills;	   /* of /proc/vmstat when a worker last died */
+	struct reload *reload; /* that is under way; NULL: none */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;
 	int ready_fd;

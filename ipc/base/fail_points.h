@@ -72,6 +72,11 @@
 	X(SEAT_ASSIGNED, "supervisor", "between a seat and its process")                           \
 	X(SPAWNED, "supervisor", "between a spawn and its note")                                   \
 	X(WORKERS_DRAFTED, "supervisor", "between writing the list of workers and its rename")     \
+	X(IMAGE_DRAFTED, "supervisor", "between writing what it knows and its rename")             \
+	X(ADOPT_SAID, "supervisor", "adopting: between saying so and looking who is there")        \
+	X(ADOPT_MATCHED, "supervisor", "adopting: the image is held against the processes")        \
+	X(ADOPT_PLACED, "supervisor", "adopting: who was not in the image has its place")          \
+	X(UPGRADE_EXEC, "supervisor", "an upgrade: all is put aside, just before the exec")        \
 	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
 	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
 	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")                    \

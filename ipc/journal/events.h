@@ -29,6 +29,8 @@
 	X(WRITTEN_OFF, "written-off")                                                              \
 	X(SET_ASIDE, "set-aside")                                                                  \
 	X(LIMIT, "limit")                                                                          \
+	X(ADOPT, "adopt")                                                                          \
+	X(UPGRADE, "upgrade")                                                                      \
 	X(DOWN, "down")                                                                            \
 	X(ENDED, "ended")                                                                          \
 	X(LOST, "lost")                                                                            \
