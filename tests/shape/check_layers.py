@@ -38,6 +38,7 @@ LIBRARIES = {
     r"turbojpeg\.h|libyuv.*": ("workers/media/", "workers/capture/"),
     r"libav.*": ("workers/capture/", "workers/media/"),
     r"cblas\.h": ("workers/trainer/", "workers/media/"),
+    r"(n?curses|term)\.h": ("tools/top/",),
     r"argp\.h": ("tools/", "supervisor/", "workers/sequential/"),
     r"libv4l2\.h|linux/videodev2\.h": ("workers/capture/",),
 }

@@ -106,6 +106,7 @@ int devices_run(const struct call *call);    /* devices.c */
 int export_run(const struct call *call);     /* export.c */
 int play_run(const struct call *call);	     /* play.c */
 int bench_run(const struct call *call);	     /* bench.c */
+int top_run(const struct call *call);	     /* top.c */
 int complete_run(const struct call *call);   /* complete.c */
 
 #endif

@@ -33,6 +33,17 @@ const struct command commands[] = {
 	 .more = NEEDS_PIPELINE,
 	 .options = "w",
 	 .run = ps_run},
+	{.name = "top",
+	 .args = "",
+	 .help = "watch the workers and streams live, and give orders by keys",
+	 .more = "How much each worker does and uses, what it holds, how it ended last; of each "
+		 "stream how long frames wait for a processor (WAIT), are processed (WORK) and take "
+		 "until they are in the recording (DISK): 50 and 99 of 100 of the last seconds. Keys: "
+		 "arrows select, k kills, r restarts, s stops or starts, + - scale the processors, / "
+		 "filters, o sorts, w shows more, ? helps, q quits. Where there is no terminal, and "
+		 "with --once or --json, it prints one look. " NEEDS_PIPELINE,
+	 .options = "1w",
+	 .run = top_run},
 	{.name = "status",
 	 .args = "",
 	 .help = "show what flowed: captured, stored, dropped",
