@@ -1,0 +1,464 @@
+"""A worker of a troupe pipeline in Python, by the contract of docs/writing-a-worker.md and nothing else.
+
+    import troupe
+
+    def look(worker: troupe.Worker, frame: troupe.Frame) -> None:
+        print(frame.seq, frame.view.mean())
+
+    troupe.main("mine", "1.0", look)
+
+What the worker takes, its section of the config says (`takes`, `tap`), or, in a processor's place, that it is one.
+The pixels are numpy arrays within the pipeline's shared memory: nothing is copied, and nothing may be kept beyond the
+call; who only looks asks frame.still() before it believes what it has seen. Everything that several processes change
+is changed by real atomic instructions (libatomic); a process that is killed between any two leaves words that say
+truly what it held.
+"""
+import ctypes
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from typing import Callable, Iterator, Optional
+
+import zmq
+
+import troupe_life_pb2 as life
+import troupe_report_pb2 as reports
+from troupe_ledger import (ACQUIRE, ASIDE, DONE, FREE, HEADER, HELD, NEVER, QUEUED, RECORD, SEAT, SEATS_MAX, SEAT_LIVE,
+                           SEAT_SIZE, SEQ_CST, STREAM, TAP, TAP_SIZE, Frame, Ledger, Refused, Stream, Word, enter_done,
+                           fence, pack, shows, unpack)
+
+# ---- the contract: descriptors, exit codes ----
+
+FD_CONFIG, FD_LEDGER, FD_BELLS = 0, 3, 8
+EXIT_ASKED, EXIT_CONFIG, EXIT_BUG, EXIT_ENVIRONMENT = 0, 100, 101, 111
+
+# ---- messages: ZeroMQ, a header of 16 bytes, one protobuf message ----
+
+KINDS = {1: life.Hello, 2: life.Ready, 3: life.Drain, 4: life.Stop, 7: life.Dump, 8: life.Dumped, 9: life.Prepared,
+         11: life.SayAgain, 24: reports.Report}
+NUMBER = {kind: number for number, kind in KINDS.items()}
+SCHEMA = 1
+
+
+def _crc_table() -> list:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+_CRC = _crc_table()
+
+
+def crc32c(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = value >> 8 ^ _CRC[(value ^ byte) & 255]
+    return value ^ 0xFFFFFFFF
+
+
+def encode(message) -> bytes:
+    body = message.SerializeToString()
+    return struct.pack("<4sHHII", b"trp1", SCHEMA, NUMBER[type(message)], len(body), crc32c(body)) + body
+
+
+def decode(data: bytes):
+    """The message, or None: nothing that we know, or damaged."""
+    if len(data) < 16:
+        return None
+    magic, schema, number, length, crc = struct.unpack_from("<4sHHII", data)
+    body = data[16:]
+    if magic != b"trp1" or schema != SCHEMA or number not in KINDS or len(body) != length or crc32c(body) != crc:
+        return None
+    message = KINDS[number]()
+    try:
+        message.ParseFromString(body)
+    except Exception:  # protobuf's own error, whose class depends on which of its implementations runs
+        return None
+    return message
+
+
+# ---- the worker ----
+
+GUARD = 0.1  # seconds: a bell is never the only cause of progress
+PER_TURN = 16
+ORPHAN_DEADLINE = 10.0
+
+FrameFn = Callable[["Worker", Frame], None]
+
+
+def now() -> int:
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
+class Worker:
+    """One incarnation of a worker, from its environment to its exit code."""
+
+    def __init__(self, name: str, version: str, frame: FrameFn, default: str = "view", how: str = "latest"):
+        environment = os.environ
+        self.program, self.version, self.frame = name, version, frame
+        self.name, self.pipeline = environment["TROUPE_WORKER"], environment["TROUPE_PIPELINE"]
+        self.state_folder, self.seat = environment["TROUPE_STATE"], int(environment["TROUPE_SEAT"])
+        self.parent = int(environment["TROUPE_SUPERVISOR"])
+        self.takes = environment.get("TROUPE_TAKES") or default
+        self.how = "queue" if self.takes == "queue" else environment.get("TROUPE_HOW") or how
+        with open(FD_CONFIG) as lines:
+            self.rows = dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
+        self.ledger = Ledger(FD_LEDGER)
+        self.row = self.ledger.head["seats_at"] + self.seat * SEAT_SIZE
+        if not 0 < self.seat < SEATS_MAX or self.ledger.get(self.row, SEAT, "state") != SEAT_LIVE:
+            raise Refused("seat %d is not mine" % self.seat)
+        self.tap = int(environment["TROUPE_TAP"]) if self.how == "lossless" else -1
+        if self.tap >= self.ledger.head["n_taps"]:
+            raise Refused("there is no tap %d" % self.tap)
+        self.seen = [0] * len(self.ledger.streams)
+        self.missed, self.ordinals = 0, {}  # lossless: frames that were written off, and the last taken
+        self.draining = self.stop = self.ready = False
+        self.alone_until = self.orphan_until = None
+        self.drain_seen: Optional[list] = None
+        self.bell = FD_BELLS + self.seat
+
+    # ---- life ----
+
+    def _signal(self, number: int, _frame) -> None:
+        if number == signal.SIGHUP:
+            self._lose()
+        else:
+            self.draining = True
+
+    def _lose(self) -> None:
+        """The supervisor is dead: on for as long as the ledger says, then to the end of what is on its way."""
+        wait = struct.unpack("<q", struct.pack("<Q", self.ledger.load(HEADER["orphan_wait"][0])))[0]
+        if self.alone_until is None and wait > 0:
+            self.alone_until = time.monotonic() + wait / 1e9
+        elif self.orphan_until is None:
+            self.orphan_until = time.monotonic() + ORPHAN_DEADLINE
+
+    def _begin(self) -> None:
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.wakened = reader
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._signal)
+        libc = ctypes.CDLL(None)
+        libc.prctl(1, signal.SIGHUP, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != self.parent:
+            self._lose()
+        self.alive = ctypes.c_void_p(self.ledger.base + self.row + SEAT["alive"][0])
+        self.holds_alive = libc.pthread_mutex_trylock(self.alive) == 0
+        context = zmq.Context()
+        self.pipe, self.reports = context.socket(zmq.PAIR), context.socket(zmq.PUSH)
+        for socket, path in (self.pipe, "TROUPE_PIPE"), (self.reports, "TROUPE_REPORTS"):
+            socket.linger = 200
+            socket.connect("ipc://" + os.environ[path])
+        self.poller = select.poll()
+        for fd in self.bell, self.wakened, self.pipe.getsockopt(zmq.FD):
+            self.poller.register(fd, select.POLLIN)
+
+    def send(self, message, socket=None) -> None:
+        try:
+            (socket or self.pipe).send(encode(message), zmq.DONTWAIT)
+        except zmq.Again:
+            pass  # a message only says "look"
+
+    def report(self, text: str) -> None:
+        """A notable event for the supervisor's journal."""
+        self.send(reports.Report(worker=self.name, seat=self.seat, time=now(), text=text), self.reports)
+
+    def _said(self) -> str:
+        return {"queue": "queue", "lossless": "tap"}.get(self.how, self.how)
+
+    def _hello(self) -> None:
+        self.send(life.Hello(schema=SCHEMA, pid=os.getpid(), seat=self.seat, program=self.program,
+                             version=self.version, takes=self._said()))
+        self.send(life.Prepared(pid=os.getpid(), seat=self.seat))
+        if self.ready:
+            self.send(life.Ready(pid=os.getpid(), seat=self.seat))
+
+    def _obey(self, message) -> None:
+        if isinstance(message, life.Drain):
+            self.draining = True
+        elif isinstance(message, life.Stop):
+            self.stop = True
+        elif isinstance(message, life.SayAgain):
+            self.alone_until = None
+            self._hello()
+        elif isinstance(message, life.Dump):
+            self.send(life.Dumped(id=message.id, line=["takes: %s, %s" % (self.takes, self.how),
+                                                       "missed: %d" % self.missed]))
+
+    def _read_mail(self) -> None:
+        while self.pipe.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self._obey(decode(self.pipe.recv(zmq.DONTWAIT)))
+
+    def _take_charge(self) -> None:
+        """A standby takes nothing before its seat row says so; a tap has one owner."""
+        if self.ready or self.draining or self.ledger.load(self.row + SEAT["standby"][0], 4):
+            return
+        if self.tap >= 0 and not self.ledger.take_owner(self._tap_owner(), self.seat):
+            return
+        self.ready = True
+        self.send(life.Ready(pid=os.getpid(), seat=self.seat))
+
+    def _tap_owner(self) -> int:
+        return self.ledger.head["taps_at"] + self.tap * TAP_SIZE + TAP["owner"][0]
+
+    def progress(self) -> None:
+        """Says that the worker gets on; to be called by whoever works on one frame for more than a second."""
+        self.ledger.add(self.row + SEAT["progress"][0])
+
+    # ---- bells ----
+
+    def _ring(self, seats: int) -> None:
+        for seat in range(1, SEATS_MAX):
+            if seats >> seat & 1:
+                try:
+                    os.eventfd_write(FD_BELLS + seat, 1)
+                except OSError:
+                    pass  # it has been ringing for long
+
+    def _ring_set(self, key: str) -> None:
+        at = HEADER[key][0]
+        fence(SEQ_CST)
+        if self.ledger.load(at):
+            self._ring(self.ledger.exchange(at, 0))
+
+    def _ring_done(self, w: Word) -> None:
+        """A frame is done: whoever it is owed to, who asked, and, when its slot is free, who waits for one."""
+        for tap in range(self.ledger.head["n_taps"]):
+            if w.owed >> tap & 1:
+                self._ring(1 << (self.ledger.load(self.ledger.head["taps_at"] + tap * TAP_SIZE + TAP["owner"][0]) & 63))
+        self._ring_set("asked")
+        if w.phase == FREE:
+            self._ring_set("waiting")
+
+    # ---- what each kind does with a frame; each returns how many it has done ----
+
+    def _call(self, frame: Frame) -> None:
+        self.frame(self, frame)
+        self.ledger.add(self.row + SEAT["frames"][0])
+        self.progress()
+
+    def _next_queued(self):
+        """The frame whose turn it is: the oldest; of a stream with more than are done, since it was served last."""
+        best = None
+        for stream in self.ledger.streams:
+            served = self.ledger.get(stream.at, STREAM, "served")
+            for slot, w in self.ledger.look(stream):
+                if w.phase == QUEUED:
+                    published = self.ledger.get(self.ledger.record(slot), RECORD, "published")
+                    turn = (max(published, served), published, stream, slot, w)
+                    best = turn if best is None or turn[:2] < best[:2] else best
+        return best and best[2:]
+
+    def _claim(self) -> Optional[Frame]:
+        while True:
+            found = self._next_queued()
+            if not found:
+                return None
+            stream, slot, w = found
+            held = w._replace(phase=HELD, seat=self.seat)
+            if self.ledger.step(slot, pack(w), held):
+                self.ledger.put(stream.at, STREAM, "served", now())
+                return Frame(self.ledger, stream, slot, pack(held))
+
+    def _let_go(self, frame: Frame, finished: bool) -> Word:
+        """FINISH (or HAND_BACK), or LET_GO of what was bypassed meanwhile: the word as we left it."""
+        while True:
+            word = self.ledger.word(frame.slot)
+            w = unpack(word)
+            if w.seat != self.seat or w.phase not in (HELD, DONE):
+                return w  # not ours any more
+            free = w._replace(seat=0)
+            wanted = free._replace(phase=QUEUED) if w.phase == HELD and not finished else enter_done(free)
+            if self.ledger.step(frame.slot, word, wanted):
+                return wanted
+
+    def _queue_turn(self) -> int:
+        frame = self._claim()
+        if not frame:
+            return 0
+        frame.put("claimed", now())
+        frame.put("processor", self.seat)
+        for key in "model_version", "motion", "probability", "prediction":
+            frame.put(key, 0)
+        self._ring_set("waiting")  # a source may wait for the queue to get shorter
+        finished = False
+        try:
+            self._call(frame)
+            frame.put("finished", now())
+            finished = True
+        finally:
+            left = self._let_go(frame, finished)
+            if finished:
+                self._ring_done(left)
+            else:
+                self._ring(self.ledger.load(HEADER["idle"][0]))
+        return 1
+
+    def _peek(self, stream: Stream) -> Optional[Frame]:
+        shown = [(w.seq, slot, w) for slot, w in self.ledger.look(stream)
+                 if w.seq > self.seen[stream.number] and shows(w)]
+        if not shown:
+            return None
+        _, slot, w = min(shown) if self.how == "each" else max(shown)
+        fence(ACQUIRE)  # what lies in the areas is looked at after the word has said that it may be
+        return Frame(self.ledger, stream, slot, pack(w))
+
+    def _peek_turn(self) -> int:
+        looked = 0
+        for stream in self.ledger.streams:
+            for _ in range(PER_TURN):
+                frame = self._peek(stream)
+                if not frame:
+                    break
+                self._call(frame)
+                self.seen[stream.number] = frame.seq
+                looked += 1
+        return looked
+
+    def _next_owed(self, stream: Stream) -> Optional[Frame]:
+        """Exactly the lowest number that is owed to our tap; None: it is not done yet, or there is none. Only
+        numbers up to the newest that was published before we look: see docs/slots.md."""
+        newest = max(w.seq for _, w in self.ledger.look(stream))
+        owed = [(w.seq, slot, w) for slot, w in self.ledger.look(stream)
+                if self.seen[stream.number] < w.seq <= newest and w.owed >> self.tap & 1]
+        if not owed or min(owed)[2].phase != DONE:
+            return None
+        _, slot, w = min(owed)
+        fence(ACQUIRE)
+        return Frame(self.ledger, stream, slot, pack(w))
+
+    def _settle(self, frame: Frame) -> bool:
+        """False: it was written off meanwhile, and what we saw may have been another frame's."""
+        while True:
+            word = self.ledger.word(frame.slot)
+            w = unpack(word)
+            if w.seq != frame.seq or w.phase != DONE or not w.owed >> self.tap & 1:
+                return False
+            left = enter_done(w._replace(owed=w.owed & ~(1 << self.tap)))
+            if self.ledger.step(frame.slot, word, left):
+                if left.phase == FREE:
+                    self._ring_set("waiting")
+                return True
+
+    def _tap_turn(self) -> int:
+        taken = 0
+        for stream in self.ledger.streams:
+            for _ in range(PER_TURN):
+                frame = self._next_owed(stream)
+                if not frame:
+                    break
+                ordinal, before = frame.get("ordinal")[self.tap], self.ordinals.get(stream.number)
+                self._call(frame)
+                if self._settle(frame):
+                    self.missed += ordinal - before - 1 if before is not None and ordinal > before else 0
+                    self.ordinals[stream.number] = ordinal
+                self.seen[stream.number] = frame.seq
+                taken += 1
+        return taken
+
+    def _turn(self) -> int:
+        if not self.ready:
+            return 0
+        if self.how == "lossless":
+            return self._tap_turn()
+        if self.draining:
+            return 0
+        return self._queue_turn() if self.how == "queue" else self._peek_turn()
+
+    # ---- the loop ----
+
+    def _words(self) -> Iterator:
+        return (w for stream in self.ledger.streams for _, w in self.ledger.look(stream))
+
+    def _work_left(self) -> bool:
+        """After our bit is set, the words once more: nothing that comes now can be overlooked."""
+        if self.how == "queue":
+            return any(w.phase == QUEUED for w in self._words())
+        if self.how == "lossless":
+            return False  # its bell rings whether it sleeps or not
+        return any(self._peek(stream) for stream in self.ledger.streams)
+
+    def _sleep(self) -> None:
+        bit = {"queue": "idle", "lossless": None}.get(self.how, "asked") if self.ready and not self.draining else None
+        if bit:
+            self.ledger.set_bit(HEADER[bit][0], self.seat)
+        if not bit or not self._work_left():
+            self._read_mail()  # libzmq tells on its descriptor only of what came after the last look
+            calm = self.ready and self.alone_until is None and all(w.phase in (FREE, ASIDE) for w in self._words())
+            self.ledger.store(self.row + SEAT["due"][0], NEVER if calm else now() + int(GUARD * 1e9))
+            if not self.stop and not (self.draining and self.how != "lossless"):
+                self.poller.poll(None if calm and self.orphan_until is None else GUARD * 1000)
+            self.ledger.store(self.row + SEAT["due"][0], now())
+            self.ledger.add(self.row + SEAT["turns"][0])
+            self.progress()
+        if bit == "idle":
+            self.ledger.clear_bit(HEADER["idle"][0], self.seat)
+
+    def _drained(self) -> bool:
+        """What was finished and owed when the drain began is still taken."""
+        if self.alone_until is not None and time.monotonic() >= self.alone_until and self.orphan_until is None:
+            self._lose()
+        if self.orphan_until is not None and not self.draining:
+            waits = {"queue": QUEUED, "lossless": DONE}.get(self.how)
+            self.draining = time.monotonic() >= self.orphan_until or not any(w.phase == waits for w in self._words())
+        if self.stop or not self.draining or not self.ready or self.how != "lossless":
+            return self.stop or self.draining
+        if self.drain_seen is None:
+            self.drain_seen = [max(w.seq for _, w in self.ledger.look(s)) for s in self.ledger.streams]
+        return all(self._next_owed(s) is None or self.seen[s.number] >= self.drain_seen[s.number]
+                   for s in self.ledger.streams)
+
+    def _live(self) -> None:
+        while True:
+            self._take_charge()
+            done = self._turn()
+            try:
+                os.eventfd_read(self.bell)
+                done += 1  # whatever it rang for since that turn is seen by the next one
+            except BlockingIOError:
+                pass
+            self._read_mail()
+            if self._drained():
+                return
+            if not done:
+                self._sleep()
+            while select.select([self.wakened], [], [], 0)[0]:
+                os.read(self.wakened, 64)
+
+    def run(self) -> int:
+        self._begin()
+        self._hello()
+        try:
+            self._live()
+        finally:
+            if self.tap >= 0:
+                self.ledger.swap(self._tap_owner(), self.seat, 0)
+            if self.holds_alive:
+                ctypes.CDLL(None).pthread_mutex_unlock(self.alive)
+        return EXIT_ASKED
+
+
+def main(name: str, version: str, frame: FrameFn, rows: str = "", **defaults) -> None:
+    """Plays the worker, or answers what it is asked by hand. `rows` is what --rows prints: a line each of name, type,
+    min, max, default, choices and help, separated by tabs."""
+    if "--version" in sys.argv:
+        print(name, version)
+    elif "--rows" in sys.argv:
+        print(rows, end="")
+    elif len(sys.argv) > 1 or "TROUPE_SEAT" not in os.environ:
+        sys.exit("%s: a worker of a troupe pipeline: `troupe up` starts it" % name)
+    else:
+        try:
+            code = Worker(name, version, frame, **defaults).run()
+        except Refused as why:
+            print("%s: %s" % (name, why), file=sys.stderr)
+            code = EXIT_CONFIG
+        sys.stdout.flush()
+        os._exit(code)  # the arrays of frames may still point into the memory

@@ -1,0 +1,104 @@
+/* Prints where the fields of the ledger lie, as the C code has it, and a message as it goes over
+ * the wire: what implementations in other languages are compared with. */
+#include "ipc/base/crc32c.h"
+#include "ipc/slots/layout.h"
+
+#include <stdio.h>
+
+#define SAY(type, field) printf(#type " " #field " %zu\n", offsetof(struct type, field))
+
+static void print_header(void)
+{
+	SAY(ledger_header, magic);
+	SAY(ledger_header, version);
+	SAY(ledger_header, n_streams);
+	SAY(ledger_header, n_slots);
+	SAY(ledger_header, n_taps);
+	SAY(ledger_header, size);
+	SAY(ledger_header, run);
+	SAY(ledger_header, streams_at);
+	SAY(ledger_header, seats_at);
+	SAY(ledger_header, taps_at);
+	SAY(ledger_header, words_at);
+	SAY(ledger_header, records_at);
+	SAY(ledger_header, areas_at);
+	SAY(ledger_header, playback_areas_at);
+	SAY(ledger_header, supervisor_pid);
+	SAY(ledger_header, bypass_after);
+	SAY(ledger_header, labels);
+	SAY(ledger_header, n_labels);
+	SAY(ledger_header, idle);
+	SAY(ledger_header, asked);
+	SAY(ledger_header, waiting);
+	SAY(ledger_header, bells_all);
+	SAY(ledger_header, orphan_wait);
+}
+
+static void print_rows(void)
+{
+	SAY(stream_row, name);
+	SAY(stream_row, first_slot);
+	SAY(stream_row, n_slots);
+	SAY(stream_row, width);
+	SAY(stream_row, height);
+	SAY(stream_row, view_width);
+	SAY(stream_row, view_height);
+	SAY(stream_row, fps_num);
+	SAY(stream_row, fps_den);
+	SAY(stream_row, quality);
+	SAY(stream_row, image_size);
+	SAY(stream_row, view_size);
+	SAY(stream_row, coded_size);
+	SAY(stream_row, owner);
+	SAY(stream_row, served);
+	SAY(seat_row, worker);
+	SAY(seat_row, state);
+	SAY(seat_row, incarnation);
+	SAY(seat_row, pid);
+	SAY(seat_row, standby);
+	SAY(seat_row, progress);
+	SAY(seat_row, due);
+	SAY(seat_row, frames);
+	SAY(seat_row, turns);
+	SAY(seat_row, alive);
+	SAY(tap_row, name);
+	SAY(tap_row, owner);
+	SAY(tap_row, written_off);
+}
+
+static void print_record(void)
+{
+	SAY(slot_record, seq);
+	SAY(slot_record, source_index);
+	SAY(slot_record, ordinal);
+	SAY(slot_record, pts);
+	SAY(slot_record, captured);
+	SAY(slot_record, captured_wall);
+	SAY(slot_record, published);
+	SAY(slot_record, label);
+	SAY(slot_record, coded_bytes);
+	SAY(slot_record, thumb);
+	SAY(slot_record, thumb_before);
+	SAY(slot_record, claimed);
+	SAY(slot_record, finished);
+	SAY(slot_record, model_version);
+	SAY(slot_record, motion);
+	SAY(slot_record, probability);
+	SAY(slot_record, prediction);
+	SAY(slot_record, processor);
+	SAY(slot_record, coded_at_source);
+}
+
+int main(void)
+{
+	print_header();
+	print_rows();
+	print_record();
+	printf("size stream_row %zu\nsize seat_row %zu\nsize tap_row %zu\nsize slot_record %zu\n",
+	       sizeof(struct stream_row), sizeof(struct seat_row), sizeof(struct tap_row),
+	       sizeof(struct slot_record));
+	printf("magic ledger %llu\nversion ledger %d\n", (unsigned long long)LEDGER_MAGIC,
+	       LEDGER_VERSION);
+	printf("crc32c troupe %u\n", crc32c(0, "troupe", 6));
+	return 0;
+}

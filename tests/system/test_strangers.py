@@ -1,0 +1,195 @@
+"""Workers that troupe does not come with: those of docs/writing-a-worker.md, in C and in Python, in every place that a
+config can give them. They are killed at any moment, and nothing that is promised suffers."""
+import json
+import os
+import signal
+import subprocess
+
+from harness import BIN, await_, check, main
+
+PYTHON = os.path.join(os.path.dirname(BIN), "python")
+IN_C, IN_PYTHON = os.path.join(BIN, "brightness"), os.path.join(PYTHON, "brightness.py")
+
+# Writes each number that it has for good: what is owed, and how often, is seen in its log.
+TAKER = """#!/usr/bin/python3
+\"\"\"Says the number of each frame that it takes.\"\"\"
+import sys
+sys.path.insert(0, %r)
+import troupe
+troupe.main("taker", "1", lambda worker, frame: print("took", frame.seq, flush=True))
+"""
+
+
+def script(p, name, text):
+    path = os.path.join(p.folder, name)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+    return "./" + name
+
+
+def worker(name, program, takes="view", tap="latest", more=""):
+    return 'worker "%s" { exec = "%s"  takes = "%s"  tap = "%s"  %s }\n' % (name, program, takes, tap, more)
+
+
+def events(p, kind):
+    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
+        return [e for e in map(json.loads, file) if e["event"] == kind]
+
+
+def taken(p, name):
+    return [int(line.split()[1]) for line in p.log(name).split("\n") if line.startswith("took")]
+
+
+# As JSON: where the library in Python believes that everything lies.
+SAY_LAYOUT = """
+import json, troupe, troupe_ledger as l
+tables = dict(ledger_header=l.HEADER, stream_row=l.STREAM, seat_row=l.SEAT, tap_row=l.TAP, slot_record=l.RECORD)
+told = {"%s %s" % (table, field): at for table, fields in tables.items() for field, (at, kind) in fields.items()}
+told.update({"size stream_row": l.STREAM_SIZE, "size seat_row": l.SEAT_SIZE, "size tap_row": l.TAP_SIZE,
+             "size slot_record": l.RECORD_SIZE, "magic ledger": l.MAGIC, "version ledger": l.VERSION,
+             "crc32c troupe": troupe.crc32c(b"troupe")})
+print(json.dumps(told))
+"""
+
+
+def layout(make):
+    """The library in Python has the ledger, and messages, as the C code has them."""
+    told = subprocess.run([os.path.join(BIN, "print-layout")], capture_output=True, text=True, check=True).stdout
+    ours = {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in told.splitlines()}
+    done = subprocess.run(["/usr/bin/python3", "-c", SAY_LAYOUT], capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=PYTHON))
+    check(done.returncode == 0, done.stderr)
+    theirs = json.loads(done.stdout)
+    check(ours == theirs, "they differ: %s" % sorted(set(ours.items()) ^ set(theirs.items())))
+
+
+def every_way_of_looking(make):
+    """Both examples in all their ways at once, killed in the middle: all come back, the recording is the reference's."""
+    names = {"%s-%s" % (language, tap): (program, tap) for language, program in (("c", IN_C), ("py", IN_PYTHON))
+             for tap in ("latest", "each")}
+    names["c-owed"], names["py-owed"] = (IN_C, "lossless"), (IN_PYTHON, "lossless")
+    p = make(fps=50, frames=250, slots=64, extra="".join(
+        worker(n, program, "image", tap, "every = 10") for n, (program, tap) in names.items())).up()
+    check(set(names) <= set(p.names()), "ps does not name them: %s" % p.names())
+    pids = {n: p.worker(n)["pid"] for n in names}
+    await_(lambda: all(p.worker(n)["frames"] > 5 for n in names), "all of them to see frames")
+    for pid in pids.values():
+        os.kill(pid, signal.SIGKILL)
+    for n in names:
+        p.back(n, 1)
+    told = p.troupe("inspect", "py-owed", "-n", p.name).stdout
+    check("lossless" in told, "inspect: %s" % told)
+    p.wait_end()
+    p.check_numbers(250, most=20)
+    p.check_equals_reference()
+    said = {e["worker"] for e in events(p, "report") if "bright" in e.get("text", "")}
+    check(said == set(names), "these said how bright it is: %s" % said)
+    p.check_nothing_left()
+
+
+def in_a_processors_place(make):
+    """Swapped in for processors and out again, killed while they hold frames."""
+    p = make(fps=30, frames=240, slots=64, size="640x480", processors=2).up()
+    p.troupe("swap", "processor.1", "--exec", IN_C, "--probation", "0", "-n", p.name)
+    p.troupe("swap", "processor.2", "--exec", IN_PYTHON, "--probation", "0", "-n", p.name)
+    for name in "processor.1", "processor.2":
+        before = p.worker(name)["incarnation"]
+        p.kill_holding(name)
+        p.back(name, before)
+    for name in "processor.2", "processor.1":
+        p.troupe("swap", name, "--probation", "0", "-n", p.name)
+    check(all(p.worker("processor.%d" % n)["program"].endswith("/troupe-processor") for n in (1, 2)), "not back")
+    p.wait_end()
+    p.check_numbers(240, most=20)
+    p.check_equals_reference()
+    p.check_nothing_left()
+
+
+def only_strangers_in_the_queue(make):
+    """Nobody of ours processes, but strangers do, in turns and together."""
+    p = make(fps=30, frames=240, slots=64, size="640x480", processors=0, extra=worker("c", IN_C, "queue") + worker(
+        "py", IN_PYTHON, "queue")).up()
+    p.troupe("stop", "c", "-n", p.name)
+    p.kill_holding("py")
+    p.back("py", 1)
+    p.troupe("start", "c", "-n", p.name)
+    p.troupe("stop", "py", "-n", p.name)
+    p.kill_holding("c")
+    p.wait_end()
+    p.check_numbers(240, most=20)
+    p.check_equals_reference()
+    p.check_nothing_left()
+
+
+def owed_every_frame(make):
+    """What is owed is taken once each, and in order; over a drain too."""
+    p = make(fps=50, frames=150, slots=128)
+    p.settings["extra"] = worker("taker", script(p, "taker", TAKER % PYTHON), "view", "lossless")
+    p.up()
+    p.troupe("restart", "taker", "-n", p.name)
+    p.back("taker", 1)
+    p.wait_end()
+    check(taken(p, "taker") == list(range(1, 151)), "taken: %s" % taken(p, "taker"))
+    check(not events(p, "written-off"), "something was written off: %s" % events(p, "written-off"))
+    p.check_equals_reference()
+
+
+def never_in_the_way(make):
+    """One that is owed every frame and is stopped (by a signal, then by a person) costs nobody else anything."""
+    p = make(fps=50, frames=250, slots=32, hang_after="20s")
+    p.settings["extra"] = worker("taker", script(p, "taker", TAKER % PYTHON), "view", "lossless")
+    p.up()
+    await_(lambda: taken(p, "taker"), "a frame to be taken")
+    pid = p.worker("taker")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 40, "the pipeline to go on")
+    await_(lambda: events(p, "written-off"), "it to be said what is written off")
+    os.kill(pid, signal.SIGCONT)
+    had = len(taken(p, "taker"))
+    await_(lambda: len(taken(p, "taker")) > had, "it to go on")
+    p.troupe("stop", "taker", "-n", p.name)
+    await_(lambda: p.worker("taker")["state"] == "stopped", "it to be stopped")
+    p.wait_end()
+    got = taken(p, "taker")
+    check(got == sorted(set(got)) and len(got) < 250, "taken: %s" % got)
+    p.check_numbers(250, most=20)
+    check(not any(f["drops_before"] for f in p.frames() if "drops_before" in f), "frames were dropped")
+    p.check_equals_reference()
+    p.check_nothing_left()
+
+
+def refused(make):
+    """What a config says of strangers is checked, with file and line."""
+    p = make()
+    p.write_config()
+    empty = script(p, "silent", "#!/bin/sh\nexit 3\n")
+    for extra, wanted in (
+            (worker("storer", empty), 'worker "storer": there is one of that name already'),
+            (worker("a.b", empty), "a name has letters"),
+            (worker("x", empty) + worker("x", empty), "found duplicate title 'x'"),
+            ('worker "x" { takes = "view" }\n', 'worker "x": which program?'),
+            (worker("x", empty, "pixels"), "takes"),
+            (worker("x", empty, more="colour = 1"), 'unknown key "colour"'),
+            (worker("x", IN_PYTHON, more="every = 0"), "every"),
+            ("".join(worker("x%d" % n, empty, tap="lossless") for n in range(4)), "there are 3 such taps"),
+            (worker("x", "./nothing"), "not found")):
+        path = p.write_config(extra=extra)
+        told = p.troupe("check", "-c", path, code=2)
+        check(wanted in told.stderr and told.stderr.count("\n") == 1, "%s: %s" % (wanted, told.stderr))
+    p.troupe("check", "-c", p.write_config(extra=worker("x", empty)))
+
+
+def takes_what_it_should_not(make):
+    """A program that takes something else than its section says is ended, with a reason."""
+    text = (TAKER % PYTHON).replace("import sys", "import os, sys; os.environ['TROUPE_TAKES'] = 'view'")
+    p = make(fps=50, frames=100000)
+    p.settings["extra"] = worker("taker", script(p, "taker", text), "queue", more="max_restarts = 0")
+    told = p.start()
+    check("takes something else than its section says" in told, "up: %s" % told)
+
+
+if __name__ == "__main__":
+    main({t.__name__: t for t in (layout, every_way_of_looking, in_a_processors_place, only_strangers_in_the_queue,
+                                  owed_every_frame, never_in_the_way, refused, takes_what_it_should_not)})
