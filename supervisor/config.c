@@ -86,11 +86,19 @@ void config_program(const struct config *config, const struct role *role, const 
 		snprintf(out, size, "%s/%s", config->programs, exec);
 }
 
-int config_rows(const char *program, bool may_have_none, struct row **rows, char *why,
-		size_t why_size)
+/* What `--rows` prints: rows and needs. The count of rows, or an error. */
+static int parse_answer(const char *text, struct row **rows, struct needs *needs)
+{
+	int rc = needs_parse(text, needs);
+	return rc < 0 ? rc : rows_parse(text, rows);
+}
+
+int config_rows(const char *program, bool may_have_none, struct row **rows, struct needs *needs,
+		char *why, size_t why_size)
 {
 	char *answer, words[256];
 	*rows = NULL;
+	*needs = (struct needs){0};
 	int rc =
 		query(program, CONTRACT_ARG_ROWS, "", QUERY_TIMEOUT, &answer, words, sizeof(words));
 	if (rc < 0) {
@@ -104,7 +112,7 @@ int config_rows(const char *program, bool may_have_none, struct row **rows, char
 			 rc, *words ? ": " : "", words);
 		rc = TROUPE_E_CONFIG;
 	} else {
-		rc = rows_parse(answer, rows);
+		rc = parse_answer(answer, rows, needs);
 		if (rc < 0)
 			snprintf(why, why_size, "%s %s: what it prints is no table of rows",
 				 program, CONTRACT_ARG_ROWS);
@@ -196,7 +204,7 @@ static int rows_known(const struct reading *r, struct section *s, char *why, siz
 {
 	for (size_t i = 0; i < r->n_known; i++)
 		if (strcmp(r->known[i].program, s->program) == 0)
-			return rows_parse(r->known[i].text, &s->rows);
+			return parse_answer(r->known[i].text, &s->rows, &s->needs);
 	snprintf(why, why_size, "%.400s: nobody has asked it for its rows", s->program);
 	return TROUPE_E_NOT_FOUND;
 }
@@ -207,13 +215,15 @@ static int rows_of(const struct reading *r, struct section *s, char *why, size_t
 	for (const struct section *other = r->config->sections; other < s; other++) {
 		if (other->rows && strcmp(other->program, s->program) == 0) {
 			s->rows = other->rows;
+			s->needs = other->needs;
 			s->borrowed = true;
 			return (int)other->n_rows;
 		}
 	}
 	if (r->known)
 		return rows_known(r, s, why, why_size);
-	return config_rows(s->program, s->role->shape == ROLE_NAMED, &s->rows, why, why_size);
+	return config_rows(s->program, s->role->shape == ROLE_NAMED, &s->rows, &s->needs, why,
+			   why_size);
 }
 
 /* Which program plays each section, and what rows it has. Each program is asked once. */

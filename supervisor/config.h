@@ -3,6 +3,7 @@
 #ifndef TROUPE_SUPERVISOR_CONFIG_H
 #define TROUPE_SUPERVISOR_CONFIG_H
 
+#include "ipc/base/needs.h"
 #include "supervisor/settings.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct section {
 	struct row *rows; /* of the program; those of another section with the same, if borrowed */
 	size_t n_rows;
 	bool borrowed;
+	struct needs needs;  /* of the program, too */
 	struct setting *set; /* of the program's rows */
 	size_t n_set;
 	struct settings_said said; /* of the supervisor's */
@@ -91,9 +93,9 @@ char *section_lines(const struct section *section);
 void config_program(const struct config *config, const struct role *role, const char *exec,
 		    char *out, size_t size);
 
-/* Asks a program for its rows. The count, or a negative error with `why`. `may_have_none`: a
- * program that knows no such question has none. */
-int config_rows(const char *program, bool may_have_none, struct row **rows, char *why,
-		size_t why_size);
+/* Asks a program for its rows and needs. The count of rows, or a negative error with `why`.
+ * `may_have_none`: a program that knows no such question has none of both. */
+int config_rows(const char *program, bool may_have_none, struct row **rows, struct needs *needs,
+		char *why, size_t why_size);
 
 #endif

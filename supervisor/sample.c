@@ -44,7 +44,8 @@ static int print_section(const struct config *config, const struct role *role, F
 	const struct row_table *parts[SETTINGS_PARTS];
 	size_t n_parts = settings_for(role, parts);
 	config_program(config, role, "", program, sizeof(program));
-	int count = config_rows(program, false, &rows, why, why_size);
+	struct needs needs;
+	int count = config_rows(program, false, &rows, &needs, why, why_size);
 	if (count < 0)
 		return count;
 	fprintf(out, "\n%s%s {\n", role->section, role->shape == ROLE_STREAM ? " \"cam1\"" : "");

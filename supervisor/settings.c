@@ -110,6 +110,14 @@ static const struct row top_rows[] = {
 	 .change = ROW_LIVE,
 	 .help = "What workers do when the supervisor is killed: \"drain\", or \"wait 10s\" and go "
 		 "on so long for `troupe up --adopt` to take them over."},
+	{.name = "sandbox",
+	 .type = ROW_CHOICE,
+	 ROW_AT(struct top_settings, sandbox),
+	 .fallback = "off",
+	 .choices = "on|strict|off",
+	 .help = "Whether workers may do what they need and no more; strict: one that tries a "
+		 "system call that it may not make is killed. `troupe inspect` says what each "
+		 "may."},
 	{.name = "log_size",
 	 .type = ROW_SIZE,
 	 ROW_AT(struct top_settings, log_size),

@@ -17,9 +17,10 @@ struct top_settings {
 	int64_t memory;					 /* bytes, 0: what is available */
 	char strategy[16];				 /* who starts anew with one that died */
 	int64_t quarantine_keep;			 /* folders */
-	char on_orphan[32];				 /* see settings_orphan_wait */
-	int64_t log_size, log_age, log_files;		 /* bytes, ns, count; 0: no limit, none */
-	int64_t journal_size;				 /* bytes, 0: it is never rotated */
+	char sandbox[8];
+	char on_orphan[32];		      /* see settings_orphan_wait */
+	int64_t log_size, log_age, log_files; /* bytes, ns, count; 0: no limit, none */
+	int64_t journal_size;		      /* bytes, 0: it is never rotated */
 };
 
 #define ENVIRONMENT_SIZE 1024

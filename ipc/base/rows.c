@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/needs.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -463,16 +464,18 @@ int rows_parse(const char *text, struct row **rows)
 	char *copy = (char *)(all + lines + 1);
 	memcpy(copy, text, length + 1);
 	int count = 0;
-	for (char *line = copy; *line; count++) {
+	for (char *line = copy; *line;) {
 		char *end = strchr(line, '\n');
+		bool is_row = strncmp(line, NEED_LINE, strlen(NEED_LINE)) != 0;
 		if (end)
 			*end = '\0';
-		int rc = end ? parse_row(line, &all[count]) : TROUPE_E_TRUNCATED;
+		int rc = !end ? TROUPE_E_TRUNCATED : is_row ? parse_row(line, &all[count]) : 0;
 		if (rc < 0) {
 			free(all);
 			return rc;
 		}
 		line = end + 1;
+		count += is_row;
 	}
 	*rows = all;
 	return count;

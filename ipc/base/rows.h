@@ -31,6 +31,7 @@ enum row_change {
 	ROW_RESTARTS, /* its worker, or where it is the pipeline's all of them, starts anew with it
 		       */
 	ROW_LIVE,     /* the supervisor does by itself what follows */
+	ROW_TAPS,     /* who is owed every frame starts anew with it */
 	ROW_NEVER,    /* only a new run can have another */
 };
 
@@ -86,9 +87,9 @@ char *row_format(const struct row *row, const void *config, char *out, size_t si
  */
 void rows_print(const struct row_table *table, FILE *out);
 
-/* Reads what rows_print wrote. On success *rows is one heap block (rows and their texts; the caller
- * frees it with free()) and the count is returned. The rows have offsets 0: they check, they do not
- * fill. */
+/* Reads what rows_print wrote, and passes over what needs_print wrote. On success
+ * *rows is one heap block (rows and their texts; the caller frees it with free()) and the count is
+ * returned. The rows have offsets 0: they check, they do not fill. */
 int rows_parse(const char *text, struct row **rows);
 
 #endif

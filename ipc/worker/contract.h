@@ -42,7 +42,8 @@ enum contract_exit {
 };
 
 /* Command lines every worker answers without a pipeline, for `check`, `config` and `up`. */
-#define CONTRACT_ARG_ROWS    "--rows"	 /* prints its config rows (rows_print) */
+#define CONTRACT_ARG_ROWS "--rows" /* prints its config rows (rows_print) and needs (needs_print)  \
+				    */
 #define CONTRACT_ARG_VERSION "--version" /* "NAME VERSION" */
 #define CONTRACT_ARG_PROBE                                                                         \
 	"--probe" /* sources: rows on descriptor 0; prints "key=value" lines, see worker.h */

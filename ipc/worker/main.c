@@ -125,9 +125,10 @@ static bool answer_by_hand(int argc, char **argv, const struct worker_table *tab
 {
 	*code = CONTRACT_EXIT_ASKED;
 	const char *asked = argc > 1 ? argv[1] : "";
-	if (strcmp(asked, CONTRACT_ARG_ROWS) == 0)
+	if (strcmp(asked, CONTRACT_ARG_ROWS) == 0) {
 		rows_print(&table->rows, stdout);
-	else if (strcmp(asked, CONTRACT_ARG_VERSION) == 0)
+		needs_print(table->needs, table->n_needs, stdout);
+	} else if (strcmp(asked, CONTRACT_ARG_VERSION) == 0)
 		printf("troupe-%s %s\n", table->name, table->version);
 	else if (strcmp(asked, CONTRACT_ARG_PROBE) == 0 && table->probe)
 		*code = probe(table);

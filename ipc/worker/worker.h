@@ -11,6 +11,7 @@
 #ifndef TROUPE_IPC_WORKER_WORKER_H
 #define TROUPE_IPC_WORKER_WORKER_H
 
+#include "ipc/base/needs.h"
 #include "ipc/base/rows.h"
 #include "ipc/links/message.h"
 #include "ipc/slots/ledger.h"
@@ -70,6 +71,8 @@ struct worker_table {
 	const char *version; /* TROUPE_VERSION, or the program's own */
 	const char *summary; /* one line for --help */
 	enum worker_takes takes;
+	const struct need *needs; /* what it does beside what all do; anything else is refused */
+	size_t n_needs;
 	struct row_table rows; /* config; the struct is zeroed, defaulted, then set before open */
 
 	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must

@@ -524,11 +524,17 @@ static int capture_probe(const void *config, FILE *out, char *why, size_t why_si
 	return 0;
 }
 
+static const struct need needs[] = {
+	{NEED_SOURCE, "source"},
+};
+
 const struct worker_table capture_table = {
 	.name = "capture",
 	.version = TROUPE_VERSION,
 	.summary = "fills the slots of one stream from a file or a test pattern",
 	.takes = WORKER_TAKES_SOURCE,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct capture_config)},
 	.open = capture_open,
 	.ready = capture_ready,

@@ -198,11 +198,18 @@ static void snapshot_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "frames written: %" PRIu64 "\n", s->written);
 }
 
+static const struct need needs[] = {
+	{NEED_WRITE, "folder"},
+	{NEED_STATE, "snapshots"},
+};
+
 const struct worker_table snapshot_table = {
 	.name = "display-snapshot",
 	.version = TROUPE_VERSION,
 	.summary = "a display that writes pictures into files",
 	.takes = WORKER_TAKES_LATEST,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct snapshot_config)},
 	.open = snapshot_open,
 	.ready = snapshot_ready,

@@ -270,11 +270,18 @@ static void terminal_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "pictures drawn: %" PRIu64 "\n", t->drawn);
 }
 
+static const struct need needs[] = {
+	{NEED_TERMINAL, "terminal"},
+	{NEED_STATE_FIFO, "terminal"},
+};
+
 const struct worker_table terminal_table = {
 	.name = "display-terminal",
 	.version = TROUPE_VERSION,
 	.summary = "a display that shows the live video in a terminal",
 	.takes = WORKER_TAKES_LATEST,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {rows, sizeof(rows) / sizeof(rows[0]), sizeof(struct terminal_config)},
 	.open = terminal_open,
 	.ready = terminal_ready,

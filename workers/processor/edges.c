@@ -107,11 +107,17 @@ static void edges_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "drawn on the view: edges\n");
 }
 
+static const struct need needs[] = {
+	{NEED_READ, "model"},
+};
+
 const struct worker_table edges_table = {
 	.name = "processor-edges",
 	.version = TROUPE_VERSION,
 	.summary = "a processor that draws the edges it finds on the view",
 	.takes = WORKER_TAKES_QUEUE,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {processor_rows, PROCESSOR_ROWS, sizeof(struct processor_config)},
 	.open = edges_open,
 	.frame = edges_frame,

@@ -80,11 +80,17 @@ static void motion_dump(struct worker *w, void *self, FILE *out)
 	fprintf(out, "drawn on the view: motion\n");
 }
 
+static const struct need needs[] = {
+	{NEED_READ, "model"},
+};
+
 const struct worker_table motion_table = {
 	.name = "processor-motion",
 	.version = TROUPE_VERSION,
 	.summary = "a processor that paints on the view what has moved",
 	.takes = WORKER_TAKES_QUEUE,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {processor_rows, PROCESSOR_ROWS, sizeof(struct processor_config)},
 	.open = processor_open,
 	.frame = motion_frame,

@@ -308,11 +308,17 @@ void processor_dump(struct worker *w, void *self, FILE *out)
 		p->bank ? p->bank->version : 0, p->refused ? " (refused)" : "");
 }
 
+static const struct need needs[] = {
+	{NEED_READ, "model"},
+};
+
 const struct worker_table processor_table = {
 	.name = "processor",
 	.version = TROUPE_VERSION,
 	.summary = "scales, compares, predicts and encodes captured frames",
 	.takes = WORKER_TAKES_QUEUE,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {processor_rows, PROCESSOR_ROWS, sizeof(struct processor_config)},
 	.open = processor_open,
 	.frame = processor_frame,

@@ -538,11 +538,19 @@ static void storer_dump(struct worker *w, void *self, FILE *out)
 	trouble_dump(&storer->trouble, out);
 }
 
+static const struct need needs[] = {
+	{NEED_WRITE, "folder"},
+	{NEED_STATE, "quarantine"},
+	{NEED_RUN, "troupe-archive"},
+};
+
 const struct worker_table storer_table = {
 	.name = "storer",
 	.version = TROUPE_VERSION,
 	.summary = "keeps every frame in the recording, exactly once and in order",
 	.takes = WORKER_TAKES_TAP,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {.rows = storer_rows,
 		 .count = N_STORER_ROWS,
 		 .config_size = sizeof(struct storer_config)},

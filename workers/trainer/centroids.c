@@ -98,11 +98,17 @@ static int centroids_open(struct worker *w, void **self)
 	return trainer_open_as(w, self, &method);
 }
 
+static const struct need needs[] = {
+	{NEED_STATE, "trainer"},
+};
+
 const struct worker_table centroids_table = {
 	.name = "trainer-centroids",
 	.version = TROUPE_VERSION,
 	.summary = "a trainer that learns the mean of each class",
 	.takes = WORKER_TAKES_EACH,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {trainer_rows, TRAINER_ROWS, sizeof(struct trainer_config)},
 	.open = centroids_open,
 	.ready = trainer_ready,

@@ -306,11 +306,17 @@ static int trainer_open(struct worker *w, void **self)
 	return trainer_open_as(w, self, &method);
 }
 
+static const struct need needs[] = {
+	{NEED_STATE, "trainer"},
+};
+
 const struct worker_table trainer_table = {
 	.name = "trainer",
 	.version = TROUPE_VERSION,
 	.summary = "learns from labelled frames and publishes models",
 	.takes = WORKER_TAKES_EACH,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {trainer_rows, TRAINER_ROWS, sizeof(struct trainer_config)},
 	.open = trainer_open,
 	.ready = trainer_ready,
