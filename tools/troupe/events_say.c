@@ -128,7 +128,7 @@ static void say_reclaim(struct saying *to)
 	for (size_t i = 0; i < sizeof what / sizeof what[0]; i++) {
 		int64_t n = line_number(to->line, what[i]);
 		if (n)
-			say(to, "%s%" PRId64 " %s", comma, n, what[i]);
+			say(to, "%s%s %" PRId64, comma, what[i], n);
 		comma = n ? ", " : comma;
 	}
 	if (!*comma)
@@ -152,8 +152,9 @@ static void say_quarantine(struct saying *to)
 
 static void say_control(struct saying *to)
 {
-	say(to, "%s %s: %s", line_number(to->line, "code") ? "refused to" : "asked to",
-	    line_text(to->line, "request"), line_text(to->line, "text"));
+	const char *text = line_text(to->line, "text");
+	say(to, "%s %s%s%s", line_number(to->line, "code") ? "refused to" : "asked to",
+	    line_text(to->line, "request"), *text ? ": " : "", text);
 }
 
 static void say_device(struct saying *to)

@@ -128,7 +128,7 @@ static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_
 
 static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t now)
 {
-	char age[32], memory[32];
+	char age[32], memory[32], repair[32];
 	table_cell(table, PAINT_NONE, "%s", worker->name);
 	table_cell(table, paint_of_state(worker->state), "%s", worker->state);
 	pid_cell(table, worker->pid);
@@ -138,6 +138,8 @@ static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t 
 	table_cell(table, PAINT_NONE, "%s", worker->version);
 	table_cell(table, PAINT_NONE, "%u", worker->incarnation);
 	table_cell(table, worker->restarts ? PAINT_BUSY : PAINT_NONE, "%u", worker->restarts);
+	table_cell(table, PAINT_NONE, "%s",
+		   worker->repairs ? human_delay(worker->repair_mean, repair, sizeof repair) : "-");
 	table_cell(table, PAINT_NONE, "%.1f", worker->frames_per_second);
 	table_cell(table, PAINT_NONE, "%llu", (unsigned long long)worker->frames);
 	table_cell(table, PAINT_NONE, "%u", worker->slots_held);
@@ -150,9 +152,9 @@ static int print_workers(const Troupe__Reply *reply, bool wide)
 {
 	static const char *const narrow[] = {"WORKER",	"STATE", ">PID", ">FOR",
 					     "PROGRAM", ">NTH",	 ">FPS", "LAST EXIT"};
-	static const char *const all[] = {"WORKER", "STATE", ">PID",	  ">FOR",      "PROGRAM",
-					  "SAYS",   ">NTH",  ">RESTARTS", ">FRAMES/S", ">FRAMES",
-					  ">HOLDS", ">CPU",  ">MEMORY",	  "LAST EXIT"};
+	static const char *const all[] = {"WORKER",  "STATE",  ">PID",	    ">FOR",    "PROGRAM",
+					  "SAYS",    ">NTH",   ">RESTARTS", ">REPAIR", ">FRAMES/S",
+					  ">FRAMES", ">HOLDS", ">CPU",	    ">MEMORY", "LAST EXIT"};
 	struct table *table = wide ? table_create(all, sizeof all / sizeof all[0])
 				   : table_create(narrow, sizeof narrow / sizeof narrow[0]);
 	int64_t now = clock_now();
