@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,12 @@
 /* Ours lie above all numbers that mean something to a worker. */
 #define FIRST_OWN_FD	 128
 #define LAST_CONTRACT_FD (CONTRACT_FD_BELLS + SEATS_MAX - 1)
+
+/* From so many bytes on a block is a mapping of its own. libzmq makes and frees a few of 8 to 18 KB
+ * for each connection, of which it touches the first page and the last. Whatever is asked, and
+ * whoever dies, makes new ones: on the heap each would leave a hole between small blocks, and we
+ * would grow by a quarter of a MB. */
+#define LARGE_BLOCK 8000
 
 static void signals_of_loop(sigset_t *set)
 {
@@ -59,6 +66,7 @@ static int take_numbers(void)
 int setup_process_again(void)
 {
 	sigset_t set;
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	signals_of_loop(&set);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of a call, not our death */
