@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* More than the rows of any worker take. */
@@ -240,15 +241,27 @@ static void signal_came(void *arg, int fd, short revents)
 	}
 }
 
+/* A library may have started a thread before main(), which blocks nothing: what comes to that is
+ * the main thread's all the same. */
+static void pass_on(int number)
+{
+	int saved = errno;
+	syscall(SYS_tgkill, getpid(), getpid(), number);
+	errno = saved;
+}
+
 static int watch_signals(struct worker *w)
 {
+	static const int numbers[] = {SIGTERM, SIGHUP, SIGINT};
 	sigset_t set;
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	/* Before the first thread exists, so that no thread of a library takes them. */
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&set, numbers[i]);
+	/* Before the first thread of ours exists, so that none takes them. */
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i],
+			  &(struct sigaction){.sa_handler = pass_on, .sa_flags = SA_RESTART}, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of write(), not a death */
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
