@@ -436,7 +436,14 @@ static void bury_others(struct member *m)
 static int take_over(struct finding *f, const char *image, char *why, size_t why_size)
 {
 	struct supervisor *s = f->s;
+	int ledger = s->ledger.fd, lock = s->runtime.lock, own = s->runtime.own_lock;
+	bool show = s->show;
 	int rc = image_apply(s, image);
+	s->ledger.fd = ledger; /* the numbers in the image were the dead one's */
+	s->runtime.lock = lock;
+	s->runtime.own_lock = own;
+	s->console = -1;
+	s->show = show;
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < s->n_members; i++) {
