@@ -115,15 +115,18 @@ static bool append_history(struct journal *journal)
 
 /* ---- rotation ---- */
 
-static void rename_files(const struct journal *journal)
+static bool rename_files(const struct journal *journal)
 {
 	char from[JOURNAL_PATH_SIZE], to[JOURNAL_PATH_SIZE];
 	for (unsigned age = JOURNAL_OLD_FILES; age > 0; age--) {
 		journal_path(journal->folder, age - 1, from, sizeof(from));
 		journal_path(journal->folder, age, to, sizeof(to));
-		if (rename(from, to) < 0 && errno != ENOENT)
-			log_warn("%s: %s", from, strerror(errno));
+		if (rename(from, to) < 0 && errno != ENOENT) {
+			log_warn("%s: the journal is not rotated: %s", from, strerror(errno));
+			return false;
+		}
 	}
+	return true;
 }
 
 /* Where no new file can be made, the old one is gone on with for as long again, whatever it is
@@ -131,15 +134,13 @@ static void rename_files(const struct journal *journal)
 static void rotate(struct journal *journal)
 {
 	int old = journal->fd;
-	rename_files(journal);
-	int rc = open_file(journal);
-	if (rc < 0) {
+	int rc = rename_files(journal) ? open_file(journal) : TROUPE_E_AGAIN;
+	if (rc == 0) {
+		close(old);
+		journal->behind = !append_history(journal);
+	} else if (rc != TROUPE_E_AGAIN) {
 		log_warn("%s: no new journal: %s", journal->folder, error_text(rc));
-		journal->room = journal->limit;
-		return;
 	}
-	close(old);
-	journal->behind = !append_history(journal);
 	/* However large the fold is, it has room beside the events. */
 	journal->room = journal->limit;
 }

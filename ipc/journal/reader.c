@@ -16,6 +16,12 @@ void journal_path(const char *folder, unsigned age, char *out, size_t size)
 		snprintf(out, size, "%s/" JOURNAL_NAME, folder);
 }
 
+static bool is_file(FILE *file)
+{
+	struct stat about;
+	return fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode);
+}
+
 /* Opens the oldest file whose age is at most `age`, in place of none. */
 static int open_oldest(struct journal_reader *reader, int age)
 {
@@ -23,13 +29,14 @@ static int open_oldest(struct journal_reader *reader, int age)
 	int rc = TROUPE_E_NOT_FOUND;
 	for (; age >= 0; age--) {
 		journal_path(reader->folder, (unsigned)age, path, sizeof(path));
-		FILE *file = fopen(path, "re");
-		if (file) {
-			reader->file = file;
+		reader->file = fopen(path, "re");
+		if (reader->file && is_file(reader->file))
 			return 0;
-		}
-		if (errno != ENOENT)
+		if (reader->file)
+			fclose(reader->file);
+		else if (errno != ENOENT)
 			rc = error_from_errno(errno);
+		reader->file = NULL;
 	}
 	return rc;
 }
@@ -59,6 +66,7 @@ static bool next_text(struct journal_reader *reader)
 	ssize_t length = getline(&reader->text, &reader->size, reader->file);
 	if (length > 0 && reader->text[length - 1] == '\n') {
 		reader->text[length - 1] = '\0';
+		reader->length = (size_t)length - 1;
 		return true;
 	}
 	fseeko(reader->file, at, SEEK_SET);
@@ -74,7 +82,7 @@ bool journal_half_line(const struct journal_reader *reader)
 
 static json_t *parse(const struct journal_reader *reader)
 {
-	json_t *line = json_loads(reader->text, 0, NULL);
+	json_t *line = json_loadb(reader->text, reader->length, 0, NULL);
 	if (json_is_object(line))
 		return line;
 	json_decref(line);
@@ -148,7 +156,7 @@ bool journal_read(struct journal_reader *reader, json_t **line)
 		*line = parse(reader);
 		if (*line)
 			return true;
-		reader->damaged += *reader->text != '\0';
+		reader->damaged += reader->length > 0;
 	}
 	return false;
 }

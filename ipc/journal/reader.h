@@ -20,6 +20,7 @@ struct journal_reader {
 	FILE *file; /* NULL: none was there yet */
 	char *text; /* the last line as it stands in the file, without its end */
 	size_t size;
+	size_t length;	  /* of it */
 	uint64_t damaged; /* lines that were none */
 	uint64_t gaps;	  /* times that whole files were gone before they were read */
 };

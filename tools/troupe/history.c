@@ -140,12 +140,12 @@ static int print_worker(const struct telling_past *past, const struct worker_his
 	struct tally sum = worker_tally(w);
 	char available[32], mean[32], longest[32];
 	availability_text(past, w, available, sizeof available);
-	printf("%s%s%s: %" PRIu64 " lives, %" PRIu64 " restarts, %" PRIu64
-	       " faults, available %s\n",
-	       paint_begin(stdout, PAINT_BOLD), w->name, paint_end(stdout, PAINT_BOLD), sum.lives,
-	       sum.restarts, sum.faults, available);
+	printf("%s%s%s: available %s; lives %" PRIu64 ", restarts %" PRIu64 ", faults %" PRIu64
+	       "\n",
+	       paint_begin(stdout, PAINT_BOLD), w->name, paint_end(stdout, PAINT_BOLD), available,
+	       sum.lives, sum.restarts, sum.faults);
 	if (sum.repairs)
-		printf("%" PRIu64 " repairs took %s in the mean, %s at most\n", sum.repairs,
+		printf("repairs %" PRIu64 ", %s in the mean, %s at most\n", sum.repairs,
 		       human_delay(tally_repair_mean(&sum), mean, sizeof mean),
 		       human_delay(sum.repair_longest, longest, sizeof longest));
 	putchar('\n');
