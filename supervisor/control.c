@@ -9,6 +9,7 @@
 #include "supervisor/inspect.h"
 #include "supervisor/member.h"
 #include "supervisor/orders.h"
+#include "supervisor/reload.h"
 #include "supervisor/scale.h"
 #include "supervisor/stages.h"
 #include "supervisor/swap.h"
@@ -165,6 +166,10 @@ static void do_scale(struct call *call)
 		say(call, TROUPE_E_STATE, "the pipeline is draining");
 		return;
 	}
+	if (call->s->reload) {
+		say(call, TROUPE_E_BUSY, "a reload is under way");
+		return;
+	}
 	int rc = scale(call->s, request->worker, request->count, why, sizeof(why));
 	say(call, rc, "%s", why);
 }
@@ -250,6 +255,16 @@ static void do_upgrade(struct call *call)
 	say(call, rc, "%s", rc < 0 ? why : "another program goes on from here");
 }
 
+static void do_reload(struct call *call)
+{
+	char why[WHY_SIZE];
+	int rc = reload_begin(call->s, call->request->reload, call->asker, call->request->id, why,
+			      sizeof(why));
+	if (rc < 0)
+		say(call, rc, "%s", why);
+	call->later = rc == 0;
+}
+
 static void do_down(struct call *call)
 {
 	stages_stop(call->s, "down");
@@ -272,6 +287,7 @@ static const struct {
 	[TROUPE__REQUEST__WHAT_SCALE] = {"scale", do_scale, true},
 	[TROUPE__REQUEST__WHAT_LABEL] = {"label", do_label, true},
 	[TROUPE__REQUEST__WHAT_RECORD] = {"record", do_record, true},
+	[TROUPE__REQUEST__WHAT_RELOAD] = {"reload", do_reload, false}, /* it writes its own line */
 	[TROUPE__REQUEST__WHAT_DOWN] = {"down", do_down, true},
 	[TROUPE__REQUEST__WHAT_UPGRADE] = {"upgrade", do_upgrade, true},
 };

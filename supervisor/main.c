@@ -4,6 +4,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/redact.h"
 #include "supervisor/config.h"
+#include "supervisor/proposal.h"
 #include "supervisor/resume.h"
 #include "supervisor/runtime.h"
 #include "supervisor/setup.h"
@@ -31,10 +32,20 @@ enum option_key {
 	KEY_PROGRESS,
 	KEY_ADOPT,
 	KEY_RESUME,
-	KEY_CAN_RESUME
+	KEY_CAN_RESUME,
+	KEY_PROPOSE
 };
 
-enum mode { MODE_UP, MODE_CHECK, MODE_PRINT, MODE_ROWS, MODE_PLAN, MODE_CLEAN, MODE_CAN_RESUME };
+enum mode {
+	MODE_UP,
+	MODE_CHECK,
+	MODE_PRINT,
+	MODE_ROWS,
+	MODE_PLAN,
+	MODE_CLEAN,
+	MODE_CAN_RESUME,
+	MODE_PROPOSE
+};
 
 struct arguments {
 	struct supervisor_options up;
@@ -56,6 +67,7 @@ static const struct argp_option options[] = {
 	{"adopt", KEY_ADOPT, NULL, 0, "take over the workers of a killed supervisor of NAME", 0},
 	{"can-resume", KEY_CAN_RESUME, NULL, 0,
 	 "say whether this program could go on with the image on standard input, and end", 0},
+	{"propose", KEY_PROPOSE, NULL, OPTION_HIDDEN, "answer the question on standard input", 0},
 	{"resume", KEY_RESUME, "N", OPTION_HIDDEN, "go on with the image on descriptor N", 0},
 	{0},
 };
@@ -114,6 +126,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ADOPT:
 		a->up.adopt = true;
+		return 0;
+	case KEY_PROPOSE:
+		a->mode = MODE_PROPOSE;
 		return 0;
 	case KEY_CAN_RESUME:
 		a->mode = MODE_CAN_RESUME;
@@ -193,6 +208,8 @@ static int act(struct arguments *a)
 		return print_config(a);
 	if (a->mode == MODE_CLEAN)
 		return clean(a);
+	if (a->mode == MODE_PROPOSE)
+		return proposal_make(stdin, stdout, a->up.programs);
 	if (a->mode == MODE_CAN_RESUME)
 		return resume_check(&a->up);
 	if (a->up.resume >= 0 || (a->mode == MODE_UP && a->up.adopt && a->up.name))

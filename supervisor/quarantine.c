@@ -32,7 +32,6 @@ struct suspect {
 
 struct quarantine {
 	char folder[600];
-	int64_t keep;
 	struct suspect **of_slot; /* NULL: nobody ever died of a frame in that slot */
 	uint32_t n_slots;
 };
@@ -45,9 +44,8 @@ int quarantine_create(struct supervisor *s)
 	s->quarantine = q;
 	q->n_slots = s->ledger.header->n_slots;
 	q->of_slot = calloc(q->n_slots, sizeof(void *));
-	q->keep = s->config.top.quarantine_keep;
 	snprintf(q->folder, sizeof(q->folder), "%s/" FOLDER_QUARANTINE, s->runtime.state);
-	shelf_prune(q->folder, (size_t)q->keep);
+	shelf_prune(q->folder, (size_t)s->config.top.quarantine_keep);
 	return q->of_slot ? 0 : TROUPE_E_MEMORY;
 }
 
@@ -114,7 +112,7 @@ static void shelve(struct supervisor *s, uint32_t slot, struct suspect *suspect)
 {
 	struct quarantine *q = s->quarantine;
 	char folder[1024];
-	if (q->keep == 0)
+	if (s->config.top.quarantine_keep == 0)
 		return;
 	int rc = folder_of(s, slot, suspect->seq, folder, sizeof(folder));
 	if (rc == 0 && mkdir(q->folder, 0700) < 0 && errno != EEXIST)
@@ -126,7 +124,7 @@ static void shelve(struct supervisor *s, uint32_t slot, struct suspect *suspect)
 		rc = write_deaths(suspect, folder);
 	if (rc < 0)
 		log_warn("%s: the reasons cannot be kept: %s", folder, error_text(rc));
-	shelf_prune(q->folder, (size_t)q->keep);
+	shelf_prune(q->folder, (size_t)s->config.top.quarantine_keep);
 }
 
 /* ---- deaths ---- */

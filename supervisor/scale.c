@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct section *find_pool(struct supervisor *s, const char *name)
+static struct section *find_pool(struct supervisor *s, const char *name)
 {
 	for (size_t i = 0; i < s->config.n_sections; i++) {
-		const struct section *section = &s->config.sections[i];
+		struct section *section = &s->config.sections[i];
 		if (section->role->shape == ROLE_POOL && section->settings.enabled &&
 		    strcmp(section->role->worker, name) == 0)
 			return section;
@@ -48,7 +48,7 @@ static uint32_t count_wanted(const struct supervisor *s, const struct section *p
 
 int scale(struct supervisor *s, const char *name, uint32_t count, char *why, size_t why_size)
 {
-	const struct section *pool = find_pool(s, name);
+	struct section *pool = find_pool(s, name);
 	const struct row *row = pool ? settings_find(pool->role, "count") : NULL;
 	if (!pool) {
 		snprintf(why, why_size, "%s: no pool of that name, valid: processor", name);
@@ -85,6 +85,7 @@ int scale(struct supervisor *s, const char *name, uint32_t count, char *why, siz
 		for (int k = 0; k < PARTS; k++)
 			part_event(&m->parts[k], EVENT_DRAIN);
 	}
+	pool->settings.count = count; /* what a reload compares with */
 	snprintf(why, why_size, "%s: %u workers", name, count);
 	return 0;
 }

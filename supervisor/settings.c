@@ -122,11 +122,13 @@ static const struct row top_rows[] = {
 	 .type = ROW_SIZE,
 	 ROW_AT(struct top_settings, log_size),
 	 .fallback = "16MB",
+	 .change = ROW_LIVE,
 	 .help = "A log that has grown so large is followed by a new file; 0: it may grow."},
 	{.name = "log_age",
 	 .type = ROW_DURATION,
 	 ROW_AT(struct top_settings, log_age),
 	 .fallback = "7d",
+	 .change = ROW_LIVE,
 	 .help = "A log that was begun so long ago is followed by a new file; 0s: never for its "
 		 "age."},
 	{.name = "log_files",
@@ -135,12 +137,14 @@ static const struct row top_rows[] = {
 	 .min = 0,
 	 .max = 1000,
 	 .fallback = "3",
+	 .change = ROW_LIVE,
 	 .help = "So many earlier files of each log are kept beside it, WORKER.log.1 the newest."},
 	{.name = "journal_size",
 	 .type = ROW_SIZE,
 	 ROW_AT(struct top_settings, journal_size),
 	 .min = 0,
 	 .fallback = "8MB",
+	 .change = ROW_LIVE,
 	 .help = "The journal (`troupe events`) begins a new file after so much, and keeps four "
 		 "older ones; 0: never."},
 };
@@ -294,7 +298,7 @@ static const struct row stream_rows[] = {
 	 .type = ROW_KEEP,
 	 ROW_AT(struct section_settings, keep),
 	 .fallback = "",
-	 .change = ROW_LIVE,
+	 .change = ROW_TAPS,
 	 .help = "How much of the stream's recording is kept: a size (\"20GB\"), a time (\"7d\"), "
 		 "or "
 		 "both. The time stands in place of the storer's, the size beside it."},
@@ -312,6 +316,7 @@ static const struct row stranger_rows[] = {
 	 ROW_AT(struct section_settings, tap),
 	 .fallback = "latest",
 	 .choices = "latest|each|lossless",
+	 .change = ROW_NEVER,
 	 .help = "How: the newest frame, each that it is fast enough for, or lossless: each, kept "
 		 "for "
 		 "it as far as its share of the slots goes. Nothing to a worker of the queue."},

@@ -15,6 +15,7 @@
 #include "supervisor/pipes.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/reap.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
@@ -373,6 +374,7 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 
 void setup_finish(struct supervisor *s)
 {
+	reload_drop(s);
 	members_destroy(s);
 	succession_finish(s);
 	devices_finish(s);

@@ -12,6 +12,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/progress.h"
 #include "supervisor/reap.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume.h"
 #include "supervisor/setup.h"
 #include "supervisor/stack.h"
@@ -94,6 +95,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, stack_advance(s, now));
 		earlier(&due, progress_tick(progress, s, now));
 		earlier(&due, swap_advance(s, now));
+		earlier(&due, reload_advance(s, now));
 		earlier(&due, devices_advance(s, now));
 		succession_advance(s);
 		earlier(&due, strangers_advance(s, now));

@@ -103,7 +103,8 @@ struct swap {
 	char program[PROGRAM_SIZE];    /* the newcomer's; what to go back to is the member's */
 	const struct section *section; /* its rows, by a reload; NULL: the member's */
 	int handed_fd;		       /* … and its listening socket; 0: the member's */
-	char *outcome;		       /* of a reload, WHY_SIZE bytes; NULL: the asker hears it */
+	int *replaced_fd;	       /* … takes the member's in exchange */
+	char *outcome;		       /* of a reload, see swap.h; NULL: the asker hears it */
 	struct part *newcomer;	       /* NULL: not started yet */
 	int64_t probation;
 	int64_t begun, started, prepared, drained, gone, charged, ready; /* of old: drained, gone */
@@ -216,7 +217,7 @@ struct supervisor {
 	struct notify *notify;	   /* so, too */
 	int oom_base;		   /* our own oom_score_adj when we began */
 	uint64_t oom_kills;	   /* of /proc/vmstat when a worker last died */
-	struct reload *reload; /* that is under way; NULL: none */
+	struct reload *reload;	   /* that is under way; NULL: none */
 	struct pending pending[PENDING_MAX];
 	uint64_t last_dump;
 	int ready_fd;

@@ -47,6 +47,13 @@ const struct section *swap_section(const struct part *part)
 	return swap_is_newcomer(part) && swap->section ? swap->section : part->member->section;
 }
 
+int swap_handed_fd(const struct part *part)
+{
+	const struct swap *swap = &part->member->swap;
+	return swap_is_newcomer(part) && swap->handed_fd ? swap->handed_fd
+							 : part->member->handed_fd;
+}
+
 /* ---- telling ---- */
 
 static uint64_t count_drops(const struct supervisor *s)
@@ -93,7 +100,8 @@ static void tell(struct member *m, int code, const char *text, bool more)
 	reply.code = code;
 	reply.text = copy;
 	reply.swap = &report;
-	reply.more = more;
+	/* The answer to a reload is the reload's. */
+	reply.more = more || m->swap.section;
 	if (s->control && (!more || m->swap.stages))
 		answer_send(s->control, &m->swap.asker, &reply);
 	const char *outcome = more ? "" : code == 0 ? "done" : "failed";
@@ -113,6 +121,10 @@ __attribute__((format(printf, 3, 4))) static void finish(struct member *m, int c
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	tell(m, code, text, false);
+	if (m->swap.outcome)
+		snprintf(m->swap.outcome, SWAP_OUTCOME, "%s", text);
+	if (m->swap.handed_fd)
+		close(m->swap.handed_fd);
 	m->swap = (struct swap){.stage = SWAP_NONE};
 }
 
@@ -124,8 +136,22 @@ static void enter(struct member *m, enum swap_stage stage)
 	tell(m, 0, text, true);
 }
 
+/* The rows of a reload are the member's from now on, and its socket. */
+static void take_rows(struct member *m)
+{
+	struct swap *swap = &m->swap;
+	if (swap->section)
+		m->section = swap->section;
+	if (!swap->handed_fd)
+		return;
+	*swap->replaced_fd = m->handed_fd;
+	m->handed_fd = swap->handed_fd;
+	swap->handed_fd = 0;
+}
+
 static void succeed(struct member *m, const char *how)
 {
+	take_rows(m);
 	finish(m, 0, "%s is played by %s (pid %d)%s", m->name, m->swap.program,
 	       (int)m->lead->process.pid, how);
 	memcpy(m->program, m->lead->program, sizeof(m->program));
@@ -133,17 +159,10 @@ static void succeed(struct member *m, const char *how)
 
 /* ---- beginning ---- */
 
-int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struct asker *asker,
-	       uint64_t id, char *why, size_t why_size)
+/* Whether the member can be swapped now, for `swap`. */
+static int begin(struct member *m, const struct swap *swap, char *why, size_t why_size)
 {
 	struct supervisor *s = m->supervisor;
-	struct swap swap = {.stage = SWAP_WAITING,
-			    .probation = request->probation > 0 ? request->probation : 0,
-			    .begun = clock_now(),
-			    .drops = count_drops(s),
-			    .asker = *asker,
-			    .id = id,
-			    .stages = request->stages};
 	if (m->swap.stage != SWAP_NONE) {
 		snprintf(why, why_size, "%s: a swap is under way already", m->name);
 		return TROUPE_E_BUSY;
@@ -157,17 +176,53 @@ int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struc
 			 m->device.path);
 		return TROUPE_E_STATE;
 	}
+	if (access(swap->program, X_OK) < 0) {
+		snprintf(why, why_size, "%s: %s", swap->program, strerror(errno));
+		return TROUPE_E_NOT_FOUND;
+	}
+	m->swap = *swap;
+	return 0;
+}
+
+int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struct asker *asker,
+	       uint64_t id, char *why, size_t why_size)
+{
+	struct supervisor *s = m->supervisor;
+	struct swap swap = {.stage = SWAP_WAITING,
+			    .probation = request->probation > 0 ? request->probation : 0,
+			    .begun = clock_now(),
+			    .drops = count_drops(s),
+			    .asker = *asker,
+			    .id = id,
+			    .stages = request->stages};
+	if (s->reload) {
+		snprintf(why, why_size, "%s: a reload is under way", m->name);
+		return TROUPE_E_BUSY;
+	}
 	memcpy(swap.program, m->section->program, sizeof(swap.program));
 	if (*request->exec) {
 		config_program(&s->config, m->role, request->exec, swap.program,
 			       sizeof(swap.program));
 	}
-	if (access(swap.program, X_OK) < 0) {
-		snprintf(why, why_size, "%s: %s", swap.program, strerror(errno));
-		return TROUPE_E_NOT_FOUND;
-	}
-	m->swap = swap;
-	return 0;
+	return begin(m, &swap, why, why_size);
+}
+
+int swap_begin_reload(struct member *m, const struct swap_reload *how, const struct asker *asker,
+		      uint64_t id, char *why, size_t why_size)
+{
+	struct swap swap = {.stage = SWAP_WAITING,
+			    .probation = how->probation,
+			    .begun = clock_now(),
+			    .drops = count_drops(m->supervisor),
+			    .asker = *asker,
+			    .id = id,
+			    .stages = true,
+			    .section = how->section,
+			    .handed_fd = how->handed_fd,
+			    .replaced_fd = how->replaced_fd,
+			    .outcome = how->outcome};
+	memcpy(swap.program, how->section->program, sizeof(swap.program));
+	return begin(m, &swap, why, why_size);
 }
 
 /* ---- one step of each stage ---- */

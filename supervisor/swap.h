@@ -9,6 +9,20 @@
 int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struct asker *asker,
 	       uint64_t id, char *why, size_t why_size);
 
+/* The same by a reload: with the rows and the program of another section. It is over when the stage
+ * is SWAP_NONE; then the member has that section, or has not and `outcome` (SWAP_OUTCOME bytes, to
+ * stay until then) says why. */
+#define SWAP_OUTCOME (2 * WHY_SIZE)
+struct swap_reload {
+	const struct section *section;
+	int handed_fd;	  /* a listening socket, the swap's from now on; 0: the member's stays */
+	int *replaced_fd; /* is the member's former one then; to stay until it is over */
+	int64_t probation;
+	char *outcome;
+};
+int swap_begin_reload(struct member *m, const struct swap_reload *how, const struct asker *asker,
+		      uint64_t id, char *why, size_t why_size);
+
 /* Goes on with every swap where it can; called after everything that happens. Returns when to look
  * again at the latest. */
 int64_t swap_advance(struct supervisor *s, int64_t now);
@@ -22,6 +36,7 @@ bool swap_is_newcomer(const struct part *part);
 
 /* The rows with which the part's next process starts. */
 const struct section *swap_section(const struct part *part);
+int swap_handed_fd(const struct part *part);
 
 /* The part has said who it is: one that plays another role is sent away. */
 void swap_part_said_hello(struct part *part);

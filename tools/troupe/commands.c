@@ -97,6 +97,17 @@ const struct command commands[] = {
 	 .min_args = 1,
 	 .max_args = 1,
 	 .run = swap_run},
+	{.name = "reload",
+	 .help = "let a changed config run, without touching the rest",
+	 .more = "Without -c it is the file that the pipeline was started with. What differs is "
+		 "shown row by row: \"live\" is done at once; \"restart\" starts the section's "
+		 "workers anew, one after the other, each taking over as in a swap; \"add\" and "
+		 "\"remove\" start and end workers. If one change can \"never\" be while the "
+		 "pipeline runs, or a newcomer fails, nothing is changed, and the command says why "
+		 "and exits 1, or 2 where the file is at fault. With --dry-run it only says what "
+		 "would be.",
+	 .options = "cZp",
+	 .run = reload_run},
 	{.name = "scale",
 	 .args = "processor N",
 	 .help = "change the number of processors",

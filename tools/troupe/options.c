@@ -71,7 +71,7 @@ static const struct option_row rows[] = {
 	 AT(set)},
 	{'s', 's', "signal", "SIG", "the signal, by name or number", AT(signal)},
 	{'x', KEY_EXEC, "exec", "PATH", "the other program", AT(exec)},
-	{'p', KEY_PROBATION, "probation", "TIME", "how long the newcomer has to prove itself (5s)",
+	{'p', KEY_PROBATION, "probation", "TIME", "how long a newcomer has to prove itself (5s, reload 500ms)",
 	 AT(probation)},
 	{'w', KEY_WIDE, "wide", NULL, "all there is to say, in lines as long as it takes",
 	 AT(wide)},

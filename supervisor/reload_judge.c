@@ -1,0 +1,184 @@
+/* What differs, and what of it cannot be. */
+#include "ipc/base/errors.h"
+#include "ipc/base/redact.h"
+#include "supervisor/member.h"
+#include "supervisor/reload_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* `troupe up -n NAME` holds for the whole run, whatever the file calls it. */
+static void keep_name(const struct config *running, struct config *wanted)
+{
+	const char *said = row_find(&settings_top, "name")->fallback;
+	for (size_t i = 0; i < running->said.count; i++)
+		if (strcmp(running->said.all[i].key, "name") == 0)
+			said = running->said.all[i].value;
+	if (strcmp(said, running->top.name) != 0)
+		memcpy(wanted->top.name, running->top.name, sizeof(wanted->top.name));
+}
+
+static int check_folder(const struct supervisor *s, const struct config *wanted, char *why,
+			size_t why_size)
+{
+	if (strcmp(wanted->folder, s->config.folder) == 0)
+		return 0;
+	snprintf(why, why_size,
+		 "%.300s: lies in another folder than the config that runs (%.300s), from which "
+		 "all paths count: put it there",
+		 wanted->file, s->config.folder);
+	return TROUPE_E_CONFIG;
+}
+
+/* ---- what only shows on this machine ---- */
+
+static const struct member *source_of(const struct supervisor *s, const char *title)
+{
+	for (size_t i = 0; i < s->n_members; i++)
+		if (s->members[i]->role->source &&
+		    strcmp(s->members[i]->section->title, title) == 0)
+			return s->members[i];
+	return NULL;
+}
+
+static int never(struct reload *reload, const struct section *now, const char *row,
+		 const char *before, const char *after, const char *why)
+{
+	const struct change change = {.kind = CHANGE_NEVER,
+				      .now = now,
+				      .row = row,
+				      .line = config_line(&reload->wanted.config, now, row),
+				      .why = why};
+	return changes_add(&reload->changes, &change, before, after);
+}
+
+/* A picture of another size does not fit into the slots there are. */
+static int check_size(struct reload *reload, const struct section *now,
+		      const struct stream_row *row, const struct probed *probed)
+{
+	char before[32], after[32];
+	if (row->width == probed->width && row->height == probed->height &&
+	    (row->live != 0) == probed->live)
+		return 0;
+	snprintf(before, sizeof(before), "%ux%u%s", row->width, row->height,
+		 row->live ? " live" : "");
+	snprintf(after, sizeof(after), "%ux%u%s", probed->width, probed->height,
+		 probed->live ? " live" : "");
+	return never(reload, now, "source", before, after,
+		     "the slots are made for that size: `troupe down`, then `troupe up`");
+}
+
+static int check_stream(struct supervisor *s, struct reload *reload,
+			const struct proposed_stream *stream)
+{
+	const struct section *now = config_section(&reload->wanted.config, "stream", stream->title);
+	const struct member *m = source_of(s, stream->title);
+	if (!m || !now)
+		return 0; /* a stream that there is not is refused for that */
+	const char *device = s->device[m->number];
+	int rc = check_size(reload, now, &s->ledger.streams[m->number], &stream->probed);
+	if (rc == 0 && strcmp(device, stream->probed.device) != 0)
+		rc = never(reload, now, "source", device, stream->probed.device,
+			   "the supervisor holds the device: `troupe down`, then `troupe up`");
+	return rc;
+}
+
+/* A recording that is read goes on where it was, which would mean nothing in another one. */
+static int check_sources(struct supervisor *s, struct reload *reload)
+{
+	int rc = 0;
+	size_t n = reload->changes.count;
+	for (size_t i = 0; i < n; i++) {
+		struct change *change = &reload->changes.all[i];
+		const struct member *m = change->now && change->now->role->source
+						 ? source_of(s, change->now->title)
+						 : NULL;
+		if (!m || strcmp(change->row, "source") != 0 || s->ledger.streams[m->number].live)
+			continue;
+		change->kind = CHANGE_NEVER;
+		change->why = "a source that ends is read from its beginning: `troupe down`, then "
+			      "`troupe up`";
+	}
+	for (size_t i = 0; i < reload->wanted.n_streams && rc == 0; i++)
+		rc = check_stream(s, reload, &reload->wanted.streams[i]);
+	return rc;
+}
+
+static int check_seats(const struct config *wanted, char *why, size_t why_size)
+{
+	int64_t seats = 1; /* of a newcomer */
+	for (size_t i = 0; i < wanted->n_sections; i++) {
+		const struct section *section = &wanted->sections[i];
+		int64_t n = section->role->shape == ROLE_POOL ? section->settings.count : 1;
+		if (section->settings.enabled)
+			seats += n * (1 + section->settings.spares);
+	}
+	if (seats < SEATS_MAX)
+		return 0;
+	snprintf(why, why_size,
+		 "%.400s: needs %lld seats, %d are there: a lower count or fewer spares",
+		 wanted->file, (long long)seats, SEATS_MAX - 1);
+	return TROUPE_E_FULL;
+}
+
+static int check_programs(const struct reload *reload, char *why, size_t why_size)
+{
+	const struct config *wanted = &reload->wanted.config;
+	for (size_t i = 0; i < wanted->n_sections; i++) {
+		const struct section *section = &wanted->sections[i];
+		if (!section->settings.enabled || access(section->program, X_OK) == 0)
+			continue;
+		snprintf(why, why_size, "%.200s:%d: %.600s: %s", wanted->file,
+			 config_line(wanted, section, "exec"), section->program, strerror(errno));
+		return TROUPE_E_CONFIG;
+	}
+	return 0;
+}
+
+/* Room for sections that are kept when they are gone, so that none of the others ever moves. */
+static int reserve(struct config *wanted, size_t more)
+{
+	struct section *all =
+		reallocarray(wanted->sections, wanted->n_sections + more, sizeof(*all));
+	if (!all)
+		return TROUPE_E_MEMORY;
+	wanted->sections = all;
+	return 0;
+}
+
+static int refuse(const struct reload *reload, const struct change *change, char *why,
+		  size_t why_size)
+{
+	char before[160], after[160];
+	redact(change->before ? change->before : "not there", before, sizeof(before));
+	redact(change->after ? change->after : "not there", after, sizeof(after));
+	snprintf(why, why_size, "%.300s:%d: %s%s%s: from \"%s\" to \"%s\": %s", reload->file,
+		 change->line, change->section, *change->section && *change->row ? ": " : "",
+		 change->row, before, after, change->why);
+	return TROUPE_E_CONFIG;
+}
+
+int reload_judge(struct supervisor *s, struct reload *reload, char *why, size_t why_size)
+{
+	struct config *wanted = &reload->wanted.config;
+	int rc = check_folder(s, wanted, why, why_size);
+	if (rc < 0)
+		return rc;
+	keep_name(&s->config, wanted);
+	rc = reserve(wanted, s->config.n_sections);
+	if (rc == 0)
+		rc = differ(&s->config, wanted, &reload->changes);
+	if (rc == 0)
+		rc = check_sources(s, reload);
+	if (rc < 0) {
+		snprintf(why, why_size, "%s", error_text(rc));
+		return rc;
+	}
+	const struct change *change = changes_never(&reload->changes);
+	if (change)
+		return refuse(reload, change, why, why_size);
+	rc = check_seats(wanted, why, why_size);
+	return rc == 0 ? check_programs(reload, why, why_size) : rc;
+}
