@@ -7,10 +7,12 @@
 #include "tools/troupe/output.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -40,6 +42,20 @@ static pid_t supervisor_of(const char *folder)
 	return pid > 0 && kill(pid, 0) == 0 && is_supervisor(pid) ? pid : 0;
 }
 
+/* Whether workers that would go on are there: what the supervisor knew lies beside their lock, and
+ * they hold that. */
+static bool has_orphans(const char *folder)
+{
+	char image[320], lock[320];
+	snprintf(image, sizeof image, "%s/image", folder);
+	snprintf(lock, sizeof lock, "%s/lock", folder);
+	int fd = access(image, F_OK) == 0 ? open(lock, O_RDONLY | O_CLOEXEC) : -1;
+	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+	if (fd >= 0)
+		close(fd);
+	return held;
+}
+
 /* Whether a pipeline of that name has a runtime folder; fills *pipeline. */
 static bool look_at(const char *name, struct pipeline *pipeline)
 {
@@ -48,6 +64,7 @@ static bool look_at(const char *name, struct pipeline *pipeline)
 		return false;
 	snprintf(pipeline->name, sizeof pipeline->name, "%s", name);
 	pipeline->pid = supervisor_of(pipeline->folder);
+	pipeline->orphans = !pipeline->pid && has_orphans(pipeline->folder);
 	return access(pipeline->folder, R_OK | X_OK) == 0;
 }
 
@@ -98,6 +115,10 @@ static int refuse(const char *name, const struct pipeline *pipeline, const char 
 		out_error("'%s' is no name for a pipeline (valid: up to %d letters, digits, '-', "
 			  "'_', '.')",
 			  name, PIPELINE_NAME_MAX);
+	} else if (pipeline->name[0] && pipeline->orphans) {
+		out_error("the supervisor of '%s' was killed, its workers go on: `troupe up "
+			  "--adopt -n %s` takes them over, `troupe down -n %s` ends them",
+			  name, name, name);
 	} else if (pipeline->name[0] && !pipeline->pid && access(pipeline->folder, F_OK) == 0) {
 		out_error("the supervisor of '%s' is dead; `troupe down -n %s` clears up", name,
 			  name);

@@ -15,6 +15,7 @@ struct pipeline {
 	char name[PIPELINE_NAME_MAX + 1];
 	char folder[256]; /* its runtime folder */
 	pid_t pid;	  /* its supervisor; 0: it was killed and left the folder behind */
+	bool orphans;	  /* … and workers that go on and can be taken over, for a while */
 };
 
 /* Finds all; the names are in order. Returns how many. */

@@ -28,9 +28,9 @@ struct call {
 	const char *seconds, *folder;
 	const char *from, *to, *run, *seq, *format, *cut_gaps, *quality, *speed;
 	bool detach, follow, once, none, sequential, wide, force, annotate, decode, dry_run;
-	const char *since, *worker;
+	const char *since, *worker, *level;
 	const char *label, *prediction, *min_prob, *kind, *limit, *frames;
-	bool motion, explain;
+	bool motion, explain, adopt;
 	const char *set[CALL_SETS_MAX];
 	size_t n_sets;
 	const char *arg[CALL_ARGS_MAX];

@@ -15,10 +15,20 @@ const struct command commands[] = {
 	 .help = "start a pipeline",
 	 .more = "In the foreground it shows what flows; Ctrl-C drains and ends it. With -d it "
 		 "returns when all "
-		 "workers are ready.",
-	 .options = "cdS",
-	 .needs = "c",
+		 "workers are ready. With --adopt the workers that a killed supervisor left go on "
+		 "working under this one, where the config says on_orphan = \"wait 10s\" or the "
+		 "like; then no config need be given. Where there are none, it starts the "
+		 "pipeline.",
+	 .options = "cdST",
 	 .run = up_run},
+	{.name = "upgrade",
+	 .args = "",
+	 .help = "replace the supervisor by another program while the video runs",
+	 .more = "Without --exec it is the program that lies where the running one came from. It "
+		 "is asked first whether it can go on with this pipeline; no worker is started "
+		 "anew, and if it cannot, nothing changes.",
+	 .options = "x",
+	 .run = upgrade_run},
 	{.name = "down",
 	 .args = "",
 	 .help = "drain and end a pipeline",
@@ -37,10 +47,14 @@ const struct command commands[] = {
 	 .args = "",
 	 .help = "watch the workers and streams live, and give orders by keys",
 	 .more = "How much each worker does and uses, what it holds, how it ended last; of each "
-		 "stream how long frames wait for a processor (WAIT), are processed (WORK) and take "
-		 "until they are in the recording (DISK): 50 and 99 of 100 of the last seconds. Keys: "
-		 "arrows select, k kills, r restarts, s stops or starts, + - scale the processors, / "
-		 "filters, o sorts, w shows more, ? helps, q quits. Where there is no terminal, and "
+		 "stream how long frames wait for a processor (WAIT), are processed (WORK) and "
+		 "take "
+		 "until they are in the recording (DISK): 50 and 99 of 100 of the last seconds. "
+		 "Keys: "
+		 "arrows select, k kills, r restarts, s stops or starts, + - scale the processors, "
+		 "/ "
+		 "filters, o sorts, w shows more, ? helps, q quits. Where there is no terminal, "
+		 "and "
 		 "with --once or --json, it prints one look. " NEEDS_PIPELINE,
 	 .options = "1w",
 	 .run = top_run},
@@ -131,9 +145,10 @@ const struct command commands[] = {
 	 .args = "[WORKER]",
 	 .help = "show what the workers said",
 	 .more = "Without WORKER: all of them and the supervisor, in the order of time. With "
-		 "--json "
-		 "each line is an object of its own.",
-	 .options = "fl",
+		 "--json each line is an object of its own. Lines that are not troupe's own (of a "
+		 "library, say) count as warnings. Earlier files of a log (WORKER.log.1, ...) are "
+		 "read, too, and -f goes on when one is rotated. " WHEN_FORMS,
+	 .options = "flve",
 	 .max_args = 1,
 	 .run = logs_run},
 	{.name = "events",
@@ -148,7 +163,8 @@ const struct command commands[] = {
 	 .args = "[WORKER]",
 	 .help = "show restarts, faults, time to repair and availability",
 	 .more = "Of the last run, unless --run says another one or all. A repair lasts from a "
-		 "death until somebody is ready again. WORKER: each of its lives, and what it ended "
+		 "death until somebody is ready again. WORKER: each of its lives, and what it "
+		 "ended "
 		 "of. Works for a pipeline that has ended, too.",
 	 .options = "R",
 	 .max_args = 1,

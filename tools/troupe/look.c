@@ -20,13 +20,13 @@ static Troupe__Request status_request(Troupe__StatusRequest *status)
 }
 
 /* One line of `list`; a supervisor that does not answer is shown as "silent", one that is dead as
- * "killed". */
+ * "killed", or "orphaned" while its workers go on and can be taken over. */
 static void list_row(struct table *table, const struct pipeline *pipeline)
 {
 	Troupe__StatusRequest status;
 	Troupe__Request request = status_request(&status);
 	Troupe__Reply *reply = NULL;
-	const char *state = "killed";
+	const char *state = pipeline->orphans ? "orphaned" : "killed";
 	if (pipeline->pid)
 		state = pipeline_ask(pipeline, &request, LIST_WAIT, &reply) == 0 ? "" : "silent";
 	const Troupe__Pipeline *about = reply ? reply->pipeline : NULL;
@@ -315,7 +315,10 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 	       paint_begin(stdout, paint_of_state(pipeline->state)), pipeline->state,
 	       paint_end(stdout, paint_of_state(pipeline->state)), age, pipeline->pid,
 	       pipeline->restarts, pipeline->restarts == 1 ? "" : "s");
-	printf("  config     %s\n", pipeline->config);
+	printf("  supervisor %s", pipeline->supervisor_version);
+	if (pipeline->generation)
+		printf(", after %u before it", pipeline->generation);
+	printf("\n  config     %s\n", pipeline->config);
 	printf("  recording  %s, run %llu\n", pipeline->recording,
 	       (unsigned long long)pipeline->run);
 	if (pipeline->url && *pipeline->url)

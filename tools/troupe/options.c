@@ -26,7 +26,7 @@ enum long_key {
 	KEY_ONCE,
 	KEY_AGAINST,
 	KEY_SEQUENTIAL,
-	KEY_LINES,
+	KEY_LEVEL,
 	KEY_PROBATION,
 	KEY_WIDE,
 	KEY_FROM,
@@ -50,6 +50,7 @@ enum long_key {
 	KEY_FRAMES,
 	KEY_SINCE,
 	KEY_WORKER,
+	KEY_ADOPT,
 };
 
 struct option_row {
@@ -78,7 +79,9 @@ static const struct option_row rows[] = {
 	{'m', KEY_STREAM, "stream", "S", "of this stream only", AT(stream)},
 	{'0', KEY_NONE, "none", NULL, "no label", AT(none)},
 	{'f', 'f', "follow", NULL, "go on as lines are written", AT(follow)},
-	{'l', KEY_LINES, "lines", "N", "only the last N", AT(lines)},
+	{'l', 'l', "lines", "N", "only the last N", AT(lines)},
+	{'v', KEY_LEVEL, "level", "L", "only what matters so much: error, warn, info, debug",
+	 AT(level)},
 	{'1', KEY_ONCE, "once", NULL, "print once, also on a terminal", AT(once)},
 	{'q', KEY_SEQUENTIAL, "sequential", NULL, "in one process", AT(sequential)},
 	{'t', KEY_SECONDS, "seconds", "S", "measure for so long altogether", AT(seconds)},
@@ -118,6 +121,8 @@ static const struct option_row rows[] = {
 	{'I', KEY_LIMIT, "limit", "N", "only the last N", AT(limit)},
 	{'E', KEY_EXPLAIN, "explain", NULL,
 	 "show what the catalogue is asked, and how long it takes", AT(explain)},
+	{'T', KEY_ADOPT, "adopt", NULL,
+	 "take over the workers of a killed supervisor, if there are any", AT(adopt)},
 	{'a', KEY_AGAINST, "against", "DIR2", "another recording that must hold the same",
 	 AT(against)},
 	{'n', 'n', "name", "NAME", "the pipeline", AT(name)},

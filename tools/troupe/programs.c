@@ -19,8 +19,10 @@ void arguments_add(struct arguments *arguments, const char *word)
 
 void arguments_add_config(struct arguments *arguments, const struct call *call)
 {
-	arguments_add(arguments, "-c");
-	arguments_add(arguments, call->config);
+	if (call->config) {
+		arguments_add(arguments, "-c");
+		arguments_add(arguments, call->config);
+	}
 	if (call->name) {
 		arguments_add(arguments, "-n");
 		arguments_add(arguments, call->name);

@@ -26,6 +26,8 @@ static void supervisor_arguments(const struct call *call, char *title, size_t si
 	snprintf(title, size, "troupe: %s supervisor%*s", call->name ? call->name : "starting",
 		 PIPELINE_NAME_MAX, "");
 	arguments_add(arguments, title);
+	if (call->adopt)
+		arguments_add(arguments, "--adopt");
 	arguments_add_config(arguments, call);
 }
 
@@ -128,10 +130,29 @@ static int start_background(const struct call *call)
 	return rc;
 }
 
-int up_run(const struct call *call)
+/* Which one is meant, if only one can be. */
+static int find_killed(struct call *call, struct pipeline *pipeline)
+{
+	if (!call->adopt) {
+		out_error("up: --config FILE is missing");
+		return EXIT_USAGE;
+	}
+	int rc = pipeline_pick(call, true, pipeline);
+	call->name = pipeline->name;
+	return rc;
+}
+
+int up_run(const struct call *given)
 {
 	char title[TITLE_SIZE];
 	struct arguments arguments = {0};
+	struct pipeline pipeline;
+	struct call copy = *given, *call = &copy;
+	if (!call->config) {
+		int rc = find_killed(call, &pipeline);
+		if (rc != EXIT_DONE)
+			return rc;
+	}
 	if (call->json && !call->detach) {
 		out_error("up: --json goes with -d only");
 		return EXIT_USAGE;
