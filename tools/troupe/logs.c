@@ -1,8 +1,11 @@
 /* `troupe logs`: what the workers and the supervisor said, from the files in the state folder;
  * several logs in the order of time, by the time that begins every line. */
+#include "ipc/base/clock.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/command.h"
+#include "tools/troupe/log_reader.h"
 #include "tools/troupe/output.h"
+#include "tools/troupe/when.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,44 +17,44 @@
 #include <unistd.h>
 
 #define LOGS_MAX      128
-#define TIME_WIDTH    24 /* 2026-01-31T10:20:30.123Z */
 #define LOOK_EVERY_MS 1000
-
-struct log {
-	char worker[64];
-	char path[512];
-	off_t read; /* bytes shown so far */
-};
-
-struct line {
-	char *text;
-	char time[TIME_WIDTH + 1]; /* of the line, or of the one before it when it has none */
-	size_t order;
-	const struct log *log;
-};
-
-struct lines {
-	struct line *line;
-	size_t n, room;
-};
 
 struct logs {
 	const char *folder;
-	struct log log[LOGS_MAX];
+	struct log_reader log[LOGS_MAX];
 	size_t n;
 	int name_width;
-	bool only_one;
+	bool only_one, json, tame;
+	/* What is shown. */
+	enum log_weight weight;	   /* lines of this weight and above */
+	char since[LOG_TIME_SIZE]; /* "" all */
+	int64_t since_wall;
+	size_t most; /* the last so many of what there is at first; SIZE_MAX: all */
 };
+
+/* The last lines, as they are to be printed. */
+struct last {
+	char **line; /* `most` of them, NULL: not yet */
+	size_t most, n;
+};
+
+static void begin_reading(const struct logs *logs, struct log_reader *reader)
+{
+	bool all_count = logs->weight == WEIGHT_DEBUG && !*logs->since;
+	if (all_count && logs->most < SIZE_MAX)
+		log_reader_begin_at_end(reader, logs->most);
+	else
+		log_reader_begin(reader, logs->since_wall);
+}
 
 static void add_log(struct logs *logs, const char *worker)
 {
 	if (logs->n == LOGS_MAX)
 		return;
-	struct log *log = &logs->log[logs->n++];
-	*log = (struct log){0};
-	snprintf(log->worker, sizeof log->worker, "%s", worker);
-	snprintf(log->path, sizeof log->path, "%s/%s.log", logs->folder, worker);
-	int width = (int)strlen(log->worker);
+	struct log_reader *reader = &logs->log[logs->n++];
+	log_reader_init(reader, logs->folder, worker);
+	begin_reading(logs, reader);
+	int width = (int)strlen(worker);
 	logs->name_width = width > logs->name_width ? width : logs->name_width;
 }
 
@@ -83,99 +86,121 @@ static void find_logs(struct logs *logs, const char *only)
 		closedir(folder);
 }
 
-static bool starts_with_time(const char *text)
+/* ---- one line ---- */
+
+/* A stranger's words must not move the cursor of whoever reads them. */
+static void tame(char *text)
 {
-	return strlen(text) > TIME_WIDTH && text[4] == '-' && text[10] == 'T' &&
-	       text[TIME_WIDTH - 1] == 'Z';
+	for (char *c = text; *c; c++)
+		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+			*c = '?';
 }
 
-static bool keep_line(struct lines *lines, const struct log *log, char *text, const char *time)
+static char *json_line(const struct log_reader *line)
 {
-	if (lines->n == lines->room) {
-		size_t room = lines->room ? lines->room * 2 : 256;
-		struct line *line = realloc(lines->line, room * sizeof *line);
-		if (!line)
-			return false;
-		lines->line = line;
-		lines->room = room;
+	/* A stranger may write what is no UTF-8. */
+	json_t *text = json_string(line->text);
+	json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "worker", line->worker, "time", line->time,
+				 "level", log_weight_text(line->weight), "text",
+				 text ? text : json_string("(bytes that are no text)"));
+	char *out = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	return out;
+}
+
+/* As it is printed, a heap text; NULL: out of memory. */
+static char *format(const struct logs *logs, const struct log_reader *line)
+{
+	char *out = NULL;
+	if (logs->json)
+		return json_line(line);
+	if (logs->tame)
+		tame(line->line);
+	if (logs->only_one)
+		return strdup(line->line);
+	int n = asprintf(&out, "%s%-*s |%s %s", paint_begin(stdout, PAINT_DIM), logs->name_width,
+			 line->worker, paint_end(stdout, PAINT_DIM), line->line);
+	return n < 0 ? NULL : out;
+}
+
+static bool is_wanted(const struct logs *logs, const struct log_reader *line)
+{
+	return line->weight <= logs->weight && strcmp(line->time, logs->since) >= 0;
+}
+
+/* ---- all of them, in the order of time ---- */
+
+/* The log whose line comes first; NULL: none has one. */
+static struct log_reader *first_of(struct logs *logs)
+{
+	struct log_reader *first = NULL;
+	for (size_t i = 0; i < logs->n; i++) {
+		struct log_reader *log = &logs->log[i];
+		if (log->has && (!first || strcmp(log->time, first->time) < 0))
+			first = log;
 	}
-	struct line *line = &lines->line[lines->n];
-	*line = (struct line){.text = text, .order = lines->n, .log = log};
-	snprintf(line->time, sizeof line->time, "%s", time);
-	lines->n++;
-	return true;
+	return first;
 }
 
-/* Reads what is new in one log. A line that is not whole yet is left for the next time. */
-static void read_log(struct lines *lines, struct log *log)
+static void keep(struct last *last, char *line)
 {
-	char time[TIME_WIDTH + 1] = "", *text = NULL;
-	size_t size = 0;
-	FILE *file = fopen(log->path, "re");
-	if (!file)
-		return;
-	fseeko(file, 0, SEEK_END);
-	if (ftello(file) < log->read)
-		log->read = 0; /* a new file in its place */
-	fseeko(file, log->read, SEEK_SET);
-	ssize_t n;
-	while ((n = getline(&text, &size, file)) > 0 && text[n - 1] == '\n') {
-		log->read += n;
-		text[n - 1] = '\0';
-		if (starts_with_time(text))
-			memcpy(time, text, TIME_WIDTH);
-		if (!keep_line(lines, log, text, time))
-			break;
-		text = NULL;
-		size = 0;
+	char **place = &last->line[last->n++ % last->most];
+	free(*place);
+	*place = line;
+}
+
+/* Prints up to `most` of them, and forgets all. */
+static void print_last(struct last *last, size_t most)
+{
+	size_t n = last->n < last->most ? last->n : last->most;
+	for (size_t i = last->n - n; i < last->n; i++) {
+		if (i + most >= last->n)
+			puts(last->line[i % last->most]);
+		free(last->line[i % last->most]);
 	}
-	free(text);
-	fclose(file);
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct line *left = a, *right = b;
-	int order = strcmp(left->time, right->time);
-	return order ? order : (left->order > right->order) - (left->order < right->order);
-}
-
-static void print_line(const struct logs *logs, const struct call *call, const struct line *line)
-{
-	if (call->json) {
-		json_t *json = json_pack(
-			"{s:s, s:s, s:s}", "worker", line->log->worker, "time", line->time, "text",
-			starts_with_time(line->text) ? line->text + TIME_WIDTH + 1 : line->text);
-		if (json)
-			json_dumpf(json, stdout, JSON_COMPACT);
-		putchar('\n');
-		json_decref(json);
-	} else if (logs->only_one) {
-		puts(line->text);
-	} else {
-		printf("%s%-*s |%s %s\n", paint_begin(stdout, PAINT_DIM), logs->name_width,
-		       line->log->worker, paint_end(stdout, PAINT_DIM), line->text);
-	}
-}
-
-/* Shows what is new in all logs, at most the last `most` lines. */
-static void show_new(struct logs *logs, const struct call *call, size_t most)
-{
-	struct lines lines = {0};
-	for (size_t i = 0; i < logs->n; i++)
-		read_log(&lines, &logs->log[i]);
-	if (lines.n)
-		qsort(lines.line, lines.n, sizeof *lines.line, by_time);
-	for (size_t i = lines.n > most ? lines.n - most : 0; i < lines.n; i++)
-		print_line(logs, call, &lines.line[i]);
-	for (size_t i = 0; i < lines.n; i++)
-		free(lines.line[i].text);
-	free(lines.line);
+	free(last->line);
 	fflush(stdout);
 }
 
+/* Shows what is new in all logs; with `last` not NULL, only keeps it. */
+static void show_new(struct logs *logs, struct last *last)
+{
+	struct log_reader *log;
+	for (size_t i = 0; i < logs->n; i++)
+		log_reader_next(&logs->log[i]);
+	while ((log = first_of(logs)) && !ferror(stdout)) {
+		char *line = is_wanted(logs, log) ? format(logs, log) : NULL;
+		if (line && last) {
+			keep(last, line);
+		} else if (line) {
+			puts(line);
+			free(line);
+		}
+		log_reader_next(log);
+	}
+	fflush(stdout);
+}
+
+/* What there is now. */
+static int show(struct logs *logs)
+{
+	if (logs->most == SIZE_MAX) {
+		show_new(logs, NULL);
+		return EXIT_DONE;
+	}
+	struct last last = {.most = logs->most ? logs->most : 1};
+	last.line = calloc(last.most, sizeof *last.line);
+	if (!last.line) {
+		out_error("logs: out of memory for %zu lines", last.most);
+		return EXIT_FAILED;
+	}
+	show_new(logs, &last);
+	print_last(&last, logs->most);
+	return EXIT_DONE;
+}
+
 /* Goes on until it is interrupted or its reader is gone. */
-static int follow(struct logs *logs, const struct call *call, const char *only)
+static int follow(struct logs *logs, const char *only)
 {
 	int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (changes < 0 ||
@@ -190,7 +215,7 @@ static int follow(struct logs *logs, const struct call *call, const char *only)
 		while (read(changes, events, sizeof events) > 0)
 			;
 		find_logs(logs, only);
-		show_new(logs, call, SIZE_MAX);
+		show_new(logs, NULL);
 	}
 	close(changes);
 	return EXIT_DONE;
@@ -209,33 +234,79 @@ static int no_log(struct logs *logs, const char *only)
 	return EXIT_USAGE;
 }
 
-int logs_run(const struct call *call)
+/* ---- what was asked for ---- */
+
+static bool read_lines(const struct call *call, struct logs *logs)
 {
-	size_t most = SIZE_MAX;
-	if (call->lines) {
-		char *end = NULL;
-		most = strtoul(call->lines, &end, 10);
-		if (*end || end == call->lines || call->lines[0] == '-') {
-			out_error("logs: '%s' is no number of lines", call->lines);
-			return EXIT_USAGE;
+	char *end = NULL;
+	logs->most = SIZE_MAX;
+	if (!call->lines)
+		return true;
+	logs->most = strtoul(call->lines, &end, 10);
+	if (!*end && end != call->lines && call->lines[0] != '-')
+		return true;
+	out_error("logs: '%s' is no number of lines", call->lines);
+	return false;
+}
+
+static bool read_level(const struct call *call, struct logs *logs)
+{
+	logs->weight = WEIGHT_DEBUG;
+	if (!call->level)
+		return true;
+	for (unsigned w = 0; w < N_WEIGHTS; w++) {
+		if (strcmp(call->level, log_weight_text(w)) == 0) {
+			logs->weight = w;
+			return true;
 		}
 	}
+	out_error("logs: there is no level '%s' (valid: error, warn, info, debug)", call->level);
+	return false;
+}
+
+static bool read_since(const struct call *call, struct logs *logs)
+{
+	struct when when;
+	char why[256];
+	if (!call->since)
+		return true;
+	if (when_parse(call->since, clock_wall(), &when, why, sizeof why) < 0) {
+		out_error("logs: --since: %s", why);
+		return false;
+	}
+	logs->since_wall = when.first;
+	clock_format_wall(when.first, logs->since, sizeof logs->since);
+	return true;
+}
+
+static void finish(struct logs *logs)
+{
+	for (size_t i = 0; i < logs->n; i++)
+		log_reader_finish(&logs->log[i]);
+	free(logs);
+}
+
+int logs_run(const struct call *call)
+{
 	struct logs *logs = calloc(1, sizeof *logs);
+	const char *only = call->n_args ? call->arg[0] : NULL;
+	char folder[256];
 	if (!logs)
 		return EXIT_FAILED;
-	const char *only = call->n_args ? call->arg[0] : NULL;
 	logs->only_one = only != NULL;
-	char folder[256];
-	int rc = state_pick(call, folder, sizeof folder);
+	logs->json = call->json;
+	logs->tame = isatty(STDOUT_FILENO);
 	logs->folder = folder;
+	bool valid = read_lines(call, logs) && read_level(call, logs) && read_since(call, logs);
+	int rc = valid ? state_pick(call, folder, sizeof folder) : EXIT_USAGE;
 	if (rc == EXIT_DONE) {
 		find_logs(logs, only);
 		rc = logs->n ? EXIT_DONE : no_log(logs, only);
 	}
 	if (rc == EXIT_DONE)
-		show_new(logs, call, most);
+		rc = show(logs);
 	if (rc == EXIT_DONE && call->follow)
-		rc = follow(logs, call, only);
-	free(logs);
+		rc = follow(logs, only);
+	finish(logs);
 	return rc;
 }

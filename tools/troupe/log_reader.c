@@ -1,0 +1,197 @@
+/* Files of a log, one after another. */
+#include "tools/troupe/log_reader.h"
+
+#include "ipc/base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define TIME_LENGTH (LOG_TIME_SIZE - 1)
+#define FILES_MAX   1000
+#define BLOCK	    65536
+
+static const char *const weights[] = {[WEIGHT_ERROR] = "error",
+				      [WEIGHT_WARN] = "warn",
+				      [WEIGHT_INFO] = "info",
+				      [WEIGHT_DEBUG] = "debug"};
+
+const char *log_weight_text(enum log_weight weight)
+{
+	return weights[weight];
+}
+
+void log_reader_init(struct log_reader *reader, const char *folder, const char *worker)
+{
+	*reader = (struct log_reader){0};
+	snprintf(reader->worker, sizeof(reader->worker), "%s", worker);
+	snprintf(reader->path, sizeof(reader->path), "%s/%s.log", folder, worker);
+}
+
+static void close_file(struct log_reader *reader)
+{
+	if (reader->file)
+		fclose(reader->file);
+	reader->file = NULL;
+}
+
+void log_reader_finish(struct log_reader *reader)
+{
+	close_file(reader);
+	free(reader->line);
+	reader->line = NULL;
+}
+
+/* ---- which file ---- */
+
+/* 0: the one that is written; n: the n-th before it. */
+static bool look_at(const struct log_reader *reader, unsigned number, struct stat *st)
+{
+	char path[sizeof(reader->path) + 16];
+	snprintf(path, sizeof(path), number ? "%s.%u" : "%s", reader->path, number);
+	return stat(path, st) == 0;
+}
+
+static bool open_file(struct log_reader *reader, unsigned number)
+{
+	char path[sizeof(reader->path) + 16];
+	struct stat st;
+	snprintf(path, sizeof(path), number ? "%s.%u" : "%s", reader->path, number);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	close_file(reader);
+	reader->file = file;
+	reader->inode = fstat(fileno(file), &st) == 0 ? st.st_ino : 0;
+	return true;
+}
+
+static unsigned oldest(const struct log_reader *reader, int64_t since)
+{
+	unsigned n = 0;
+	struct stat st;
+	while (n < FILES_MAX && look_at(reader, n + 1, &st) &&
+	       (int64_t)st.st_mtim.tv_sec >= since / NS_PER_S)
+		n++;
+	return n;
+}
+
+/* Opens the file that follows the one that is read, if that has been rotated away. */
+static bool open_next(struct log_reader *reader)
+{
+	struct stat st;
+	for (unsigned n = 0; n < FILES_MAX && look_at(reader, n, &st); n++)
+		if (st.st_ino == reader->inode)
+			return n > 0 && open_file(reader, n - 1);
+	/* Either it is gone already, with files after it that nobody has read, or just now between
+	 * two of its names. */
+	return look_at(reader, 0, &st) && open_file(reader, oldest(reader, 0));
+}
+
+void log_reader_begin(struct log_reader *reader, int64_t since)
+{
+	if (!open_file(reader, oldest(reader, since)))
+		open_file(reader, 0);
+}
+
+/* Where the last `lines` lines of a file begin; -1: it has no more than that. */
+static off_t place_of_last(FILE *file, size_t lines)
+{
+	char block[BLOCK];
+	fseeko(file, 0, SEEK_END);
+	off_t end = ftello(file);
+	for (off_t from = end; from > 0;) {
+		size_t size = from < BLOCK ? (size_t)from : BLOCK;
+		from -= (off_t)size;
+		fseeko(file, from, SEEK_SET);
+		if (fread(block, 1, size, file) != size)
+			return -1;
+		for (size_t i = size; i-- > 0;) /* the last line's own end counts, too */
+			if (block[i] == '\n' && from + (off_t)i + 1 < end && lines-- == 1)
+				return from + (off_t)i + 1;
+	}
+	return -1;
+}
+
+void log_reader_begin_at_end(struct log_reader *reader, size_t lines)
+{
+	off_t place = -1;
+	if (lines > 0 && open_file(reader, 0))
+		place = place_of_last(reader->file, lines);
+	if (place >= 0)
+		fseeko(reader->file, place, SEEK_SET);
+	else
+		log_reader_begin(reader, 0);
+}
+
+/* ---- lines ---- */
+
+static bool starts_with_time(const char *line)
+{
+	return strlen(line) > TIME_LENGTH && line[4] == '-' && line[10] == 'T' &&
+	       line[TIME_LENGTH - 1] == 'Z' && line[TIME_LENGTH] == ' ';
+}
+
+/* "TIME level text" is troupe's own; all else is text. */
+static void take_apart(struct log_reader *reader)
+{
+	char *text = reader->line;
+	reader->weight = WEIGHT_WARN;
+	if (starts_with_time(text)) {
+		memcpy(reader->time, text, TIME_LENGTH);
+		text += TIME_LENGTH + 1;
+		for (unsigned w = 0; w < N_WEIGHTS; w++) {
+			size_t length = strlen(weights[w]);
+			if (strncmp(text, weights[w], length) == 0 && text[length] == ' ') {
+				reader->weight = w;
+				text += length + strspn(text + length, " ");
+				break;
+			}
+		}
+	}
+	reader->text = text;
+	reader->has = true;
+}
+
+/* What is at the end without a line's end is left for the next time, unless nothing will follow. */
+static bool read_line(struct log_reader *reader, bool is_last)
+{
+	off_t begin = ftello(reader->file);
+	clearerr(reader->file);
+	ssize_t n = getline(&reader->line, &reader->room, reader->file);
+	if (n <= 0)
+		return false;
+	if (reader->line[n - 1] == '\n')
+		reader->line[n - 1] = '\0';
+	else if (!is_last) {
+		fseeko(reader->file, begin, SEEK_SET);
+		return false;
+	}
+	take_apart(reader);
+	return true;
+}
+
+static bool is_written(const struct log_reader *reader)
+{
+	struct stat st;
+	return look_at(reader, 0, &st) && st.st_ino == reader->inode;
+}
+
+bool log_reader_next(struct log_reader *reader)
+{
+	reader->has = false;
+	if (!reader->file)
+		log_reader_begin(reader, 0);
+	while (reader->file) {
+		if (read_line(reader, false))
+			return true;
+		if (is_written(reader))
+			return false;
+		/* Rotated; but before that something may have been written to it. */
+		if (read_line(reader, true))
+			return true;
+		if (!open_next(reader))
+			return false;
+	}
+	return false;
+}
