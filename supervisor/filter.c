@@ -45,7 +45,8 @@ static const char everybody[] =
 	"execve exit exit_group wait4 waitid getpid getppid gettid getpgid getpgrp getsid setpgid "
 	"setsid getuid geteuid getgid getegid getresuid getresgid getgroups capget prctl "
 	"arch_prctl set_tid_address set_robust_list get_robust_list rseq futex futex_waitv "
-	"sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_getattr "
+	"sched_yield sched_getaffinity sched_setaffinity sched_getparam sched_setparam "
+	"sched_getscheduler sched_setscheduler sched_getattr "
 	"sched_get_priority_max sched_get_priority_min sched_rr_get_interval getpriority "
 	"ioprio_get getrlimit setrlimit getrusage times sysinfo uname getcpu getrandom seccomp "
 	"landlock_create_ruleset landlock_add_rule landlock_restrict_self "
@@ -65,8 +66,7 @@ static const char everybody[] =
 	;
 
 static const char network[] = "socket";
-static const char starts[] = "clone fork vfork prlimit64 setpriority ioprio_set "
-			     "sched_setscheduler sched_setaffinity sched_setparam";
+static const char starts[] = "clone fork vfork prlimit64 setpriority ioprio_set";
 static const char writes[] = "chmod fchmod fchmodat chown fchown lchown fchownat utime utimes "
 			     "futimesat utimensat setxattr lsetxattr fsetxattr";
 
@@ -85,9 +85,6 @@ static const struct condition {
 	{"prlimit64", 0, UINT32_MAX, 0, FILTER_STARTS},
 	{"setpriority", 1, UINT32_MAX, 0, FILTER_STARTS},
 	{"ioprio_set", 1, UINT32_MAX, 0, FILTER_STARTS},
-	{"sched_setscheduler", 0, UINT32_MAX, 0, FILTER_STARTS},
-	{"sched_setaffinity", 0, UINT32_MAX, 0, FILTER_STARTS},
-	{"sched_setparam", 0, UINT32_MAX, 0, FILTER_STARTS},
 };
 
 /* What gets another answer than EPERM: a library that asks for it knows another way. */

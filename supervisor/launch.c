@@ -97,16 +97,16 @@ CHILD static bool not_allotted(struct child *child)
 	return failed(child, child->allotted, "");
 }
 
-/* The sandbox is last: it may forbid any of the others. */
+/* What is allotted takes rights that the sandbox ends; what comes behind that is what any filter
+ * allows. */
 CHILD static int become(void *arg)
 {
 	struct child *child = arg;
 	const struct launch *what = child->what;
 	if (!failed(child, syscall(SYS_setpgid, 0, 0), "its process group") &&
-	    !not_allotted(child) && !failed(child, sandbox_bind(what->sandbox), "its sandbox") &&
+	    !not_allotted(child) && !failed(child, sandbox_apply(what->sandbox), "its sandbox") &&
 	    !failed(child, descriptors(child), "its descriptors") &&
-	    !failed(child, signals(), "its signals") &&
-	    !failed(child, sandbox_filter(what->sandbox), "its sandbox"))
+	    !failed(child, signals(), "its signals"))
 		failed(child, syscall(SYS_execve, what->program, child->argv, child->environment),
 		       "its program");
 	syscall(SYS_exit, 127);

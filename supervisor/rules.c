@@ -145,10 +145,15 @@ static void add_environment(struct making *m)
 
 /* ---- its needs ---- */
 
+/* A program that was swapped in knows rows that the section's own does not. */
 static const char *row_of(const struct making *m, const char *name)
 {
-	const char *value = m->of->section ? section_value(m->of->section, name) : NULL;
-	return value ? value : "";
+	const struct section *section = m->of->section;
+	const struct row *row = row_find(m->of->rows, name);
+	for (size_t i = section->n_set; i-- > 0;)
+		if (strcmp(section->set[i].key, name) == 0)
+			return section->set[i].value;
+	return row ? row->fallback : "";
 }
 
 /* Makes it and those above it. A file is as good: then it is to be written. */

@@ -37,7 +37,8 @@ struct rules {
 struct rules_of {
 	const char *program; /* path */
 	const struct needs *needs;
-	const struct section *section; /* whose rows are in effect; may be NULL */
+	const struct row_table *rows;  /* of the program: what holds where none is set */
+	const struct section *section; /* whose rows are set */
 	const char *folder;	       /* relative paths count from there */
 	const char *runtime, *state;
 };

@@ -8,12 +8,13 @@
 struct sandbox {
 	int ruleset;		  /* a Landlock ruleset, -1: none */
 	struct sock_fprog filter; /* len 0: none */
+	int tell,
+		hear; /* a socket to send the filter's listener over, and its other end; -1: none */
 };
 
-/* Both are raw system calls only, for the child of a vfork, which never comes back from them; NULL
- * is fine. -1 with errno. The first, with all descriptors still open: nothing new may be gained by
- * exec, and the ruleset. The second, right before exec: the filter. */
-int sandbox_bind(const struct sandbox *sandbox);
-int sandbox_filter(const struct sandbox *sandbox);
+/* Nothing new may be gained by exec, then the ruleset and the filter are in force for good. Raw
+ * system calls only, for the child of a vfork; NULL is fine. -1 with errno. Behind it the child may
+ * do only what its filter allows. */
+int sandbox_apply(const struct sandbox *sandbox);
 
 #endif

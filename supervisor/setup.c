@@ -9,6 +9,7 @@
 #include "ipc/worker/contract.h"
 #include "supervisor/adopt.h"
 #include "supervisor/allot.h"
+#include "supervisor/contain.h"
 #include "supervisor/control.h"
 #include "supervisor/image.h"
 #include "supervisor/member.h"
@@ -276,6 +277,8 @@ int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
 	if (rc == 0 && again && journal_resume(&s->journal) < 0)
 		log_warn("%s/journal.jsonl: cannot be read again", s->runtime.state);
+	if (rc == 0 && (rc = containment_create(s)) < 0)
+		snprintf(why, why_size, "sandbox: %s", error_text(rc));
 	if (rc == 0 && (rc = quarantine_create(s)) < 0)
 		snprintf(why, why_size, "quarantine: %s", error_text(rc));
 	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
@@ -379,6 +382,7 @@ void setup_finish(struct supervisor *s)
 	succession_finish(s);
 	devices_finish(s);
 	quarantine_destroy(s);
+	containment_destroy(s);
 	if (s->control)
 		link_close(s->control);
 	if (s->reports)

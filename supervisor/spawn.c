@@ -9,6 +9,7 @@
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/allot.h"
+#include "supervisor/contain.h"
 #include "supervisor/dying.h"
 #include "supervisor/launch.h"
 #include "supervisor/logs.h"
@@ -110,6 +111,22 @@ static void fill_own_environment(struct environment *e, const struct section *se
 	}
 }
 
+static int launch_contained(struct part *part, struct launch *what, struct launched *made)
+{
+	struct sandbox sandbox;
+	bool has;
+	int rc = contain(part, &sandbox, &has, made->why, sizeof(made->why));
+	what->sandbox = has ? &sandbox : NULL;
+	if (rc == 0)
+		rc = launch(what, made);
+	if (rc == 0) { /* from now on somebody may be told of */
+		part->process.pid = made->pid;
+		part->process.pidfd = made->pidfd; /* without one SIGCHLD alone tells of the end */
+	}
+	contained(part, &sandbox);
+	return rc;
+}
+
 static int start_program(struct part *part, int log, struct launched *made)
 {
 	const struct member *m = part->member;
@@ -142,9 +159,7 @@ static int start_program(struct part *part, int log, struct launched *made)
 		snprintf(made->why, sizeof(made->why), "user = \"%.64s\": there is none any more",
 			 section->settings.user);
 	if (rc == 0)
-		rc = launch(&what, made);
-	part->process.pid = made->pid;
-	part->process.pidfd = made->pidfd; /* without one SIGCHLD alone tells of the end */
+		rc = launch_contained(part, &what, made);
 	for (size_t i = 0; i < e.n; i++)
 		free(e.all[i]);
 	free(lines);
@@ -158,6 +173,7 @@ void process_finish(struct process *process, struct supervisor *s)
 		link_close(process->pipe);
 	}
 	dying_forget(process->dying);
+	guard_destroy(process->guard);
 	stack_forget(process, s);
 	int *const fds[] = {&process->pidfd, &process->log_fd};
 	for (int i = 0; i < 2; i++) {

@@ -74,6 +74,7 @@ struct process {
 	uint64_t progress;	/* as last seen, and … */
 	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
 	struct usage before, last;
+	struct guard *guard; /* hears of forbidden system calls; NULL: nobody does */
 };
 
 /* A life and the process in it. A member has three, see struct member. */
@@ -213,6 +214,7 @@ struct supervisor {
 	char *image;		       /* as it stands in RUNTIME/image; NULL: it does not */
 	int64_t log_begun;	       /* the supervisor's own log, monotonic; 0: not in a file */
 	struct quarantine *quarantine;
+	struct containment *containment;
 	struct progress *progress; /* NULL until it plays */
 	struct notify *notify;	   /* so, too */
 	int oom_base;		   /* our own oom_score_adj when we began */

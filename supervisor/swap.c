@@ -16,6 +16,7 @@
 #include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
+#include "supervisor/contain.h"
 #include "supervisor/member.h"
 
 #include <errno.h>
@@ -231,7 +232,8 @@ int swap_begin_reload(struct member *m, const struct swap_reload *how, const str
 static void wait_for_room(struct member *m)
 {
 	part_event(m->next, EVENT_DRAIN);
-	if (m->next->process.pid || m->last->process.pid)
+	if (m->next->process.pid || m->last->process.pid ||
+	    !containment_knows(m->supervisor, m->swap.program))
 		return;
 	m->swap.newcomer = m->next;
 	m->swap.started = clock_now();

@@ -189,7 +189,7 @@ static void what_the_sandbox_lacks_is_told_exactly(void **state)
 {
 	struct launched made;
 	(void)state;
-	struct sandbox sandbox = {.ruleset = output[0]};
+	struct sandbox sandbox = {.ruleset = output[0], .tell = -1, .hear = -1};
 	struct launch what = shell("");
 	what.sandbox = &sandbox;
 	assert_true(launch(&what, &made) < 0);
@@ -208,7 +208,8 @@ static void it_runs_with_its_filter(void **state)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sandbox sandbox = {.ruleset = -1, .filter = {.len = 4, .filter = filter}};
+	struct sandbox sandbox = {
+		.ruleset = -1, .tell = -1, .hear = -1, .filter = {.len = 4, .filter = filter}};
 	struct launch what = shell("grep -E 'NoNewPrivs|Seccomp:' /proc/$$/status");
 	(void)state;
 	what.sandbox = &sandbox;
