@@ -112,6 +112,7 @@ const struct command commands[] = {
 	 .max_args = 1,
 	 .run = swap_run},
 	{.name = "reload",
+	 .args = "",
 	 .help = "let a changed config run, without touching the rest",
 	 .more = "Without -c it is the file that the pipeline was started with. What differs is "
 		 "shown row by row: \"live\" is done at once; \"restart\" starts the section's "
