@@ -15,6 +15,7 @@
 #include "supervisor/progress.h"
 #include "supervisor/quarantine.h"
 #include "supervisor/spawn.h"
+#include "supervisor/strategy.h"
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
 
@@ -328,6 +329,22 @@ static void blame_device(struct ending *end)
 	end->kind = EXIT_DEVICE;
 }
 
+/* One that has a limit of its own and complains of it did not run into the machine's. */
+static void blame_limit(const struct part *part, struct ending *end, const char *words)
+{
+	static const char *const signs[] = {"out of memory", "Cannot allocate memory",
+					    "MemoryError", "bad_alloc", "failed to allocate"};
+	const struct section_settings *set = &swap_section(part)->settings;
+	char limit[64];
+	bool said = false;
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		said |= strstr(words, signs[i]) != NULL;
+	if (!said || !end->fault || set->limit_memory == 0)
+		return;
+	row_format(settings_find(part->member->role, "limit_memory"), set, limit, sizeof(limit));
+	snprintf(end->cause, sizeof(end->cause), "out of memory (limit_memory = %s)", limit);
+}
+
 /* The successor first, before anything is written or asked: others wait for it. */
 static void part_ended(struct part *part, const siginfo_t *info)
 {
@@ -347,6 +364,7 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	struct ending end = judge(part, info, said_end);
 	if (!finished && device_gone(m))
 		blame_device(&end);
+	blame_limit(part, &end, words);
 	if (finished && end.kind == EXIT_ASKED)
 		end.kind = EXIT_FINISHED;
 	struct exit_note note = describe(part, &end, words);
@@ -358,12 +376,15 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	if (note.turn && !end.lost && (end.fault || !end.clean))
 		happened_death(part, end.cause, words);
 	fail_early(m, info, &end, words);
+	bool unasked = note.turn && !finished && !end.lost && !part->process.asked;
 	uint8_t seat = part->process.seat;
 	bury(part);
 	if (end.lost)
 		device_lose(m);
 	what_follows(part, finished, &end, words, note.excused);
 	give_back(s, m, seat, end.fault);
+	if (unasked)
+		strategy_follow(m, end.cause);
 	remember_workers(s);
 }
 

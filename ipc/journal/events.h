@@ -31,6 +31,7 @@
 	X(LIMIT, "limit")                                                                          \
 	X(ADOPT, "adopt")                                                                          \
 	X(UPGRADE, "upgrade")                                                                      \
+	X(REST, "rest-for-one")                                                                    \
 	X(RELOAD, "reload")                                                                        \
 	X(DOWN, "down")                                                                            \
 	X(ENDED, "ended")                                                                          \

@@ -30,6 +30,15 @@ static void print_command_line(char *const *words, size_t n)
 	putchar('\n');
 }
 
+/* What it has of the machine, in the words of its section's rows. */
+static void print_given(Troupe__Row *const *rows, size_t n)
+{
+	printf("  given        ");
+	for (size_t i = 0; i < n; i++)
+		printf("%s %s %s", i ? "," : "", rows[i]->name, rows[i]->value);
+	putchar('\n');
+}
+
 static void print_held(const Troupe__Worker *worker)
 {
 	printf("  slots held    %u", worker->slots_held);
@@ -76,6 +85,7 @@ static void print_worker(const Troupe__Inspection *inspection)
 		printf("  stream        %s\n", worker->stream);
 	if (*worker->device)
 		printf("  device        %s\n", worker->device);
+	print_given(inspection->given, inspection->n_given);
 	print_held(worker);
 	printf("  frames        %llu, %.1f a second; %llu wake-ups, progress %llu\n",
 	       (unsigned long long)worker->frames, worker->frames_per_second,
