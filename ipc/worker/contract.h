@@ -42,8 +42,9 @@ enum contract_exit {
 };
 
 /* Command lines every worker answers without a pipeline, for `check`, `config` and `up`. */
-#define CONTRACT_ARG_ROWS "--rows" /* prints its config rows (rows_print) and needs (needs_print)  \
-				    */
+#define CONTRACT_ARG_ROWS                                                                          \
+	"--rows" /* prints its config rows (rows_print) and needs (needs_print)                    \
+		  */
 #define CONTRACT_ARG_VERSION "--version" /* "NAME VERSION" */
 #define CONTRACT_ARG_PROBE                                                                         \
 	"--probe" /* sources: rows on descriptor 0; prints "key=value" lines, see worker.h */
@@ -60,7 +61,8 @@ enum contract_exit {
  *
  * Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: go on for as
  * long as `orphan_wait` of the ledger's header says (0: not at all), then finish what is on its way
- * and end. A second HUP: wait no longer.
+ * and end. A HUP from another process than the dead supervisor (its threads are told of
+ * one by one) while one waits: wait no longer.
  *
  * Another supervisor may take over: it writes its pid to `supervisor_pid` of the ledger's header
  * and then looks who is there. So a worker that reads another pid there than its environment's

@@ -235,7 +235,7 @@ static void signal_came(void *arg, int fd, short revents)
 	(void)revents;
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			supervised_hang_up(w);
+			supervised_hang_up(w, (pid_t)info.ssi_pid);
 		else
 			w->draining = true;
 	}
@@ -243,10 +243,12 @@ static void signal_came(void *arg, int fd, short revents)
 
 /* A library may have started a thread before main(), which blocks nothing: what comes to that is
  * the main thread's all the same. */
-static void pass_on(int number)
+static void pass_on(int number, siginfo_t *info, void *context)
 {
 	int saved = errno;
-	syscall(SYS_tgkill, getpid(), getpid(), number);
+	(void)context;
+	info->si_code = SI_QUEUE; /* so much is asked of who repeats what another has said */
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), number, info);
 	errno = saved;
 }
 
@@ -261,7 +263,9 @@ static int watch_signals(struct worker *w)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sigaction(numbers[i],
-			  &(struct sigaction){.sa_handler = pass_on, .sa_flags = SA_RESTART}, NULL);
+			  &(struct sigaction){.sa_sigaction = pass_on,
+					      .sa_flags = SA_RESTART | SA_SIGINFO},
+			  NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of write(), not a death */
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -60,6 +60,7 @@ static void lose(struct worker *w)
 
 void supervised_begin(struct worker *w, pid_t born_of)
 {
+	w->born_of = born_of;
 	prctl(PR_SET_PDEATHSIG, SIGHUP);
 	if (born_of && getppid() != born_of)
 		lose(w);
@@ -71,16 +72,17 @@ static bool adopter_lives(const struct worker *w)
 	return w->adopter_fd >= 0 && poll(&end, 1, 0) == 0;
 }
 
-void supervised_hang_up(struct worker *w)
+void supervised_hang_up(struct worker *w, pid_t from)
 {
 	/* Of the one before, whose locks are free a moment before its death is told. */
 	if (adopter_lives(w))
 		return;
-	/* The second one is somebody's who wants us to wait no longer. */
-	if (w->alone)
-		become_orphan(w);
-	else
+	/* The kernel tells of each thread of it that dies, in its name. Whoever else says so wants
+	 * us to wait no longer. */
+	if (!w->alone)
 		lose(w);
+	else if (from != w->born_of)
+		become_orphan(w);
 }
 
 static void adopter_died(void *arg, int fd, short revents)

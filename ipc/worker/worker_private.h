@@ -54,6 +54,7 @@ struct worker {
 	bool rang;	/* another's, just now: the nap comes before anything else */
 	int64_t nap_until;
 	int64_t orphan_deadline, alone_until;
+	pid_t born_of;		    /* who has started it; 0: unknown */
 	pid_t adopter;		    /* who has taken it over; 0: nobody */
 	int adopter_fd;		    /* its pidfd; -1 */
 	uint64_t seen[STREAMS_MAX]; /* taps: the last number taken; peekers: the last looked at */
@@ -94,8 +95,8 @@ void notes_close(struct worker *w);
 bool supervised_too_late(const struct worker *w, pid_t born_of);
 /* `born_of`: who started us, 0 unknown. */
 void supervised_begin(struct worker *w, pid_t born_of);
-/* SIGHUP has come. */
-void supervised_hang_up(struct worker *w);
+/* SIGHUP has come, from that process. */
+void supervised_hang_up(struct worker *w, pid_t from);
 /* That one supervises us from now on. */
 void supervised_by(struct worker *w, pid_t supervisor);
 /* Ends the time without a supervisor when it is over. */
