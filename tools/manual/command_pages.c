@@ -88,6 +88,19 @@ static void print_examples(FILE *page, const struct manual *manual, const char *
 
 /* ---- what all have ---- */
 
+/* The one line of a page: without backquotes, and no "…" at its end. */
+static void one_line(const char *help, char *out, size_t size)
+{
+	static const char more[] = ", …";
+	snprintf(out, size, "%s", help);
+	size_t length = strlen(out), end = sizeof(more) - 1;
+	if (length > end && strcmp(out + length - end, more) == 0)
+		out[length - end] = '\0';
+	for (char *c = out; *c; c++)
+		if (*c == '`')
+			*c = '\'';
+}
+
 static void print_exit_status(FILE *page)
 {
 	fputs(".Sh EXIT STATUS\n.Bl -tag -width Ds\n"
@@ -104,16 +117,12 @@ static void command_page(const struct manual *manual, const struct command *comm
 	char title[64], name[80], what[256];
 	snprintf(title, sizeof(title), "troupe-%s", command->name);
 	snprintf(name, sizeof(name), "man1/%s.1", title);
-	/* The one line of a page has no backquotes. */
-	snprintf(what, sizeof(what), "%s", command->help);
-	for (char *c = what; *c; c++)
-		if (*c == '`')
-			*c = '\'';
+	one_line(command->help, what, sizeof(what));
 	FILE *page = page_open(manual, name);
 	page_begin(page, manual, title, "1", what);
 	print_synopsis(page, command);
 	fputs(".Sh DESCRIPTION\n", page);
-	page_sentence(page, what);
+	page_sentence(page, command->help);
 	if (command->more) {
 		fputs(".Pp\n", page);
 		page_text(page, command->more);

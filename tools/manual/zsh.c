@@ -27,7 +27,7 @@ static void put_action(FILE *out, const char *words)
 	else if (strcmp(words, "folders") == 0)
 		fputs("_files -/", out);
 	else if (*words)
-		fprintf(out, "_troupe_names %s", words);
+		fprintf(out, " _troupe_names %s", words); /* a blank: with no other arguments */
 	else
 		fputc(' ', out);
 }
@@ -76,8 +76,14 @@ static const char beginning[] =
 	"# Names of a kind, of the pipeline that the line names.\n"
 	"_troupe_names() {\n"
 	"  local -a names\n"
-	"  local name=${opt_args[-n]:-${opt_args[--name]:-$_troupe_name}}\n"
-	"  names=(${(f)\"$(_call_program names troupe ${name:+-n} ${(q)name} complete $1 "
+	"  local i name=$_troupe_name\n"
+	"  for ((i = 1; i < CURRENT; i++)); do\n"
+	"    case $words[i] in\n"
+	"      -n|--name) name=$words[i+1] ;;\n"
+	"      --name=*) name=${words[i]#*=} ;;\n"
+	"    esac\n"
+	"  done\n"
+	"  names=(${(f)\"$(_call_program names troupe ${name:+-n ${(q)name}} complete $1 "
 	"2>/dev/null)\"})\n"
 	"  compadd -a names\n"
 	"}\n\n";
@@ -87,10 +93,10 @@ static const char dispatch[] =
 	"  local curcontext=\"$curcontext\" state line _troupe_name\n"
 	"  typeset -A opt_args\n"
 	"  _arguments -C -S \\\n"
-	"    '(-n --name)'{-n,--name=}'[the pipeline]:NAME:_troupe_names pipelines' \\\n"
+	"    '(-n --name)'{-n,--name=}'[the pipeline]:NAME: _troupe_names pipelines' \\\n"
 	"    '--json[print JSON]' '(-h --help)'{-h,--help}'[print help]' \\\n"
 	"    '(-V --version)'{-V,--version}'[print the version]' \\\n"
-	"    '1:command:_troupe_commands' '*::argument:->argument'\n"
+	"    '(-): :_troupe_commands' '(-)*:: :->argument'\n"
 	"  [[ $state == argument ]] || return\n"
 	"  _troupe_name=${opt_args[-n]:-${opt_args[--name]}}\n"
 	"  curcontext=\"${curcontext%:*}-$words[1]:\"\n"
