@@ -232,6 +232,7 @@ static void match_part(struct finding *f, struct part *part)
 	struct process *p = &part->process;
 	struct orphan *o = p->pid ? find_orphan(f, p->pid, p->start_time) : NULL;
 	p->pidfd = p->log_fd = -1;
+	p->guard_fd = 0;
 	if (!p->pid)
 		return;
 	const struct seat_row *row = &f->s->ledger.seats[p->seat % SEATS_MAX];
@@ -444,6 +445,7 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 	s->runtime.own_lock = own;
 	s->console = -1;
 	s->show = show;
+	s->oom_base = OOM_BASE_UNKNOWN;
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < s->n_members; i++) {

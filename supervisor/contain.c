@@ -154,25 +154,40 @@ bool containment_knows(struct supervisor *s, const char *program)
 
 /* ---- what a process is given ---- */
 
-static int resolve(const struct part *part, struct rules *rules)
+struct said {
+	const struct needs *needs;
+	struct row_table rows;
+};
+
+/* What the part's program has said of itself, by the config or by a question. */
+static struct said said_by(const struct part *part)
 {
 	static const struct needs none;
 	const struct supervisor *s = part->member->supervisor;
 	const struct section *section = find_section(s, part, part->program);
 	const struct known_program *known =
 		section ? NULL : find_known(s->containment, part->program);
-	struct row_table rows = {.rows = section ? section->rows
-					 : known ? known->rows
-						 : NULL,
-				 .count = section ? section->n_rows
-					  : known ? known->n_rows
-						  : 0};
+	if (section)
+		return (struct said){&section->needs, {.rows = section->rows,
+						       .count = section->n_rows}};
+	if (known)
+		return (struct said){&known->needs, {.rows = known->rows, .count = known->n_rows}};
+	return (struct said){&none, {0}};
+}
+
+static int resolve(const struct part *part, struct rules *rules)
+{
+	const struct supervisor *s = part->member->supervisor;
+	const struct role *role = part->member->role;
+	struct said said = said_by(part);
+	char stock[PROGRAM_SIZE] = "";
+	if (*role->program)
+		config_program(&s->config, role, "", stock, sizeof(stock));
 	return rules_resolve(rules, &(struct rules_of){
 					    .program = part->program,
-					    .needs = section ? &section->needs
-						     : known ? &known->needs
-							     : &none,
-					    .rows = &rows,
+					    .stock = stock,
+					    .needs = said.needs,
+					    .rows = &said.rows,
 					    .section = swap_section(part),
 					    .folder = s->config.folder,
 					    .runtime = s->runtime.folder,
@@ -280,25 +295,61 @@ static int receive_listener(int from)
 	return listener;
 }
 
+void guard_again(struct part *part)
+{
+	struct process *p = &part->process;
+	if (!p->guard_fd)
+		return;
+	p->guard = calloc(1, sizeof(*p->guard));
+	if (!p->guard) {
+		close(p->guard_fd);
+		p->guard_fd = 0;
+		return;
+	}
+	*p->guard = (struct guard){.part = part, .listener = p->guard_fd};
+	loop_watch_fd(part->member->supervisor->loop, p->guard_fd, POLLIN, on_forbidden, p->guard);
+}
+
 void contained(struct part *part, struct sandbox *sandbox)
 {
 	if (sandbox->ruleset >= 0)
 		close(sandbox->ruleset);
 	if (sandbox->hear < 0)
 		return;
-	struct guard *guard = calloc(1, sizeof(*guard));
 	int listener = receive_listener(sandbox->hear);
 	close(sandbox->hear);
 	close(sandbox->tell);
-	if (guard && listener >= 0) {
-		*guard = (struct guard){.part = part, .listener = listener};
-		part->process.guard = guard;
-		loop_watch_fd(part->member->supervisor->loop, listener, POLLIN, on_forbidden,
-			      guard);
-	} else {
-		free(guard);
-		if (listener >= 0)
-			close(listener);
+	part->process.guard_fd = listener > 0 ? listener : 0;
+	guard_again(part);
+}
+
+static bool needs_fifo(const struct part *part, const char *name)
+{
+	const struct needs *needs = said_by(part).needs;
+	for (size_t i = 0; i < needs->count; i++)
+		if (needs->all[i].kind == NEED_STATE_FIFO &&
+		    strcmp(need_at(needs, i).of, name) == 0)
+			return part->process.pid != 0;
+	return false;
+}
+
+/* What it may not remove itself, for others' files lie there, too. */
+void contain_ended(const struct part *part)
+{
+	const struct member *m = part->member;
+	const struct supervisor *s = m->supervisor;
+	if (is_mode(s, "off"))
+		return;
+	const struct needs *needs = said_by(part).needs;
+	for (size_t i = 0; i < needs->count; i++) {
+		char path[PROGRAM_SIZE];
+		const char *name = need_at(needs, i).of;
+		bool used = needs->all[i].kind != NEED_STATE_FIFO;
+		for (int k = 0; k < PARTS; k++)
+			used |= &m->parts[k] != part && needs_fifo(&m->parts[k], name);
+		snprintf(path, sizeof(path), "%.500s/%.500s", s->runtime.state, name);
+		if (!used)
+			unlink(path);
 	}
 }
 

@@ -29,6 +29,12 @@ void contained(struct part *part, struct sandbox *sandbox);
 struct guard;
 void guard_destroy(struct guard *guard);
 
+/* The part's process has ended: removes what was made for it alone. */
+void contain_ended(const struct part *part);
+
+/* Goes on listening by process.guard_fd, in another program than it came to. */
+void guard_again(struct part *part);
+
 /* What the part's process may, a line each, of `arena`. Returns how many. */
 size_t contain_list(const struct part *part, struct arena *arena, char ***lines);
 

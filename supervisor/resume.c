@@ -7,6 +7,7 @@
 #include "ipc/links/pipe.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/adopt.h"
+#include "supervisor/contain.h"
 #include "supervisor/image.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
@@ -138,6 +139,8 @@ void resume_part(struct part *part)
 	p->before = p->last = (struct usage){.time = p->ask_at};
 	if (part->life.state == LIFE_KILLING)
 		p->killed_for = "did not end in time";
+	if (!p->guard)
+		guard_again(part);
 	int rc = pipe_bind(s->links, path, &p->pipe);
 	if (rc == 0)
 		rc = part_watch(part);

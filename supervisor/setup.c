@@ -17,6 +17,7 @@
 #include "supervisor/quarantine.h"
 #include "supervisor/reap.h"
 #include "supervisor/reload.h"
+#include "supervisor/share.h"
 #include "supervisor/resume.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
@@ -284,8 +285,10 @@ int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 	if (rc == 0 && (rc = runtime_announce(&s->runtime, s->ledger.fd)) < 0)
 		snprintf(why, why_size, "%s: %s", s->runtime.folder, error_text(rc));
 	s->oom_kills = oom_kills();
-	s->oom_base = allot_oom_base();
-	allot_spare_supervisor(s->oom_base);
+	if (s->oom_base == OOM_BASE_UNKNOWN) {
+		s->oom_base = allot_oom_base();
+		allot_spare_supervisor(s->oom_base);
+	}
 	return rc;
 }
 
@@ -364,6 +367,8 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 		rc = take_runtime(s, options, &image, why, why_size);
 	if (rc == 0 && !options->file)
 		rc = resume_config(s, options, image, why, why_size);
+	if (rc == 0)
+		rc = share_folders(&s->config, &s->runtime, why, why_size);
 	if (rc == 0)
 		retitle(options->title, s->config.top.name);
 	if (rc == 0 && (rc = members_create(s)) < 0)

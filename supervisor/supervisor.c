@@ -156,6 +156,7 @@ int supervisor_run(const struct supervisor_options *options)
 	s->signal_fd = s->dying_fd = s->journal.fd = s->runtime.lock = s->ledger.fd = -1;
 	s->ledger.bell_base = -1;
 	s->runtime.own_lock = s->console = -1;
+	s->oom_base = OOM_BASE_UNKNOWN;
 	s->show = options->progress;
 	s->ready_fd = options->ready_fd;
 	s->started = clock_now();

@@ -20,12 +20,14 @@
 #include "supervisor/runtime.h"
 #include "supervisor/words.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define MEMBERS_MAX 128
-#define PENDING_MAX 16
+#define MEMBERS_MAX	 128
+#define OOM_BASE_UNKNOWN INT_MIN
+#define PENDING_MAX	 16
 
 /* What a process has used, looked at now and then; rates are the difference of two looks. */
 struct usage {
@@ -75,6 +77,7 @@ struct process {
 	int64_t still_since;	/* … since when it stands still and should not; 0: all is well */
 	struct usage before, last;
 	struct guard *guard; /* hears of forbidden system calls; NULL: nobody does */
+	int guard_fd;	     /* by this descriptor; 0: none */
 };
 
 /* A life and the process in it. A member has three, see struct member. */

@@ -55,6 +55,8 @@ static int check_calm(const struct supervisor *s, char *why, size_t why_size)
 		return refuse(why, why_size, s->config.top.name, "it is starting or draining");
 	if (s->upgrade || s->resuming_until)
 		return refuse(why, why_size, s->config.top.name, "an upgrade is under way");
+	if (s->reload)
+		return refuse(why, why_size, s->config.top.name, "a reload is under way");
 	for (size_t i = 0; i < s->n_members; i++)
 		if (s->members[i]->swap.stage != SWAP_NONE)
 			return refuse(why, why_size, s->members[i]->name, "a swap is under way");
@@ -120,6 +122,8 @@ static void each_descriptor(struct supervisor *s, descriptor_fn *fn, void *arg)
 				continue;
 			fn(&m->parts[k].process.pidfd, arg);
 			fn(&m->parts[k].process.log_fd, arg);
+			if (m->parts[k].process.guard_fd)
+				fn(&m->parts[k].process.guard_fd, arg);
 		}
 	}
 }
