@@ -17,6 +17,7 @@ troupe_unit_test(test_storer_migrate SOURCES test_storer_migrate.c LINK recordin
 troupe_unit_test(test_storer_streams SOURCES test_storer_streams.c disk_faults.c LINK recording_rig
   LINK_OPTIONS -Wl,--wrap=pwrite -Wl,--wrap=fdatasync)
 troupe_unit_test(test_storer_recovery SOURCES test_storer_recovery.c LINK recording_rig)
+troupe_unit_test(test_storer_log SOURCES test_storer_log.c LINK troupe_recording PkgConfig::SQLITE)
 troupe_unit_test(test_storer_verify SOURCES test_storer_verify.c LINK recording_rig)
 troupe_unit_test(test_storer_flips SOURCES test_storer_flips.c LINK recording_rig PkgConfig::SQLITE)
 troupe_unit_test(test_storer_backup SOURCES test_storer_backup.c LINK recording_rig)

@@ -463,6 +463,31 @@ static void lost_ends_are_recorded_again(void **state)
 	assert_int_equal(first_of(*state, 5), third); /* no number is used twice */
 }
 
+/* Rows from that of a record on which the end lies in, behind, or just before; and no others. */
+static void rows_behind_an_end_are_cut(void **state)
+{
+	struct index *index = open_index(*state);
+	struct index_row row;
+	struct index_tally tally;
+
+	assert_int_equal(index_find(index, RIG_RUN, RIG_STREAM, 3, &row), 0);
+	uint32_t segment = row.segment;
+	uint64_t end = row.offset + row.length;
+
+	assert_int_equal(index_previous_place(index, segment, INT64_MAX, &row), 0);
+	uint64_t last = row.record.seq;
+
+	assert_true(last > 5);
+	assert_int_equal(index_cut_segment(index, segment, row.offset + row.length), 0);
+	assert_int_equal(index_cut_segment(index, segment, row.offset + 1), 1);
+	assert_int_equal(index_cut_segment(index, segment, end), (int)(last - 1 - 3));
+	assert_int_equal(index_cut_segment(index, segment, 0), 3);
+	assert_int_equal(index_cut_segment(index, segment, 0), 0);
+	assert_int_equal(index_tally(index, RIG_RUN, RIG_STREAM, &tally), 0);
+	assert_int_equal(tally.frames, FRAMES - last);
+	index_close(index);
+}
+
 /* ---- clocks, and other places ---- */
 
 static void append_at(struct recorder *recorder, uint64_t seq, int64_t captured, int64_t offset)
@@ -564,6 +589,7 @@ int main(void)
 		TEST(a_removal_is_finished_for_its_reason),
 		TEST(made_anew_the_gaps_are_known),
 		TEST(lost_ends_are_recorded_again),
+		TEST(rows_behind_an_end_are_cut),
 		TEST(steps_of_the_clock_are_noted),
 		TEST(goes_on_elsewhere),
 	};

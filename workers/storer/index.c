@@ -42,18 +42,18 @@ static const char *const sql[N_STATEMENTS] = {
 		       "bypassed = streams.bypassed - gone.b, "
 		       "quarantined = streams.quarantined - gone.q FROM (SELECT run AS r, "
 		       "stream AS s, count(*) AS n, sum(bypassed) AS b, sum(quarantined) AS q "
-		       "FROM frames WHERE segment = ?1 AND offset + length > ?2 "
+		       "FROM frames WHERE segment = ?1 AND offset >= ?2 "
 		       "GROUP BY run, stream) AS gone WHERE run = gone.r AND stream = gone.s",
 	[LAST_BACK] = "UPDATE streams SET (last_seq, last_ordinal) = "
 		      "(SELECT coalesce(max(seq), 0), coalesce(max(ordinal), 0) FROM "
 		      "(SELECT * FROM (SELECT seq, ordinal FROM frames AS f WHERE f.run = "
 		      "streams.run AND f.stream = streams.stream AND NOT (f.segment = ?1 AND "
-		      "f.offset + f.length > ?2) ORDER BY f.seq DESC LIMIT 1) UNION ALL "
+		      "f.offset >= ?2) ORDER BY f.seq DESC LIMIT 1) UNION ALL "
 		      "SELECT max(last_seq), max(last_ordinal) FROM forgotten AS g WHERE g.run = "
 		      "streams.run AND g.stream = streams.stream)) WHERE (run, stream) IN "
 		      "(SELECT run, stream FROM frames WHERE segment = ?1 AND "
-		      "offset + length > ?2)",
-	[CUT_SEGMENT] = "DELETE FROM frames WHERE segment = ?1 AND offset + length > ?2",
+		      "offset >= ?2)",
+	[CUT_SEGMENT] = "DELETE FROM frames WHERE segment = ?1 AND offset >= ?2",
 	[REMOVE_SEGMENT] = "DELETE FROM segments WHERE segment = ?1",
 	[RANGES_OF_SEGMENT] =
 		"SELECT run, stream, min(seq), max(seq), min(ordinal), max(ordinal), ?2, ?3 FROM "

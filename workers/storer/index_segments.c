@@ -59,27 +59,46 @@ int index_set_state(struct index *index, uint32_t segment, enum segment_state st
 	return index_run(index, statement);
 }
 
-/* Runs a statement about a segment and a number of bytes. */
-static int run_cut(struct index *index, enum index_statement which, uint32_t segment,
-		   uint64_t bytes)
+/* Runs a statement about a segment from a place in it on. */
+static int run_cut(struct index *index, enum index_statement which, uint32_t segment, uint64_t from)
 {
 	sqlite3_stmt *statement = index_statement(index, which);
 
 	if (statement == NULL)
 		return index_fail(index);
 	sqlite3_bind_int64(statement, 1, segment);
-	sqlite3_bind_int64(statement, 2, (int64_t)bytes);
+	sqlite3_bind_int64(statement, 2, (int64_t)from);
 	return index_run(index, statement);
+}
+
+/* Where the first of a segment's rows begins that does not end before so many bytes. Rows do not
+ * overlap, so it is the last that begins before, or the next. TROUPE_E_ENDED: there is none.
+ * Whoever takes over from a dead storer asks this: it must not take the longer the longer the
+ * segment is. */
+static int first_behind(struct index *index, uint32_t segment, uint64_t bytes, uint64_t *first)
+{
+	struct index_row row = {0};
+	int rc = index_previous_place(index, segment, bytes, &row);
+
+	if (rc == TROUPE_E_ENDED || (rc == 0 && row.offset + row.length <= bytes))
+		rc = index_next_place(index, segment, bytes, &row);
+	*first = row.offset;
+	return rc;
 }
 
 int index_cut_segment(struct index *index, uint32_t segment, uint64_t bytes)
 {
-	int rc = run_cut(index, COUNT_BACK, segment, bytes);
+	uint64_t first;
+	int rc = first_behind(index, segment, bytes, &first);
 
 	if (rc == 0)
-		rc = run_cut(index, LAST_BACK, segment, bytes);
+		rc = run_cut(index, COUNT_BACK, segment, first);
 	if (rc == 0)
-		rc = run_cut(index, CUT_SEGMENT, segment, bytes);
+		rc = run_cut(index, LAST_BACK, segment, first);
+	if (rc == 0)
+		rc = run_cut(index, CUT_SEGMENT, segment, first);
+	if (rc == TROUPE_E_ENDED)
+		return 0;
 	return rc < 0 ? rc : sqlite3_changes(index->db);
 }
 

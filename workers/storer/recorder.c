@@ -50,7 +50,7 @@ static int open_index(struct recorder *recorder)
 	bool made = false;
 	/* SQLite believes what its log shows; a dead writer may have left it clean and not synced.
 	 */
-	int rc = rewrite_file(recorder->folder.folder, INDEX_FILE "-wal");
+	int rc = rewrite_log(recorder->folder.folder, INDEX_FILE "-wal");
 
 	if (rc < 0)
 		return recorder_fail(recorder, rc, INDEX_FILE "-wal", "");

@@ -9,7 +9,10 @@
 /* Writes the bytes of [from, to) over themselves; the caller syncs. */
 int rewrite_bytes(int fd, uint64_t from, uint64_t to);
 
-/* All of a file in a folder (an open descriptor), and syncs it. 0 when there is no such file. */
-int rewrite_file(int folder, const char *name);
+/* What counts of SQLite's log in a folder (an open descriptor), and syncs it. What lies behind is
+ * left alone: nobody reads it. 0 when there is no such file. */
+int rewrite_log(int folder, const char *name);
+/* How much of a log of that size counts, at most: SQLite may stop before that. */
+uint64_t rewrite_log_end(int fd, uint64_t size);
 
 #endif
