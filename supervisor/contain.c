@@ -168,8 +168,8 @@ static struct said said_by(const struct part *part)
 	const struct known_program *known =
 		section ? NULL : find_known(s->containment, part->program);
 	if (section)
-		return (struct said){&section->needs, {.rows = section->rows,
-						       .count = section->n_rows}};
+		return (struct said){&section->needs,
+				     {.rows = section->rows, .count = section->n_rows}};
 	if (known)
 		return (struct said){&known->needs, {.rows = known->rows, .count = known->n_rows}};
 	return (struct said){&none, {0}};

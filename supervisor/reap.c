@@ -7,6 +7,7 @@
 #include "ipc/slots/bells.h"
 #include "ipc/slots/seats.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/contain.h"
 #include "supervisor/devices.h"
 #include "supervisor/ended.h"
 #include "supervisor/logs.h"
@@ -60,6 +61,8 @@ static enum exit_kind kind_of_kill(const char *killed_for)
 {
 	if (strncmp(killed_for, "hung", 4) == 0)
 		return EXIT_HUNG;
+	if (strncmp(killed_for, "forbidden", 9) == 0)
+		return EXIT_FORBIDDEN;
 	return strstr(killed_for, "in time") ? EXIT_LATE : EXIT_REFUSED;
 }
 
@@ -83,8 +86,7 @@ static struct ending ending_of_signal(const siginfo_t *info, const char *killed_
 		end.fault = false;
 		snprintf(end.cause, sizeof(end.cause), "killed from outside (SIG%s)", name);
 	} else {
-		snprintf(end.cause, sizeof(end.cause), "died of SIG%s%s", name ? name : "?",
-			 end.core ? " (core dumped)" : "");
+		snprintf(end.cause, sizeof(end.cause), "died of SIG%s", name ? name : "?");
 	}
 	return end;
 }
@@ -271,6 +273,7 @@ static void bury(struct part *part)
 	struct member *m = part->member;
 	char inbox[LINK_PATH_SIZE + 64];
 	socket_path(m->supervisor, m->name, part->process.incarnation, "in", inbox, sizeof(inbox));
+	contain_ended(part);
 	process_finish(&part->process, m->supervisor);
 	unlink(inbox);
 }

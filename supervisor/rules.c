@@ -3,6 +3,7 @@
 #include "supervisor/rules.h"
 
 #include "ipc/base/errors.h"
+#include "supervisor/allot.h"
 #include "supervisor/interpreter.h"
 
 #include <errno.h>
@@ -128,14 +129,26 @@ static void add_folder_of(struct making *m, const char *program)
 	add(m, folder, RULE_READ, false);
 }
 
+static void add_paths(struct making *m, const char *value)
+{
+	char copy[4096], *rest = copy;
+	snprintf(copy, sizeof(copy), "%s", value);
+	for (const char *path; (path = strsep(&rest, ": "));)
+		add(m, path, RULE_READ, false);
+}
+
+/* The section's variables come in place of ours. */
 static void add_environment(struct making *m)
 {
 	for (size_t i = 0; i < COUNT(paths_in_environment); i++) {
-		char copy[4096], *rest = copy;
-		const char *value = getenv(paths_in_environment[i]);
-		snprintf(copy, sizeof(copy), "%s", value ? value : "");
-		for (const char *path; (path = strsep(&rest, ": "));)
-			add(m, path, RULE_READ, false);
+		const char *name = paths_in_environment[i], *value = getenv(name);
+		const char *at = m->of->section->settings.environment;
+		char variable[ENVIRONMENT_SIZE];
+		while (allot_variable(&at, variable, sizeof(variable)))
+			if (strncmp(variable, name, strlen(name)) == 0 &&
+			    variable[strlen(name)] == '=')
+				value = variable + strlen(name) + 1;
+		add_paths(m, value ? value : "");
 	}
 #ifdef TROUPE_FAIL_POINTS
 	const char *folder = getenv("TROUPE_FAIL_FOLDER");
@@ -243,23 +256,42 @@ static void need_state_fifo(struct making *m, const char *name)
 static void need_run(struct making *m, const char *name)
 {
 	char path[PATH_MAX];
+	m->rules->starts = true;
+	if (*name == '/') {
+		add_program(m, name, true);
+		return;
+	}
 	if (!realpath(m->of->program, path))
 		return;
 	char *slash = strrchr(path, '/');
 	size_t room = sizeof(path) - (size_t)(slash + 1 - path);
 	if ((size_t)snprintf(slash + 1, room, "%s", name) >= room)
 		return;
-	m->rules->starts = true;
 	add_program(m, path, true);
+}
+
+static void need_read_path(struct making *m, const char *path)
+{
+	add(m, path, RULE_READ, true);
+}
+
+static void need_write_path(struct making *m, const char *path)
+{
+	add(m, path, RULE_READ | RULE_WRITE, true);
 }
 
 typedef void need_fn(struct making *m, const char *of);
 
 static need_fn *const needs_by_kind[] = {
-	[NEED_READ] = need_read,     [NEED_WRITE] = need_write,
-	[NEED_SOURCE] = need_source, [NEED_TERMINAL] = need_terminal,
-	[NEED_STATE] = need_state,   [NEED_STATE_FIFO] = need_state_fifo,
+	[NEED_READ] = need_read,
+	[NEED_WRITE] = need_write,
+	[NEED_SOURCE] = need_source,
+	[NEED_TERMINAL] = need_terminal,
+	[NEED_STATE] = need_state,
+	[NEED_STATE_FIFO] = need_state_fifo,
 	[NEED_RUN] = need_run,
+	[NEED_READ_PATH] = need_read_path,
+	[NEED_WRITE_PATH] = need_write_path,
 };
 
 int rules_resolve(struct rules *rules, const struct rules_of *of)
@@ -268,11 +300,12 @@ int rules_resolve(struct rules *rules, const struct rules_of *of)
 	*rules = (struct rules){0};
 	add_known(&m, everybody, COUNT(everybody));
 	add_program(&m, of->program, false);
+	add_program(&m, of->stock, false);
 	add_folder_of(&m, of->program);
 	add_environment(&m);
 	add(&m, of->runtime, RULE_SOCKETS, false);
 	for (size_t i = 0; i < of->needs->count; i++)
-		needs_by_kind[of->needs->all[i].kind](&m, of->needs->all[i].of);
+		needs_by_kind[need_at(of->needs, i).kind](&m, need_at(of->needs, i).of);
 	if (rules->network)
 		add_known(&m, networked, COUNT(networked));
 	return m.rc;

@@ -36,6 +36,7 @@ struct rules {
 
 struct rules_of {
 	const char *program; /* path */
+	const char *stock;   /* which it may run, should it be a wrapper of it; "" none */
 	const struct needs *needs;
 	const struct row_table *rows;  /* of the program: what holds where none is set */
 	const struct section *section; /* whose rows are set */

@@ -47,18 +47,19 @@ enum journal_event {
 
 /* X(NAME, text): why a process is no more; the field "kind" of an exit. */
 #define EXIT_KINDS(X)                                                                              \
-	X(UNKNOWN, "unknown")	/* nobody could see it */                                          \
-	X(ASKED, "asked")	/* was told to end, and did */                                     \
-	X(REPLACED, "replaced") /* … because another took its place in a swap */                 \
-	X(FINISHED, "finished") /* its source has ended */                                         \
-	X(OUTSIDE, "killed")	/* by somebody else's SIGKILL */                                   \
-	X(MEMORY, "oom")	/* by the kernel, which was out of memory */                       \
-	X(SIGNAL, "signal")	/* a signal of its own making */                                   \
-	X(HUNG, "hung")		/* by us: it did not get on */                                     \
-	X(LATE, "late")		/* by us: it was not ready, or had not ended, in time */           \
-	X(REFUSED, "refused")	/* by us: it is not what was wanted */                             \
-	X(CODE, "exit")		/* ended by itself, unasked or with an error */                    \
-	X(DEVICE, "device")	/* its device is gone */
+	X(UNKNOWN, "unknown")	  /* nobody could see it */                                        \
+	X(ASKED, "asked")	  /* was told to end, and did */                                   \
+	X(REPLACED, "replaced")	  /* … because another took its place in a swap */               \
+	X(FINISHED, "finished")	  /* its source has ended */                                       \
+	X(OUTSIDE, "killed")	  /* by somebody else's SIGKILL */                                 \
+	X(MEMORY, "oom")	  /* by the kernel, which was out of memory */                     \
+	X(SIGNAL, "signal")	  /* a signal of its own making */                                 \
+	X(HUNG, "hung")		  /* by us: it did not get on */                                   \
+	X(LATE, "late")		  /* by us: it was not ready, or had not ended, in time */         \
+	X(REFUSED, "refused")	  /* by us: it is not what was wanted */                           \
+	X(FORBIDDEN, "forbidden") /* by us: it made a system call that it may not, under strict */ \
+	X(CODE, "exit")		  /* ended by itself, unasked or with an error */                  \
+	X(DEVICE, "device")	  /* its device is gone */
 
 enum exit_kind {
 #define EXIT_KIND_ENUM(name, text) EXIT_##name,

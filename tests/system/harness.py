@@ -134,6 +134,12 @@ DEFAULTS = dict(hang_after="3s", bypass_after="2s", size="320x240", fps=50, fram
                 listen="127.0.0.1:0", display="", extra="", sandbox=os.environ.get("TROUPE_SANDBOX", "off"))
 
 
+def needs(*lines):
+    """For a shell script that plays a worker: says to `--rows` what it does beside what its program does."""
+    told = "".join("\\tneed\\t%s\\t%s\\n" % tuple(line.split(" ", 1)) for line in lines)
+    return "[ \"$1\" = --rows ] && printf '%s'\n" % told
+
+
 class Pipeline:
     def __init__(self, folder, name, **settings):
         self.folder, self.name = folder, name

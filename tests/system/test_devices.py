@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tty
 
-from harness import BIN, await_, check, main, process_state
+from harness import BIN, await_, check, main, needs, process_state
 
 
 class Device:
@@ -274,7 +274,8 @@ def gone_in_a_swap(make):
     # While the newcomer prepares, which this one does for ever: it has the old descriptor and must go.
     slow = os.path.join(p.folder, "slow")
     with open(slow, "w") as file:
-        file.write("#!/bin/sh\n[ -n \"$1\" ] && exec %s/device-capture \"$@\"\nexec sleep 60\n" % BIN)
+        file.write("#!/bin/sh\n" + needs("run /bin/sleep") +
+                   "[ -n \"$1\" ] && exec %s/device-capture \"$@\"\nexec sleep 60\n" % BIN)
     os.chmod(slow, 0o755)
     swap = begin("--exec", slow)
     pid = await_(newcomer, "the newcomer")

@@ -11,7 +11,7 @@ import sys
 import urllib.request
 
 import harness
-from harness import BIN, await_, check
+from harness import BIN, await_, check, needs
 
 SKIPPED = 77
 KEEP_ALL = 'keep_free = "0" '
@@ -123,7 +123,8 @@ def wrapped(p, program, script):
     """An `exec` that runs a line of shell first, but not when asked for its rows."""
     path = os.path.join(p.folder, "wrapped-" + program)
     with open(path, "w") as file:
-        file.write("#!/bin/sh\n[ -n \"$1\" ] || { %s; }\nexec %s/troupe-%s \"$@\"\n" % (script, BIN, program))
+        file.write("#!/bin/sh\n" + needs("run /bin/sleep", "read-path " + os.path.dirname(BIN)) +
+                   "[ -n \"$1\" ] || { %s; }\nexec %s/troupe-%s \"$@\"\n" % (script, BIN, program))
     os.chmod(path, 0o755)
     return 'exec = "%s" backoff = "20ms" ' % path
 

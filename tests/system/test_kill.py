@@ -182,7 +182,7 @@ def grandchild(make):
     parent, child = os.path.join(p.folder, "parent"), os.path.join(p.folder, "child")
     os.symlink(shutil.which("sleep"), child)
     with open(parent, "w") as file:
-        file.write("#!/bin/sh\n[ -z \"$1\" ] && %s 60 &\nexec %s/troupe-processor \"$@\"\n" % (child, harness.BIN))
+        file.write("#!/bin/sh\n" + harness.needs("run " + child) + "[ -z \"$1\" ] && %s 60 &\nexec %s/troupe-processor \"$@\"\n" % (child, harness.BIN))
     os.chmod(parent, 0o755)
     p.settings["processor"] = 'exec = "%s"' % parent
     p.up()

@@ -162,7 +162,8 @@ def twice_is_not_enough(make):
     await_(lambda: [w for w in p.ledger.words() if w.seq == 40 and w.attempts == 2], "two deaths of frame 40")
     good = os.path.join(p.folder, "good")
     with open(good, "w") as file:
-        file.write("#!/bin/sh\nrows=$(grep -v crash_on)\nexec %s/troupe-processor \"$@\" <<END\n$rows\nEND\n" % harness.BIN)
+        file.write("#!/bin/sh\n" + harness.needs("run /bin/grep") +
+                   "rows=$(grep -v crash_on)\nexec %s/troupe-processor \"$@\" <<END\n$rows\nEND\n" % harness.BIN)
     os.chmod(good, 0o755)
     p.troupe("swap", "processor.1", "--exec", good, "-n", p.name)
     p.wait_end(0)
