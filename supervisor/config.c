@@ -8,6 +8,7 @@
 #include "ipc/worker/contract.h"
 #include "supervisor/query.h"
 #include "supervisor/reader.h"
+#include "supervisor/share.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -379,7 +380,7 @@ static int check_whole(struct reading *r)
 			r, "%s: has %zu streams, wanted 1 to %d: stream \"cam1\" { source = … }",
 			config->file, streams, STREAMS_MAX);
 	}
-	return 0;
+	return share_check(config, r->why, r->why_size);
 }
 
 /* ---- the keys that the grammar knows ---- */

@@ -1,4 +1,4 @@
-/* From /proc and prlimit. */
+/* From /proc. */
 #include "supervisor/given.h"
 
 #include <errno.h>
@@ -38,15 +38,14 @@ static bool line_of(pid_t pid, const char *file, const char *key, char *out, siz
 	return found;
 }
 
-static void add_limit(pid_t pid, enum __rlimit_resource resource, const char *name,
-		      struct arena *arena, Troupe__Inspection *out)
+/* "Max data size             unlimited            unlimited            bytes" */
+static void add_limit(pid_t pid, const char *key, const char *name, struct arena *arena,
+		      Troupe__Inspection *out)
 {
-	struct rlimit limit;
-	char text[32] = "unlimited";
-	if (prlimit(pid, resource, NULL, &limit) < 0)
+	char text[256];
+	if (!line_of(pid, "limits", key, text, sizeof(text)))
 		return;
-	if (limit.rlim_cur != RLIM_INFINITY)
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)limit.rlim_cur);
+	text[strcspn(text, " ")] = '\0';
 	add(arena, out, name, text);
 }
 
@@ -73,9 +72,9 @@ void given_fill(pid_t pid, struct arena *arena, Troupe__Inspection *out)
 	}
 	if (line_of(pid, "status", "Cpus_allowed_list:", text, sizeof(text)))
 		add(arena, out, "cpus", text);
-	add_limit(pid, RLIMIT_DATA, "limit_memory", arena, out);
-	add_limit(pid, RLIMIT_NOFILE, "limit_files", arena, out);
-	add_limit(pid, RLIMIT_CORE, "limit_core", arena, out);
+	add_limit(pid, "Max data size", "limit_memory", arena, out);
+	add_limit(pid, "Max open files", "limit_files", arena, out);
+	add_limit(pid, "Max core file size", "limit_core", arena, out);
 	add_user(pid, arena, out);
 	if (line_of(pid, "oom_score_adj", "", text, sizeof(text)))
 		add(arena, out, "oom_score_adj", text);

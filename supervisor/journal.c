@@ -28,7 +28,7 @@ static int open_file(struct journal *journal)
 	char path[JOURNAL_PATH_SIZE];
 	struct stat about;
 	journal_path(journal->folder, 0, path, sizeof(path));
-	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &about) < 0)
 		return error_from_errno(errno);
 	journal->fd = fd;

@@ -110,8 +110,8 @@ static void write_or_lose(struct log_file *log, int fd, const char *bytes, size_
 static int open_log(struct log_file *log, const char *folder, const char *name)
 {
 	char path[PATH_SIZE];
-	int fd = open(path_of(folder, name, 0, path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
-		      0600);
+	int fd = open(path_of(folder, name, 0, path),
+		      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0 && !log->begun)
 		log->begun = log_file_begun(fd, clock_now());
 	return fd;

@@ -104,7 +104,7 @@ static void open_own(struct supervisor *s)
 {
 	char path[600];
 	snprintf(path, sizeof(path), "%s/" OWN_LOG ".log", s->runtime.state);
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
 	s->log_begun = log_file_begun(fd, clock_now());

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct death {
 	struct exit_note note;
@@ -93,7 +94,8 @@ static int write_deaths(const struct suspect *suspect, const char *folder)
 {
 	char path[1200];
 	snprintf(path, sizeof(path), "%s/deaths.jsonl", folder);
-	FILE *out = fopen(path, "we");
+	unlink(path);
+	FILE *out = fopen(path, "wxe"); /* never through a link that a worker has laid */
 	if (!out)
 		return error_from_errno(errno);
 	for (unsigned i = 0; i < suspect->deaths; i++) {
@@ -115,9 +117,9 @@ static void shelve(struct supervisor *s, uint32_t slot, struct suspect *suspect)
 	if (s->config.top.quarantine_keep == 0)
 		return;
 	int rc = folder_of(s, slot, suspect->seq, folder, sizeof(folder));
-	if (rc == 0 && mkdir(q->folder, 0700) < 0 && errno != EEXIST)
+	if (rc == 0 && mkdir(q->folder, 0770) < 0 && errno != EEXIST)
 		rc = error_from_errno(errno);
-	if (rc == 0 && mkdir(folder, 0700) < 0 && errno != EEXIST)
+	if (rc == 0 && mkdir(folder, 0770) < 0 && errno != EEXIST)
 		rc = error_from_errno(errno);
 	suspect->shelved = rc == 0;
 	if (rc == 0)

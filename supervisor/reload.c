@@ -6,6 +6,7 @@
 #include "ipc/base/log.h"
 #include "supervisor/member.h"
 #include "supervisor/reload_private.h"
+#include "supervisor/share.h"
 #include "supervisor/spawn.h"
 #include "supervisor/swap.h"
 
@@ -227,6 +228,11 @@ static void on_proposed(struct supervisor *s)
 	reload->read = true;
 	reload->was_top = s->config.top;
 	memcpy(reload->was_url, s->url, sizeof(s->url));
+	rc = share_folders(&reload->wanted.config, &s->runtime, why, sizeof(why));
+	if (rc < 0) {
+		answer_and_finish(s, rc, why);
+		return;
+	}
 	reload_apply_rows(s, &reload->wanted.config.top, &s->config, &reload->wanted.config);
 }
 

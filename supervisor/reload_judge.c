@@ -43,54 +43,44 @@ static const struct member *source_of(const struct supervisor *s, const char *ti
 	return NULL;
 }
 
-static int never(struct reload *reload, const struct section *now, const char *row,
-		 const char *before, const char *after, const char *why)
+/* What of a source's rows has changed cannot be, for that is what comes of it. */
+static void never(struct reload *reload, const struct section *now, const char *why)
 {
-	const struct change change = {.kind = CHANGE_NEVER,
-				      .now = now,
-				      .row = row,
-				      .line = config_line(&reload->wanted.config, now, row),
-				      .why = why};
-	return changes_add(&reload->changes, &change, before, after);
+	for (size_t i = 0; i < reload->changes.count; i++) {
+		struct change *change = &reload->changes.all[i];
+		if (change->now != now || change->kind != CHANGE_RESTART)
+			continue;
+		change->kind = CHANGE_NEVER;
+		change->why = why;
+	}
 }
 
-/* A picture of another size does not fit into the slots there are. */
-static int check_size(struct reload *reload, const struct section *now,
-		      const struct stream_row *row, const struct probed *probed)
-{
-	char before[32], after[32];
-	if (row->width == probed->width && row->height == probed->height &&
-	    (row->live != 0) == probed->live)
-		return 0;
-	snprintf(before, sizeof(before), "%ux%u%s", row->width, row->height,
-		 row->live ? " live" : "");
-	snprintf(after, sizeof(after), "%ux%u%s", probed->width, probed->height,
-		 probed->live ? " live" : "");
-	return never(reload, now, "source", before, after,
-		     "the slots are made for that size: `troupe down`, then `troupe up`");
-}
-
-static int check_stream(struct supervisor *s, struct reload *reload,
-			const struct proposed_stream *stream)
+static void check_stream(struct supervisor *s, struct reload *reload,
+			 const struct proposed_stream *stream)
 {
 	const struct section *now = config_section(&reload->wanted.config, "stream", stream->title);
 	const struct member *m = source_of(s, stream->title);
+	const struct probed *probed = &stream->probed;
 	if (!m || !now)
-		return 0; /* a stream that there is not is refused for that */
-	const char *device = s->device[m->number];
-	int rc = check_size(reload, now, &s->ledger.streams[m->number], &stream->probed);
-	if (rc == 0 && strcmp(device, stream->probed.device) != 0)
-		rc = never(reload, now, "source", device, stream->probed.device,
-			   "the supervisor holds the device: `troupe down`, then `troupe up`");
-	return rc;
+		return; /* a stream that there is not is refused for that */
+	const struct stream_row *row = &s->ledger.streams[m->number];
+	if (row->width != probed->width || row->height != probed->height)
+		never(reload, now,
+		      "the picture would have another size than the slots are made for: `troupe "
+		      "down`, then `troupe up`");
+	if ((row->live != 0) != probed->live)
+		never(reload, now,
+		      "a live source and one that ends are not kept alike: `troupe down`, then "
+		      "`troupe up`");
+	if (strcmp(s->device[m->number], probed->device) != 0)
+		never(reload, now,
+		      "the supervisor holds the device: `troupe down`, then `troupe up`");
 }
 
 /* A recording that is read goes on where it was, which would mean nothing in another one. */
-static int check_sources(struct supervisor *s, struct reload *reload)
+static void check_sources(struct supervisor *s, struct reload *reload)
 {
-	int rc = 0;
-	size_t n = reload->changes.count;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < reload->changes.count; i++) {
 		struct change *change = &reload->changes.all[i];
 		const struct member *m = change->now && change->now->role->source
 						 ? source_of(s, change->now->title)
@@ -101,9 +91,8 @@ static int check_sources(struct supervisor *s, struct reload *reload)
 		change->why = "a source that ends is read from its beginning: `troupe down`, then "
 			      "`troupe up`";
 	}
-	for (size_t i = 0; i < reload->wanted.n_streams && rc == 0; i++)
-		rc = check_stream(s, reload, &reload->wanted.streams[i]);
-	return rc;
+	for (size_t i = 0; i < reload->wanted.n_streams; i++)
+		check_stream(s, reload, &reload->wanted.streams[i]);
 }
 
 static int check_seats(const struct config *wanted, char *why, size_t why_size)
@@ -170,12 +159,11 @@ int reload_judge(struct supervisor *s, struct reload *reload, char *why, size_t 
 	rc = reserve(wanted, s->config.n_sections);
 	if (rc == 0)
 		rc = differ(&s->config, wanted, &reload->changes);
-	if (rc == 0)
-		rc = check_sources(s, reload);
 	if (rc < 0) {
 		snprintf(why, why_size, "%s", error_text(rc));
 		return rc;
 	}
+	check_sources(s, reload);
 	const struct change *change = changes_never(&reload->changes);
 	if (change)
 		return refuse(reload, change, why, why_size);

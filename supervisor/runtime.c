@@ -136,9 +136,11 @@ static int write_whole(const char *folder, const char *name, const struct rememb
 	char path[LINK_PATH_SIZE + 32], draft[LINK_PATH_SIZE + 40];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	snprintf(draft, sizeof(draft), "%s.new", path);
-	FILE *out = fopen(draft, "we");
+	unlink(draft); /* whoever left it: it must be ours */
+	FILE *out = fopen(draft, "wxe");
 	if (!out)
 		return error_from_errno(errno);
+	fchmod(fileno(out), 0600);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "%d %llu\n", (int)all[i].pid, (unsigned long long)all[i].start_time);
 	if (fclose(out) != 0)
@@ -188,7 +190,8 @@ int runtime_keep_image(const struct runtime *runtime, const char *text)
 	size_t length = strlen(text);
 	snprintf(path, sizeof(path), "%s/image", runtime->folder);
 	snprintf(draft, sizeof(draft), "%s.new", path);
-	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	unlink(draft);
+	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_from_errno(errno);
 	ssize_t written = write(fd, text, length);
