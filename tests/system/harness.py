@@ -407,6 +407,21 @@ def catch(pid, look, tries=400):
     return None
 
 
+def mounts_below(folder):
+    with open("/proc/self/mounts") as file:
+        return [line.split()[1] for line in file if line.split()[1].startswith(folder + "/")]
+
+
+def remove(folder):
+    """Never through a mount: what a test that failed has left mounted there (a machine's /dev) is not ours."""
+    for path in sorted(mounts_below(folder), reverse=True):
+        subprocess.run(["umount", "--lazy", path], capture_output=True)
+    if mounts_below(folder):
+        print("left for what is mounted in it: " + folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(tests):
     """Runs the tests named on the command line (all without a name), each in a folder of its own."""
     wanted = sys.argv[1:] or list(tests)
@@ -441,5 +456,5 @@ def main(tests):
             for p in pipelines:
                 p.end()
             if not os.environ.get("TROUPE_KEEP"):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
     sys.exit(1 if failed else 0)
