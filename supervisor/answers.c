@@ -2,6 +2,7 @@
 #include "supervisor/answers.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/slots/record.h"
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/quarantine.h"
@@ -211,8 +212,9 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->ended = atomic_load(&row->ended) != 0;
 	out->recording = atomic_load(&row->taps_on) & 1;
 	uint32_t label = (uint32_t)atomic_load(&row->label);
-	if (label > 0 && label < atomic_load(&s->ledger.header->n_labels))
-		out->label = arena_text(arena, "%s", s->ledger.header->labels[label]);
+	char name[NAME_SIZE];
+	if (*ledger_label(&s->ledger, label, name))
+		out->label = arena_text(arena, "%s", name);
 	out->width = row->width;
 	out->height = row->height;
 	out->fps = (double)row->fps_num / row->fps_den;

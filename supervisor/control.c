@@ -4,6 +4,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
+#include "ipc/slots/record.h"
 #include "supervisor/answers.h"
 #include "supervisor/ended.h"
 #include "supervisor/inspect.h"
@@ -178,10 +179,11 @@ int control_label(struct supervisor *s, const char *label)
 {
 	struct ledger_header *h = s->ledger.header;
 	uint32_t n = atomic_load(&h->n_labels);
+	char known[NAME_SIZE];
 	if (!*label)
 		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (strcmp(h->labels[i], label) == 0)
+	for (uint32_t i = 1; i < n && i < LABELS_MAX; i++)
+		if (strcmp(ledger_label(&s->ledger, i, known), label) == 0)
 			return (int)i;
 	if (strlen(label) >= NAME_SIZE)
 		return TROUPE_E_OVERSIZED;

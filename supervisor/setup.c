@@ -163,6 +163,8 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 	}
 	for (uint32_t i = 0; i < p.n && rc == 0; i++)
 		rc = add_labels(s, p.probed[i].labels, why, why_size);
+	if (rc == 0)
+		rc = ledger_guard(&s->ledger);
 	return rc;
 }
 

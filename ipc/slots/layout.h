@@ -4,6 +4,9 @@
  *   header | stream rows | seat rows | tap rows | words | records | model board |
  *   playback words | playback records | station rows | pixel areas (page-aligned) | playback areas
  *
+ * What never changes during a run lies on pages of its own, and every process reads it from a copy
+ * that it took when it began (guard.h): whatever anybody writes there later reaches nobody.
+ *
  * Numbers only and fixed widths; times are CLOCK_MONOTONIC ns unless named wall. Who writes a field
  * is said beside it; everything else only reads it. The words decide; nothing else in here does. */
 #ifndef TROUPE_IPC_SLOTS_LAYOUT_H
@@ -20,6 +23,7 @@
 
 #define LEDGER_MAGIC	 UINT64_C(0x72656764656c7274) /* "trledger" */
 #define LEDGER_VERSION	 6
+#define LEDGER_PAGE	 4096 /* bytes; also where the machine's pages are larger */
 #define STREAMS_MAX	 16
 #define STREAM_SLOTS_MAX 1024
 #define NAME_SIZE	 32
@@ -78,7 +82,8 @@ struct stream_row {
 					   pts */
 
 	/* any time */
-	_Atomic uint64_t owner;	  /* seat of the capture in charge; 0: up for taking */
+	alignas(LEDGER_PAGE) _Atomic uint64_t
+		owner;		  /* seat of the capture in charge; 0: up for taking */
 	_Atomic uint32_t taps_on; /* bit t: frames are owed to tap t (recording on/off); control */
 	_Atomic int32_t label;	  /* what `troupe label` said last; 0: none; control */
 	_Atomic int64_t pace_origin; /* monotonic time of pts 0 for paced sources; capture */
@@ -97,10 +102,8 @@ struct stream_row {
 					capture */
 	_Atomic uint32_t reconnects; /* how often it was lost and came back; capture */
 	uint32_t reserved1;
-	/* supervisor, once, like the geometry */
 	int64_t keep_bytes, keep_age; /* so much of the stream's recording is kept; ns; 0: no limit
-					 of its own */
-	uint64_t reserved2[6];
+					 of its own; supervisor */
 };
 
 /* One seat: one incarnation of one worker. */
@@ -239,12 +242,16 @@ struct ledger_header {
 	uint64_t streams_at, seats_at, taps_at, words_at, records_at, model_at,
 		areas_at; /* byte offsets */
 	uint64_t playback_words_at, playback_records_at, playback_areas_at;
-	_Atomic int32_t supervisor_pid; /* an adopter writes its own before it looks for workers */
-	uint32_t reserved;
-	int64_t hang_after, bypass_after; /* ns */
-	uint32_t low_water_percent;	  /* free slots of a stream below this: bypass */
-	uint32_t reserved1;
+	uint64_t stations_at;
 	char pipeline[NAME_SIZE];
+
+	/* any time */
+	alignas(LEDGER_PAGE) _Atomic int32_t supervisor_pid; /* an adopter writes its own before it
+								looks for workers */
+	uint32_t reserved;
+	int64_t hang_after, bypass_after; /* ns; supervisor */
+	uint32_t low_water_percent; /* free slots of a stream below this: bypass; supervisor */
+	uint32_t reserved1;
 	char labels[LABELS_MAX]
 		   [NAME_SIZE]; /* [0] is "none"; the supervisor appends, never changes */
 	_Atomic uint32_t n_labels;
@@ -253,13 +260,13 @@ struct ledger_header {
 	_Atomic uint64_t asked;	    /* bit per seat: wants a bell at the next DONE */
 	_Atomic uint64_t waiting;   /* bit per seat: wants a bell at the next FREE */
 	_Atomic uint64_t bells_all; /* bit per seat that is LIVE: who is rung when everybody is */
-	uint64_t stations_at;	    /* byte offset */
 	_Atomic int64_t orphan_wait; /* so long workers go on without a supervisor, ns; 0: they
 					drain at once; supervisor */
 };
 
-static_assert(sizeof(struct stream_row) == 320, "stream_row is part of the layout");
-static_assert(offsetof(struct stream_row, source_word) == 224, "source_word is part of the layout");
+static_assert(sizeof(struct stream_row) == 2 * LEDGER_PAGE, "stream_row is part of the layout");
+static_assert(offsetof(struct stream_row, source_word) == LEDGER_PAGE + 96,
+	      "source_word is part of the layout");
 static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
 static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");
@@ -270,6 +277,10 @@ static_assert(sizeof(struct playback_record) == 256, "playback_record is part of
 static_assert(sizeof(struct station_row) == 3584, "station_row is part of the layout");
 static_assert(offsetof(struct ledger_header, playback_words_at) == 96,
 	      "what is read by its offset stays where it is");
+static_assert(offsetof(struct ledger_header, supervisor_pid) == LEDGER_PAGE,
+	      "what never changes is on a page of its own");
+static_assert(offsetof(struct stream_row, owner) == LEDGER_PAGE,
+	      "what never changes is on a page of its own");
 static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
 	      "words must be lock-free");
 

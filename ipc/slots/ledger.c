@@ -2,6 +2,7 @@
 #include "ipc/slots/ledger.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/slots/guard.h"
 #include "ipc/slots/room.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static struct shape shape_of(uint32_t n_streams, uint32_t n_slots, uint64_t pixe
 			     uint64_t playback_size)
 {
 	struct shape at = {.n_slots = n_slots};
-	at.streams = round_up(sizeof(struct ledger_header), 64);
+	at.streams = round_up(sizeof(struct ledger_header), LEDGER_PAGE);
 	at.seats = round_up(at.streams + n_streams * sizeof(struct stream_row), 64);
 	at.taps = round_up(at.seats + SEATS_MAX * sizeof(struct seat_row), 64);
 	at.words = round_up(at.taps + TAPS_MAX * sizeof(struct tap_row), 64);
@@ -256,8 +257,7 @@ static bool header_fits(const struct ledger_header *h, uint64_t size)
 	       h->model_at == at.model && h->playback_words_at == at.playback_words &&
 	       h->playback_records_at == at.playback_records && h->areas_at == at.areas &&
 	       h->stations_at == at.stations && h->playback_areas_at >= at.areas &&
-	       h->playback_areas_at <= size && h->low_water_percent <= 100 &&
-	       h->last_seat < SEATS_MAX && h->n_labels <= LABELS_MAX && name_ends(h->pipeline);
+	       h->playback_areas_at <= size && name_ends(h->pipeline);
 }
 
 static bool stream_fits(const struct stream_row *s)
@@ -279,11 +279,44 @@ static bool rows_fit(const struct ledger *ledger)
 		slots += s->n_slots;
 		pixels += s->n_slots * ledger->area_stride[i];
 	}
-	for (uint32_t t = 0; t < h->n_taps; t++)
-		if (!name_ends(ledger->taps[t].name))
-			return false;
 	return slots == h->n_slots && h->areas_at + pixels == h->playback_areas_at &&
 	       h->playback_areas_at + PLAYBACK_SLOTS * ledger->playback_size == h->size;
+}
+
+/* Takes the copies of what never changes, and then looks whether it makes sense: what is judged is
+ * what is used. */
+static int take_over(struct ledger *ledger, uint8_t *base, uint64_t size)
+{
+	const struct ledger_header *h = (void *)base;
+	int rc = guard_page(base);
+	if (rc < 0)
+		return rc;
+	if (h->magic != LEDGER_MAGIC)
+		return TROUPE_E_CORRUPT;
+	if (h->version != LEDGER_VERSION)
+		return TROUPE_E_SCHEMA;
+	if (!header_fits(h, size))
+		return TROUPE_E_CORRUPT;
+	ledger->streams = (void *)(base + h->streams_at);
+	for (uint32_t i = 0; i < h->n_streams && rc == 0; i++)
+		rc = guard_page(&ledger->streams[i]);
+	if (rc < 0)
+		return rc;
+	find_parts(ledger, base);
+	return rows_fit(ledger) ? 0 : TROUPE_E_CORRUPT;
+}
+
+int ledger_guard(struct ledger *ledger)
+{
+	int rc = guard_page(ledger->header);
+	for (uint32_t i = 0; i < ledger->header->n_streams && rc == 0; i++)
+		rc = guard_page(&ledger->streams[i]);
+	return rc;
+}
+
+int ledger_mend(const struct ledger *ledger)
+{
+	return guard_mend(ledger->fd, ledger->header, ledger->streams, ledger->header->n_streams);
 }
 
 int ledger_attach(struct ledger *ledger, int fd, bool writable)
@@ -299,15 +332,7 @@ int ledger_attach(struct ledger *ledger, int fd, bool writable)
 	if (!base)
 		return error_from_errno(errno);
 	ledger->size = size;
-	const struct ledger_header *h = (void *)base;
-	int rc = h->magic != LEDGER_MAGIC	? TROUPE_E_CORRUPT
-		 : h->version != LEDGER_VERSION ? TROUPE_E_SCHEMA
-		 : !header_fits(h, size)	? TROUPE_E_CORRUPT
-						: 0;
-	if (rc == 0) {
-		find_parts(ledger, base);
-		rc = rows_fit(ledger) ? 0 : TROUPE_E_CORRUPT;
-	}
+	int rc = take_over(ledger, base, size);
 	if (rc < 0) {
 		munmap(base, size);
 		*ledger = (struct ledger){.fd = -1, .bell_base = -1};
@@ -328,6 +353,24 @@ void ledger_finish(struct ledger *ledger)
 uint64_t ledger_word(const struct ledger *ledger, uint32_t slot)
 {
 	return atomic_load_explicit(&ledger->words[slot], memory_order_acquire);
+}
+
+/* Where a frame is, and where it can still be seen, its record has its number: written before
+ * PUBLISH, and not again before the slot is being filled. */
+static bool is_vouched_for(const struct ledger *ledger, uint32_t slot, const struct slot_word *w)
+{
+	bool between =
+		w->phase == PHASE_FILLING || w->phase == PHASE_ASIDE || (w->marks & MARK_SPOILED);
+	return between || __atomic_load_n(&ledger->records[slot].seq, __ATOMIC_RELAXED) == w->seq;
+}
+
+struct slot_word ledger_look(const struct ledger *ledger, uint32_t slot)
+{
+	uint64_t word = ledger_word(ledger, slot);
+	struct slot_word w = word_unpack(word);
+	if (!word_legal(word) || !is_vouched_for(ledger, slot, &w))
+		return (struct slot_word){.phase = PHASE_ASIDE};
+	return w;
 }
 
 uint32_t ledger_stream_of(const struct ledger *ledger, uint32_t slot)
@@ -364,10 +407,10 @@ uint64_t ledger_last_seq(const struct ledger *ledger, uint32_t stream, uint32_t 
 	uint64_t last = s->first_seq;
 	uint32_t where = SLOT_NONE;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		uint64_t seq = word_unpack(ledger_word(ledger, i)).seq;
-		if (seq > last) {
-			last = seq;
-			where = i;
+		struct slot_word w = ledger_look(ledger, i);
+		if (w.seq > last) {
+			last = w.seq;
+			where = w.phase == PHASE_ASIDE ? SLOT_NONE : i;
 		}
 	}
 	if (slot)
@@ -386,8 +429,10 @@ uint32_t ledger_count(const struct ledger *ledger, uint32_t stream, enum phase p
 
 bool ledger_quiet(const struct ledger *ledger)
 {
-	for (uint32_t i = 0; i < ledger->header->n_slots; i++)
-		if (word_unpack(ledger_word(ledger, i)).phase != PHASE_FREE)
+	for (uint32_t i = 0; i < ledger->header->n_slots; i++) {
+		enum phase phase = word_unpack(ledger_word(ledger, i)).phase;
+		if (phase != PHASE_FREE && phase != PHASE_ASIDE)
 			return false;
+	}
 	return true;
 }

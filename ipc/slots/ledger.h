@@ -17,7 +17,8 @@
 
 #define SLOT_NONE UINT32_MAX
 
-/* One process's handle of the ledger: pointers into its mapping. Read-only after ledger_attach. */
+/* One process's handle of the ledger: pointers into its mapping. Read-only after ledger_attach, but
+ * for `published`. */
 struct ledger {
 	int fd;
 	int bell_base; /* bell of seat s is descriptor bell_base + s; -1: this process has no bells
@@ -39,6 +40,13 @@ struct ledger {
 	uint8_t *areas;
 	uint64_t area_at[STREAMS_MAX];	   /* of a stream's first slot, from `areas` */
 	uint64_t area_stride[STREAMS_MAX]; /* image + view + coded of one slot, page-aligned */
+	/* What this process has published last of each stream; nobody else does meanwhile, so it
+	 * need not believe the slots about that. */
+	struct published {
+		uint8_t seat; /* as whom; 0: nothing yet */
+		uint64_t seq, ordinal[TAPS_MAX];
+		int64_t pts;
+	} published[STREAMS_MAX];
 };
 
 /* What a stream needs, in the maker's words; sizes are derived. */
@@ -76,12 +84,24 @@ int ledger_create(struct ledger *ledger, const struct ledger_plan *plan);
  * TROUPE_E_SCHEMA, TROUPE_E_CORRUPT. */
 int ledger_attach(struct ledger *ledger, int fd, bool writable);
 
+/* Reads what never changes from copies of our own from now on, as who attaches does anyway. The
+ * maker calls it once all is written. */
+int ledger_guard(struct ledger *ledger);
+
+/* Writes those copies back to the memory (`fd` of the ledger must be it) where somebody has written
+ * over it. Returns how many pages were wrong. */
+int ledger_mend(const struct ledger *ledger);
+
 /* Unmaps; closes the descriptor when ledger_create made it. A zeroed ledger is fine. */
 void ledger_finish(struct ledger *ledger);
 
 /* ---- looking ---- */
 
 uint64_t ledger_word(const struct ledger *ledger, uint32_t slot);
+/* The word taken apart, as far as it can be right: one that is not legal, or whose number is not
+ * that of its record, looks like a slot that is set aside. */
+struct slot_word ledger_look(const struct ledger *ledger, uint32_t slot);
+
 uint32_t ledger_stream_of(const struct ledger *ledger, uint32_t slot);
 uint8_t *ledger_image(const struct ledger *ledger, uint32_t slot); /* I420: Y, U, V tight planes */
 uint8_t *ledger_view(const struct ledger *ledger, uint32_t slot);

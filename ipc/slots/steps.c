@@ -4,7 +4,10 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
+#include "ipc/slots/record.h"
+
 #include "ipc/slots/stations.h"
+#include <string.h>
 
 int ledger_step(struct ledger *ledger, uint32_t slot, uint64_t expected, enum word_cause cause,
 		const struct word_args *args, uint64_t *now)
@@ -38,7 +41,7 @@ static int step_now(struct ledger *ledger, uint32_t slot, enum word_cause cause,
  * the word decides. */
 static int64_t published_hint(const struct ledger *ledger, uint32_t slot)
 {
-	return __atomic_load_n(&ledger->records[slot].published, __ATOMIC_RELAXED);
+	return record_time(__atomic_load_n(&ledger->records[slot].published, __ATOMIC_RELAXED));
 }
 
 /* ---- capture ---- */
@@ -51,12 +54,12 @@ static uint32_t lowest_free(const struct ledger *ledger, uint32_t stream, uint64
 	uint32_t best = SLOT_NONE, last;
 	ledger_last_seq(ledger, stream, &last);
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		uint64_t w = ledger_word(ledger, i);
-		if (i == last || word_unpack(w).phase != PHASE_FREE)
+		struct slot_word w = ledger_look(ledger, i);
+		if (i == last || w.phase != PHASE_FREE)
 			continue;
-		if (best == SLOT_NONE || word_unpack(w).seq < word_unpack(*word).seq) {
+		if (best == SLOT_NONE || w.seq < word_unpack(*word).seq) {
 			best = i;
-			*word = w;
+			*word = word_pack(w);
 		}
 	}
 	return best;
@@ -83,7 +86,7 @@ int ledger_take(struct ledger *ledger, uint32_t stream, uint8_t seat, uint32_t *
 /* Which taps are owed a frame with this pts: those that are on and whose rate has a tick between
  * the predecessor and it. A pure function of two neighbours, so a successor decides the same. */
 static uint8_t owed_taps(const struct ledger *ledger, const struct stream_row *s, int64_t pts,
-			 const struct slot_record *before)
+			 const struct published *before)
 {
 	uint32_t on = atomic_load(&s->taps_on);
 	uint8_t owed = 0;
@@ -95,23 +98,43 @@ static uint8_t owed_taps(const struct ledger *ledger, const struct stream_row *s
 	return owed;
 }
 
+/* What was published last: by our own memory, else by the slots, as a successor. */
+static struct published last_published(const struct ledger *ledger, uint32_t stream, uint8_t seat)
+{
+	const struct published *own = &ledger->published[stream];
+	if (own->seat == seat)
+		return *own;
+	uint32_t slot;
+	struct published last = {.seq = ledger_last_seq(ledger, stream, &slot)};
+	if (slot == SLOT_NONE)
+		return last;
+	last.seat = seat;
+	last.pts = record_time(ledger->records[slot].pts);
+	memcpy(last.ordinal, ledger->records[slot].ordinal, sizeof(last.ordinal));
+	return last;
+}
+
 int ledger_publish(struct ledger *ledger, uint32_t slot, uint8_t seat)
 {
-	uint32_t stream = ledger_stream_of(ledger, slot), last_slot;
-	const struct stream_row *s = &ledger->streams[stream];
+	uint32_t stream = ledger_stream_of(ledger, slot);
 	struct slot_record *record = &ledger->records[slot];
 	/* Only this process publishes on this stream (owner word), so the maximum stands still. */
-	uint64_t last = ledger_last_seq(ledger, stream, &last_slot);
-	const struct slot_record *before =
-		last_slot == SLOT_NONE ? NULL : &ledger->records[last_slot];
-	uint8_t owed = owed_taps(ledger, s, record->pts, before);
+	struct published last = last_published(ledger, stream, seat), next = {.seat = seat};
+	uint8_t owed =
+		owed_taps(ledger, &ledger->streams[stream], record->pts, last.seat ? &last : NULL);
 	for (uint32_t t = 0; t < TAPS_MAX; t++)
-		record->ordinal[t] = (before ? before->ordinal[t] : 0) + (owed >> t & 1);
-	record->seq = last + 1;
+		next.ordinal[t] = last.ordinal[t] + (owed >> t & 1);
+	next.seq = last.seq + 1;
+	next.pts = record->pts;
+	memcpy(record->ordinal, next.ordinal, sizeof(record->ordinal));
+	__atomic_store_n(&record->seq, next.seq, __ATOMIC_RELAXED);
 	record->owed = owed;
 	__atomic_store_n(&record->published, clock_now(), __ATOMIC_RELAXED);
-	struct word_args args = {.seat = seat, .seq = last + 1, .owed = owed};
-	return step_now(ledger, slot, CAUSE_PUBLISH, &args, NULL);
+	struct word_args args = {.seat = seat, .seq = next.seq, .owed = owed};
+	int rc = step_now(ledger, slot, CAUSE_PUBLISH, &args, NULL);
+	if (rc == 0)
+		ledger->published[stream] = next;
+	return rc;
 }
 
 int ledger_abandon(struct ledger *ledger, uint32_t slot, uint8_t seat)
@@ -150,14 +173,14 @@ static uint32_t next_queued(const struct ledger *ledger, uint64_t *word)
 	for (uint32_t n = 0; n < ledger->header->n_streams; n++) {
 		const struct stream_row *s = &ledger->streams[n];
 		for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-			uint64_t w = ledger_word(ledger, i);
-			if (word_unpack(w).phase != PHASE_QUEUED)
+			struct slot_word w = ledger_look(ledger, i);
+			if (w.phase != PHASE_QUEUED)
 				continue;
 			struct turn turn = turn_of(ledger, s, i);
 			if (best == SLOT_NONE || comes_before(&turn, &best_turn)) {
 				best = i;
 				best_turn = turn;
-				*word = w;
+				*word = word_pack(w);
 			}
 		}
 	}
@@ -217,7 +240,7 @@ int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64
 	struct slot_word found = {0};
 	*slot = SLOT_NONE;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		struct slot_word w = ledger_look(ledger, i);
 		if (w.seq > *last && w.seq < next && (w.owed >> tap & 1)) {
 			next = w.seq;
 			found = w;
@@ -233,7 +256,8 @@ int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64
 static void note_stored(struct ledger *ledger, uint32_t stream, uint32_t slot, int64_t *now)
 {
 	*now = *now ? *now : clock_now(); /* one look for all that are settled at once */
-	stations_note(ledger, stream, STATION_STORED, *now - ledger->records[slot].captured);
+	stations_note(ledger, stream, STATION_STORED,
+		      *now - record_time(ledger->records[slot].captured));
 }
 
 int ledger_settle(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64_t seq)
@@ -273,14 +297,13 @@ static uint32_t oldest_owed(const struct ledger *ledger, uint32_t stream, uint8_
 	uint32_t best = SLOT_NONE;
 	*done = 0;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		uint64_t now = ledger_word(ledger, i);
-		struct slot_word w = word_unpack(now);
+		struct slot_word w = ledger_look(ledger, i);
 		if (!(w.owed >> tap & 1))
 			continue;
 		*done += w.phase == PHASE_DONE;
 		if (best == SLOT_NONE || w.seq < word_unpack(*word).seq) {
 			best = i;
-			*word = now;
+			*word = word_pack(w);
 		}
 	}
 	return best;
@@ -323,7 +346,7 @@ static uint32_t low_water_excess(const struct ledger *ledger, uint32_t stream)
 	const struct stream_row *s = &ledger->streams[stream];
 	if (!s->live)
 		return 0;
-	uint32_t floor = s->n_slots * ledger->header->low_water_percent / 100;
+	uint32_t floor = s->n_slots * (ledger->header->low_water_percent % 101) / 100;
 	uint32_t free_slots = ledger_count(ledger, stream, PHASE_FREE);
 	uint32_t waiting = ledger_count(ledger, stream, PHASE_QUEUED);
 	if (free_slots >= floor || waiting <= ledger_count(ledger, stream, PHASE_DONE))
@@ -353,7 +376,8 @@ int ledger_bypass(struct ledger *ledger, uint32_t stream, int64_t now)
 		struct slot_word w = word_unpack(word);
 		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
 			continue;
-		bool old = now - published_hint(ledger, i) >= ledger->header->bypass_after;
+		bool old = now - published_hint(ledger, i) >=
+			   record_time(ledger->header->bypass_after);
 		bool crowded = w.phase == PHASE_QUEUED && excess && w.seq < oldest + excess;
 		done += (old || crowded) && bypass_one(ledger, i, word) == 0;
 	}
@@ -368,7 +392,7 @@ int64_t ledger_bypass_due(const struct ledger *ledger, uint32_t stream)
 		struct slot_word w = word_unpack(ledger_word(ledger, i));
 		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
 			continue;
-		int64_t at = published_hint(ledger, i) + ledger->header->bypass_after;
+		int64_t at = published_hint(ledger, i) + record_time(ledger->header->bypass_after);
 		due = at < due ? at : due;
 	}
 	return due;
@@ -382,14 +406,13 @@ int ledger_peek(const struct ledger *ledger, uint32_t stream, uint64_t after, bo
 	const struct stream_row *s = &ledger->streams[stream];
 	uint64_t best = 0;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		uint64_t w = ledger_word(ledger, i);
-		uint64_t seq = word_unpack(w).seq;
-		if (seq <= after || !word_shows(w, seq))
+		struct slot_word w = ledger_look(ledger, i);
+		if (w.seq <= after || !word_shows(word_pack(w), w.seq))
 			continue;
-		if (!best || (each ? seq < best : seq > best)) {
-			best = seq;
+		if (!best || (each ? w.seq < best : w.seq > best)) {
+			best = w.seq;
 			*slot = i;
-			*word = w;
+			*word = word_pack(w);
 		}
 	}
 	return best ? 0 : TROUPE_E_AGAIN;

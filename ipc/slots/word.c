@@ -7,7 +7,7 @@
 
 static const char *const phase_names[] = {
 	[PHASE_FREE] = "FREE", [PHASE_FILLING] = "FILLING", [PHASE_QUEUED] = "QUEUED",
-	[PHASE_HELD] = "HELD", [PHASE_DONE] = "DONE",
+	[PHASE_HELD] = "HELD", [PHASE_DONE] = "DONE",	    [PHASE_ASIDE] = "ASIDE",
 };
 
 static const char *const cause_names[] = {
@@ -150,6 +150,18 @@ static int step_write_off(struct slot_word *w, const struct word_args *args)
 	return 0;
 }
 
+/* From whatever it says. The number that it gets is one that the stream has reached, so that the
+ * next one does not come twice. */
+static int step_set_aside(struct slot_word *w, const struct word_args *args)
+{
+	if (w->phase == PHASE_ASIDE && word_legal(word_pack(*w)))
+		return TROUPE_E_STATE;
+	if (args->seq > SEQ_MAX)
+		return TROUPE_E_ARGUMENT;
+	*w = (struct slot_word){.seq = args->seq, .phase = PHASE_ASIDE};
+	return 0;
+}
+
 /* A frame that has just caused its last permitted death goes on unprocessed, marked. */
 static void blame(struct slot_word *w)
 {
@@ -195,12 +207,13 @@ static int step_blame(struct slot_word *w, const struct word_args *args)
 typedef int step_fn(struct slot_word *w, const struct word_args *args);
 
 static step_fn *const steps[N_CAUSES] = {
-	[CAUSE_TAKE] = step_take,	[CAUSE_PUBLISH] = step_publish,
-	[CAUSE_ABANDON] = step_abandon, [CAUSE_CLAIM] = step_claim,
-	[CAUSE_FINISH] = step_finish,	[CAUSE_HAND_BACK] = step_hand_back,
-	[CAUSE_BYPASS] = step_bypass,	[CAUSE_LET_GO] = step_let_go,
-	[CAUSE_SETTLE] = step_settle,	[CAUSE_RECLAIM] = step_reclaim,
-	[CAUSE_BLAME] = step_blame,	[CAUSE_WRITE_OFF] = step_write_off,
+	[CAUSE_TAKE] = step_take,	    [CAUSE_PUBLISH] = step_publish,
+	[CAUSE_ABANDON] = step_abandon,	    [CAUSE_CLAIM] = step_claim,
+	[CAUSE_FINISH] = step_finish,	    [CAUSE_HAND_BACK] = step_hand_back,
+	[CAUSE_BYPASS] = step_bypass,	    [CAUSE_LET_GO] = step_let_go,
+	[CAUSE_SETTLE] = step_settle,	    [CAUSE_RECLAIM] = step_reclaim,
+	[CAUSE_BLAME] = step_blame,	    [CAUSE_WRITE_OFF] = step_write_off,
+	[CAUSE_SET_ASIDE] = step_set_aside,
 };
 
 int word_step(uint64_t from, enum word_cause cause, const struct word_args *args, uint64_t *to)
@@ -208,7 +221,7 @@ int word_step(uint64_t from, enum word_cause cause, const struct word_args *args
 	if ((unsigned)cause >= N_CAUSES || args->seat >= SEATS_MAX || args->tap >= TAPS_MAX ||
 	    args->owed >> TAPS_MAX)
 		return TROUPE_E_ARGUMENT;
-	if (!word_legal(from))
+	if (cause != CAUSE_SET_ASIDE && !word_legal(from))
 		return TROUPE_E_CORRUPT;
 	struct slot_word w = word_unpack(from);
 	int rc = steps[cause](&w, args);
@@ -240,6 +253,8 @@ bool word_legal(uint64_t word)
 	case PHASE_DONE:
 		return w.seq && !w.attempts && !spoiled && (w.owed || w.seat) &&
 		       (!w.seat || bypassed);
+	case PHASE_ASIDE:
+		return !w.seat && !w.owed && !w.attempts && !w.marks;
 	default:
 		return false;
 	}

@@ -22,6 +22,7 @@ enum phase {
 	PHASE_QUEUED,  /* published, waits for a processor */
 	PHASE_HELD,    /* a processor works on it */
 	PHASE_DONE,    /* owed to lossless taps, or waits for a bypassed holder to let go */
+	PHASE_ASIDE,   /* its word could not be right: nobody's for the rest of the run */
 	N_PHASES
 };
 
@@ -66,6 +67,8 @@ struct slot_word {
 	X(SETTLE, "tap", "DONE", "DONE, FREE", "a lossless tap has the frame for good")            \
 	X(WRITE_OFF, "supervisor, tap, capture", "QUEUED, HELD, DONE", "QUEUED, HELD, DONE, FREE", \
 	  "a stranger's tap is gone or too far behind: the frame is owed to it no longer")         \
+	X(SET_ASIDE, "supervisor", "any", "ASIDE",                                                 \
+	  "its word cannot be right: somebody has written over it; nothing leads out again")       \
 	X(RECLAIM, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                      \
 	  "the seat's process is dead: what it held is given back")                                \
 	X(BLAME, "supervisor", "FILLING, HELD, DONE", "FREE, QUEUED, DONE",                        \

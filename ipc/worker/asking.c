@@ -8,6 +8,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
 #include "ipc/slots/playback.h"
+#include "ipc/slots/record.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,11 +99,13 @@ static int take_what_is_owed(struct worker *w)
 	int taken = 0;
 	for (uint32_t slot = 0; (slot = playback_owed(ledger, w->seat, slot)) != SLOT_NONE;
 	     slot++) {
-		const struct playback_record *record = playback_record(ledger, slot);
-		struct open_question *open = find(w->asking, record->question);
+		struct playback_record record;
+		record_copy_playback(ledger, slot, &record);
+		struct open_question *open = find(w->asking, record.question);
 		if (open) {
-			struct recorded_answer answer = {
-				.text = "", .record = record, .coded = playback_area(ledger, slot)};
+			struct recorded_answer answer = {.text = "",
+							 .record = &record,
+							 .coded = playback_area(ledger, slot)};
 			finish(w->asking, open, &answer);
 			taken++;
 		}

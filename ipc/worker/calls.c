@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/slots/bells.h"
+#include "ipc/slots/record.h"
 
 const void *worker_config(const struct worker *w)
 {
@@ -59,11 +60,14 @@ void worker_drop(struct worker *w, enum drop_reason reason, uint32_t count)
 	atomic_fetch_add(&w->ledger->streams[w->number].drops[reason], count);
 }
 
-const struct slot_record *worker_last_record(const struct worker *w)
+const struct slot_record *worker_last_record(struct worker *w)
 {
 	uint32_t slot;
 	ledger_last_seq(w->ledger, w->number, &slot);
-	return slot == SLOT_NONE ? NULL : &w->ledger->records[slot];
+	if (slot == SLOT_NONE)
+		return NULL;
+	record_copy(w->ledger, slot, ledger_word(w->ledger, slot), &w->last_record);
+	return &w->last_record;
 }
 
 void worker_tap_start(struct worker *w, uint32_t stream, uint64_t last)

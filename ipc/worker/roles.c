@@ -4,7 +4,9 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/fail_points.h"
+#include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
+#include "ipc/slots/record.h"
 #include "ipc/slots/stations.h"
 
 #include <poll.h>
@@ -26,11 +28,12 @@ struct frame role_frame(struct worker *w, uint32_t slot, uint64_t word)
 {
 	uint32_t stream = ledger_stream_of(w->ledger, slot);
 	struct slot_word parts = word_unpack(word);
+	record_copy(w->ledger, slot, word, &w->record);
 	return (struct frame){
 		.slot = slot,
 		.stream_number = stream,
 		.stream = &w->ledger->streams[stream],
-		.record = &w->ledger->records[slot],
+		.record = &w->record,
 		.image = ledger_image(w->ledger, slot),
 		.view = ledger_view(w->ledger, slot),
 		.coded = ledger_coded(w->ledger, slot),
@@ -106,13 +109,17 @@ static int source_capture(struct worker *w, uint32_t slot)
 	uint64_t word = ledger_word(w->ledger, slot);
 	struct frame frame = role_frame(w, slot, word);
 	frame.seq = ledger_last_seq(w->ledger, w->number, NULL) + 1;
+	frame.record = &w->ledger->records[slot]; /* which is ours to fill */
 	int result = w->table->frame(w, w->self, &frame);
 	if (result != SOURCE_PUBLISH)
 		return source_give_up(w, slot, result);
 	count_frame(w);
-	int rc = ledger_publish(w->ledger, slot, w->seat);
-	if (rc < 0)
-		return rc;
+	if (ledger_publish(w->ledger, slot, w->seat) < 0) {
+		/* Somebody has written over our word; the supervisor will set the slot aside. */
+		log_warn("slot %u was taken out of our hands: a frame is lost", slot);
+		worker_drop(w, DROP_DAMAGED, 1);
+		return 1;
+	}
 	FAIL_POINT(PUBLISHED);
 	bells_published(w->ledger);
 	return 1;
@@ -162,6 +169,7 @@ static int queue_turn(struct worker *w)
 	struct frame frame = role_frame(w, slot, ledger_word(w->ledger, slot));
 	frame.record->claimed = claimed;
 	frame.record->processor = w->seat;
+	record_put_back(w->ledger, slot, frame.record);
 	worker_progress(w);
 	int rc = w->table->frame(w, w->self, &frame);
 	if (rc < 0) {
@@ -170,15 +178,16 @@ static int queue_turn(struct worker *w)
 		return rc;
 	}
 	frame.record->finished = clock_now();
+	record_put_back(w->ledger, slot, frame.record);
 	stations_note_finished(w->ledger, frame.stream_number, frame.record);
 	/* What is rung for is the word as it was left; DONE keeps the owed bits of QUEUED and HELD.
 	 */
 	uint64_t before = ledger_word(w->ledger, slot);
 	int bypassed = ledger_finish_frame(w->ledger, slot, w->seat);
 	count_frame(w);
-	if (bypassed) {
+	if (bypassed) { /* or somebody has written over the word, and it is not ours any more */
 		bells_freed(w->ledger);
-		return bypassed < 0 ? bypassed : 1;
+		return 1;
 	}
 	struct slot_word done = word_unpack(before);
 	done.phase = done.owed ? PHASE_DONE : PHASE_FREE;

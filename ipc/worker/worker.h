@@ -34,8 +34,10 @@ enum worker_takes {
 	WORKER_TAKES_NOTHING,
 };
 
-/* A frame as a callback sees it. Pointers are into the slot; what may be written is what
- * slots/layout.h says for the worker's role. Valid until the callback returns. */
+/* A frame as a callback sees it. Pointers are into the slot, but for `record`: a source fills the
+ * slot's, all others see a copy in which nothing can be out of range, and a processor's fields of
+ * it are written back. What may be written is what slots/layout.h says for the worker's role. Valid
+ * until the callback returns. */
 struct frame {
 	uint32_t slot;
 	uint32_t stream_number;
@@ -142,8 +144,8 @@ void worker_progress(struct worker *w);
 void worker_drop(struct worker *w, enum drop_reason reason, uint32_t count);
 
 /* Sources: the record of the stream's last published frame, NULL before the first: where a
- * successor goes on, and the predecessor's thumbnail. */
-const struct slot_record *worker_last_record(const struct worker *w);
+ * successor goes on, and the predecessor's thumbnail. Valid until the next call. */
+const struct slot_record *worker_last_record(struct worker *w);
 
 /* Taps, in `ready`: the recording of this run ends with `last` (0: nothing); frames up to it are
  * settled. */

@@ -54,9 +54,11 @@ struct worker {
 	bool rang;	/* another's, just now: the nap comes before anything else */
 	int64_t nap_until;
 	int64_t orphan_deadline, alone_until;
-	pid_t born_of;		    /* who has started it; 0: unknown */
-	pid_t adopter;		    /* who has taken it over; 0: nobody */
-	int adopter_fd;		    /* its pidfd; -1 */
+	pid_t born_of;		   /* who has started it; 0: unknown */
+	pid_t adopter;		   /* who has taken it over; 0: nobody */
+	int adopter_fd;		   /* its pidfd; -1 */
+	struct slot_record record; /* of the frame that a callback looks at: our own copy */
+	struct slot_record last_record;
 	uint64_t seen[STREAMS_MAX]; /* taps: the last number taken; peekers: the last looked at */
 
 	/* Links; all NULL in the sequential reference. */

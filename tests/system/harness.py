@@ -20,7 +20,7 @@ import traceback
 from typing import NamedTuple
 
 BIN = os.environ.get("TROUPE_BIN", os.path.join(os.getcwd(), "bin"))
-PHASES = ["FREE", "FILLING", "QUEUED", "HELD", "DONE"]
+PHASES = ["FREE", "FILLING", "QUEUED", "HELD", "DONE", "ASIDE"]
 BYPASSED, QUARANTINED, SPOILED = 1, 2, 4
 # Sanitized programs are slower; every limit is stretched, none is a measurement.
 PATIENCE = float(os.environ.get("TROUPE_PATIENCE", "1"))

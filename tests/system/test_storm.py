@@ -27,7 +27,7 @@ MOST = 3  # parts of a member: lead, next, last
 # Descriptors that libzmq may have more than before, and mappings that malloc may have for its threads.
 LEAK_FDS, LEAK_MAPS = 8, 60
 SEAT_EMPTY, STANDBY_AT, ALIVE_AT = 0, 44, 192
-STREAM_SIZE, STREAM_OWNER_AT, TAP_SIZE, TAP_OWNER_AT = 320, 128, 40, 32
+STREAM_SIZE, STREAM_OWNER_AT, TAP_SIZE, TAP_OWNER_AT = 8192, 4096, 48, 32
 # The kernel's part of a robust futex: the thread that holds it, and a bit once that has died.
 FUTEX_TID, FUTEX_OWNER_DIED = 0x3FFFFFFF, 0x40000000
 

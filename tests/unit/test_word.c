@@ -16,7 +16,7 @@
 enum field { KEEP, CLEAR, GIVEN };
 
 /* Where a step leads. DONE_OR_FREE: FREE when nothing is owed and no seat is left. */
-enum goal { TO_FREE, TO_FILLING, TO_QUEUED, TO_HELD, DONE_OR_FREE };
+enum goal { TO_FREE, TO_FILLING, TO_QUEUED, TO_HELD, TO_ASIDE, DONE_OR_FREE };
 
 /* One row: from this phase this cause leads there. A row that is not here is refused. */
 struct rule {
@@ -39,6 +39,14 @@ static const struct rule rules[] = {
 	{CAUSE_BYPASS, PHASE_HELD, DONE_OR_FREE, KEEP, MARK_BYPASSED, false},
 	{CAUSE_LET_GO, PHASE_DONE, DONE_OR_FREE, CLEAR, 0, true},
 	{CAUSE_SETTLE, PHASE_DONE, DONE_OR_FREE, KEEP, 0, false},
+	{CAUSE_WRITE_OFF, PHASE_QUEUED, TO_QUEUED, KEEP, 0, false},
+	{CAUSE_WRITE_OFF, PHASE_HELD, TO_HELD, KEEP, 0, false},
+	{CAUSE_WRITE_OFF, PHASE_DONE, DONE_OR_FREE, KEEP, 0, false},
+	{CAUSE_SET_ASIDE, PHASE_FREE, TO_ASIDE, CLEAR, 0, false},
+	{CAUSE_SET_ASIDE, PHASE_FILLING, TO_ASIDE, CLEAR, 0, false},
+	{CAUSE_SET_ASIDE, PHASE_QUEUED, TO_ASIDE, CLEAR, 0, false},
+	{CAUSE_SET_ASIDE, PHASE_HELD, TO_ASIDE, CLEAR, 0, false},
+	{CAUSE_SET_ASIDE, PHASE_DONE, TO_ASIDE, CLEAR, 0, false},
 	{CAUSE_RECLAIM, PHASE_FILLING, TO_FREE, CLEAR, MARK_SPOILED, true},
 	{CAUSE_RECLAIM, PHASE_HELD, TO_QUEUED, CLEAR, 0, true},
 	{CAUSE_RECLAIM, PHASE_DONE, DONE_OR_FREE, CLEAR, 0, true},
@@ -73,6 +81,8 @@ static bool legal(const struct slot_word *w)
 		/* A finished frame has no holder but one that was bypassed. */
 		return w->seq != 0 && w->attempts == 0 && done_marks &&
 		       (w->seat ? w->marks != 0 : w->owed != 0);
+	case PHASE_ASIDE:
+		return w->seat == 0 && w->owed == 0 && w->attempts == 0 && w->marks == 0;
 	default:
 		return false;
 	}
@@ -99,6 +109,11 @@ static bool arguments_make_sense(enum word_cause cause, const struct slot_word *
 		return args->seat != 0;
 	case CAUSE_SETTLE:
 		return args->tap < TAPS_MAX && (w->owed & 1U << args->tap);
+	case CAUSE_WRITE_OFF:
+		/* Never what is owed to the recording. */
+		return args->tap > 0 && args->tap < TAPS_MAX && (w->owed & 1U << args->tap);
+	case CAUSE_SET_ASIDE:
+		return args->seq <= SEQ_MAX;
 	default:
 		return true;
 	}
@@ -107,11 +122,9 @@ static bool arguments_make_sense(enum word_cause cause, const struct slot_word *
 /* The word a rule makes; false: the step is to be refused. */
 static bool expect(struct slot_word *w, enum word_cause cause, const struct word_args *args)
 {
-	static const uint8_t phase_of[] = {[TO_FREE] = PHASE_FREE,
-					   [TO_FILLING] = PHASE_FILLING,
-					   [TO_QUEUED] = PHASE_QUEUED,
-					   [TO_HELD] = PHASE_HELD,
-					   [DONE_OR_FREE] = PHASE_DONE};
+	static const uint8_t phase_of[] = {
+		[TO_FREE] = PHASE_FREE, [TO_FILLING] = PHASE_FILLING, [TO_QUEUED] = PHASE_QUEUED,
+		[TO_HELD] = PHASE_HELD, [TO_ASIDE] = PHASE_ASIDE,     [DONE_OR_FREE] = PHASE_DONE};
 	const struct rule *rule = find_rule(cause, w->phase);
 	if (!rule || (rule->mine && (args->seat == 0 || args->seat != w->seat)) ||
 	    !arguments_make_sense(cause, w, args))
@@ -121,7 +134,9 @@ static bool expect(struct slot_word *w, enum word_cause cause, const struct word
 	w->marks = cause == CAUSE_TAKE ? MARK_SPOILED : w->marks | rule->marks;
 	if (cause == CAUSE_PUBLISH)
 		*w = (struct slot_word){.seq = args->seq, .owed = args->owed};
-	if (cause == CAUSE_SETTLE)
+	if (cause == CAUSE_SET_ASIDE)
+		*w = (struct slot_word){.seq = args->seq};
+	if (cause == CAUSE_SETTLE || cause == CAUSE_WRITE_OFF)
 		w->owed ^= (uint8_t)(1U << args->tap);
 	if (cause == CAUSE_BLAME && rule->from == PHASE_HELD && ++w->attempts == 3) {
 		w->marks = MARK_BYPASSED | MARK_QUARANTINED;
@@ -166,7 +181,8 @@ static void try_step(struct tally *tally, uint64_t from, enum word_cause cause,
 		fail_step(from, cause, "not what the table says", to);
 	if (!legal(&wanted) || !word_legal(to))
 		fail_step(from, cause, "the result is not legal", to);
-	if (wanted.seq != word_unpack(from).seq && cause != CAUSE_PUBLISH)
+	if (wanted.seq != word_unpack(from).seq && cause != CAUSE_PUBLISH &&
+	    cause != CAUSE_SET_ASIDE)
 		fail_step(from, cause, "changed the number", to);
 	tally->taken[cause]++;
 	tally->reached[word_unpack(from).phase][wanted.phase]++;
@@ -179,7 +195,7 @@ static void try_all_steps(struct tally *tally, uint64_t from)
 	for (int cause = 0; cause < N_CAUSES; cause++) {
 		for (size_t i = 0; i < N_OF(seats); i++) {
 			struct word_args args = {.seat = seats[i]};
-			if (cause == CAUSE_SETTLE) {
+			if (cause == CAUSE_SETTLE || cause == CAUSE_WRITE_OFF) {
 				for (size_t t = 0; t < N_OF(taps); t++) {
 					args.tap = taps[t];
 					try_step(tally, from, (enum word_cause)cause, &args);
@@ -219,6 +235,19 @@ static void each_word(struct tally *tally, word_fn *fn)
 	}
 }
 
+/* The one step that a word can take which cannot be right. */
+static void try_set_aside(uint64_t word)
+{
+	uint64_t to = 0;
+	struct slot_word aside = {.seq = 7, .phase = PHASE_ASIDE};
+	struct word_args args = {.seq = 7};
+	if (word_step(word, CAUSE_SET_ASIDE, &args, &to) != 0 || to != word_pack(aside))
+		fail_step(word, CAUSE_SET_ASIDE, "is not set aside", to);
+	assert_true(word_legal(to));
+	for (int cause = 0; cause < N_CAUSES; cause++)
+		assert_true(word_step(to, (enum word_cause)cause, &args, &word) < 0);
+}
+
 static void check_one_word(struct tally *tally, const struct slot_word *w)
 {
 	uint64_t word = word_pack(*w), to = 0;
@@ -235,7 +264,9 @@ static void check_one_word(struct tally *tally, const struct slot_word *w)
 	}
 	for (int cause = 0; cause < N_CAUSES; cause++) {
 		struct word_args args = {.seat = w->seat, .seq = w->seq + 1};
-		if (word_step(word, (enum word_cause)cause, &args, &to) >= 0)
+		if (cause == CAUSE_SET_ASIDE)
+			try_set_aside(word);
+		else if (word_step(word, (enum word_cause)cause, &args, &to) >= 0)
 			fail_step(word, (enum word_cause)cause, "a step from nowhere", to);
 	}
 }
@@ -254,6 +285,8 @@ static void test_every_step_of_every_word(void **state)
 	assert_true(tally.reached[PHASE_DONE][PHASE_FREE] > 0);
 	assert_int_equal(tally.reached[PHASE_DONE][PHASE_QUEUED], 0);
 	assert_int_equal(tally.reached[PHASE_FREE][PHASE_QUEUED], 0);
+	for (int phase = 0; phase < N_PHASES; phase++)
+		assert_int_equal(tally.reached[PHASE_ASIDE][phase], 0);
 	print_message("%lu steps tried\n", tally.steps);
 }
 

@@ -4,6 +4,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/slots/ledger.h"
 #include "ipc/slots/playback.h"
+#include "ipc/slots/record.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/command.h"
 #include "tools/troupe/output.h"
@@ -26,7 +27,7 @@ static const struct {
 } phases[N_PHASES] = {
 	[PHASE_FREE] = {'.', PAINT_DIM},    [PHASE_FILLING] = {'f', PAINT_BUSY},
 	[PHASE_QUEUED] = {'q', PAINT_BUSY}, [PHASE_HELD] = {'h', PAINT_GOOD},
-	[PHASE_DONE] = {'d', PAINT_NONE},
+	[PHASE_DONE] = {'d', PAINT_NONE},   [PHASE_ASIDE] = {'!', PAINT_BAD},
 };
 
 static const struct {
@@ -42,22 +43,18 @@ static const struct {
 struct look {
 	uint32_t slot, stream;
 	struct slot_word word;
-	const char *holder; /* the worker in its seat, "" nobody */
-	int64_t age;	    /* ns since it was captured; 0 while nothing is in it */
+	char holder[NAME_SIZE]; /* the worker in its seat, "" nobody */
+	int64_t age;		/* ns since it was captured; 0 while nothing is in it */
 };
-
-static const char *worker_in(const struct ledger *ledger, uint8_t seat)
-{
-	return seat && seat < SEATS_MAX ? ledger->seats[seat].worker : "";
-}
 
 static struct look look_at(const struct ledger *ledger, uint32_t slot, int64_t now)
 {
 	struct look look = {.slot = slot, .stream = ledger_stream_of(ledger, slot)};
 	look.word = word_unpack(ledger_word(ledger, slot));
-	look.holder = worker_in(ledger, look.word.seat);
-	if (look.word.phase != PHASE_FREE && look.word.phase != PHASE_FILLING)
-		look.age = now - ledger->records[slot].captured;
+	ledger_worker(ledger, look.word.seat, look.holder);
+	if (look.word.phase != PHASE_FREE && look.word.phase != PHASE_FILLING &&
+	    look.word.phase != PHASE_ASIDE)
+		look.age = now - record_time(ledger->records[slot].captured);
 	return look;
 }
 
@@ -128,13 +125,14 @@ static int print_playback(const struct ledger *ledger)
 	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
 	for (uint32_t slot = 0; table && slot < PLAYBACK_SLOTS; slot++) {
 		struct playback_word word = playback_unpack(playback_word(ledger, slot));
+		char filler[NAME_SIZE], asker[NAME_SIZE];
 		if (word.phase == PLAYBACK_FREE || word.phase >= N_PLAYBACK_PHASES)
 			continue;
 		table_cell(table, PAINT_NONE, "%u", slot);
 		table_cell(table, playback_phases[word.phase].paint, "%s",
 			   playback_phase_name(word.phase));
-		table_cell(table, PAINT_NONE, "%s", worker_in(ledger, word.filler));
-		table_cell(table, PAINT_NONE, "%s", worker_in(ledger, word.asker));
+		table_cell(table, PAINT_NONE, "%s", ledger_worker(ledger, word.filler, filler));
+		table_cell(table, PAINT_NONE, "%s", ledger_worker(ledger, word.asker, asker));
 		table_cell(table, PAINT_NONE, "%llu", (unsigned long long)word.uses);
 	}
 	putchar('\n');
@@ -163,12 +161,13 @@ static void add_playback(json_t *slots, const struct ledger *ledger)
 {
 	for (uint32_t slot = 0; slot < PLAYBACK_SLOTS; slot++) {
 		struct playback_word word = playback_unpack(playback_word(ledger, slot));
+		char filler[NAME_SIZE], asker[NAME_SIZE];
 		json_array_append_new(slots,
 				      json_pack("{s:i, s:s, s:I, s:s, s:s}", "playback", (int)slot,
 						"phase", playback_phase_name(word.phase), "uses",
 						(json_int_t)word.uses, "from",
-						worker_in(ledger, word.filler), "for",
-						worker_in(ledger, word.asker)));
+						ledger_worker(ledger, word.filler, filler), "for",
+						ledger_worker(ledger, word.asker, asker)));
 	}
 }
 

@@ -2,14 +2,11 @@
 #include "workers/display/caption.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/slots/record.h"
 
-const char *caption_label(const struct ledger *ledger, int32_t label)
+const char *caption_label(const struct ledger *ledger, int32_t label, char out[NAME_SIZE])
 {
-	const struct ledger_header *header = ledger->header;
-	uint32_t n = atomic_load_explicit(&header->n_labels, memory_order_acquire);
-	if (label <= 0 || (uint32_t)label >= n || label >= LABELS_MAX)
-		return "";
-	return header->labels[label];
+	return ledger_label(ledger, label, out);
 }
 
 json_t *caption_drops(const uint32_t *before)
@@ -37,8 +34,9 @@ static json_t *us_between(int64_t from, int64_t to)
 static void add_processed(const struct ledger *ledger, const struct slot_record *record,
 			  json_t *out)
 {
+	char name[NAME_SIZE];
 	json_object_set_new(out, "prediction",
-			    json_string(caption_label(ledger, record->prediction)));
+			    json_string(caption_label(ledger, record->prediction, name)));
 	json_object_set_new(out, "probability", json_real((double)record->probability));
 	json_object_set_new(out, "motion", json_real((double)record->motion));
 	json_object_set_new(out, "model", json_integer((json_int_t)record->model_version));
@@ -50,10 +48,11 @@ char *caption_json(const struct ledger *ledger, const struct shot *shot)
 {
 	const struct slot_record *record = &shot->record;
 	const struct stream_row *stream = &ledger->streams[shot->stream];
+	char label[NAME_SIZE];
 	json_t *out = json_pack(
 		"{s:s, s:I, s:I, s:s, s:o, s:b, s:b, s:o, s:o, s:i, s:i}", "stream", stream->name,
 		"seq", (json_int_t)record->seq, "pts_ms", (json_int_t)(record->pts / NS_PER_MS),
-		"label", caption_label(ledger, record->label), "drops_before",
+		"label", caption_label(ledger, record->label, label), "drops_before",
 		caption_drops(record->drops_before), "bypassed", shot->bypassed, "quarantined",
 		shot->quarantined, "published_us", us_between(record->captured, record->published),
 		"shown_us", us_between(record->captured, shot->taken), "width", (int)stream->width,

@@ -15,6 +15,6 @@ char *caption_json(const struct ledger *ledger, const struct shot *shot);
 json_t *caption_drops(const uint32_t *before);
 
 /* The name of a label, "" for 0 and for what is none. */
-const char *caption_label(const struct ledger *ledger, int32_t label);
+const char *caption_label(const struct ledger *ledger, int32_t label, char out[NAME_SIZE]);
 
 #endif

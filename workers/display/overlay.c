@@ -54,16 +54,18 @@ static void draw_record(const struct canvas *canvas, const struct ledger *ledger
 			const struct shot *shot)
 {
 	const struct slot_record *record = &shot->record;
-	annotate(canvas, &(struct annotation){
-				 .stream = ledger->streams[shot->stream].name,
-				 .seq = record->seq,
-				 .label = caption_label(ledger, record->label),
-				 .prediction = caption_label(ledger, record->prediction),
-				 .time = "",
-				 .probability = record->probability,
-				 .bypassed = shot->bypassed,
-				 .quarantined = shot->quarantined,
-			 });
+	char label[NAME_SIZE], prediction[NAME_SIZE];
+	annotate(canvas,
+		 &(struct annotation){
+			 .stream = ledger->streams[shot->stream].name,
+			 .seq = record->seq,
+			 .label = caption_label(ledger, record->label, label),
+			 .prediction = caption_label(ledger, record->prediction, prediction),
+			 .time = "",
+			 .probability = record->probability,
+			 .bypassed = shot->bypassed,
+			 .quarantined = shot->quarantined,
+		 });
 }
 
 static int encode(struct overlay *overlay, const struct stream_row *stream, const uint8_t *pixels,

@@ -2,6 +2,7 @@
 #include "workers/display/slots.h"
 
 #include "ipc/slots/playback.h"
+#include "ipc/slots/record.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -23,30 +24,26 @@ static json_t *marks_json(uint8_t marks)
 	return out;
 }
 
-/* Who sits there; the row may be given to a successor at any time, so this is for people only. */
-static const char *worker_of(const struct ledger *ledger, uint8_t seat)
-{
-	const struct seat_row *row = &ledger->seats[seat];
-	return seat && memchr(row->worker, '\0', sizeof(row->worker)) ? row->worker : "";
-}
-
 static json_t *slot_json(const struct ledger *ledger, uint32_t slot)
 {
 	struct slot_word word = word_unpack(ledger_word(ledger, slot));
+	char worker[NAME_SIZE]; /* may be a successor by now: for people only */
 	const struct stream_row *stream = &ledger->streams[ledger_stream_of(ledger, slot)];
 	return json_pack("{s:i, s:s, s:s, s:I, s:i, s:s, s:i, s:i, s:o}", "slot", (int)slot,
 			 "stream", stream->name, "phase", phase_name(word.phase), "seq",
 			 (json_int_t)word.seq, "seat", (int)word.seat, "worker",
-			 worker_of(ledger, word.seat), "owed", (int)word.owed, "attempts",
-			 (int)word.attempts, "marks", marks_json(word.marks));
+			 ledger_worker(ledger, word.seat, worker), "owed", (int)word.owed,
+			 "attempts", (int)word.attempts, "marks", marks_json(word.marks));
 }
 
 static json_t *playback_json(const struct ledger *ledger, uint32_t slot)
 {
 	struct playback_word word = playback_unpack(playback_word(ledger, slot));
+	char filler[NAME_SIZE], asker[NAME_SIZE];
 	return json_pack("{s:i, s:s, s:I, s:s, s:s}", "slot", (int)slot, "phase",
 			 playback_phase_name(word.phase), "uses", (json_int_t)word.uses, "from",
-			 worker_of(ledger, word.filler), "for", worker_of(ledger, word.asker));
+			 ledger_worker(ledger, word.filler, filler), "for",
+			 ledger_worker(ledger, word.asker, asker));
 }
 
 char *slots_json(const struct ledger *ledger)

@@ -172,7 +172,8 @@ static void describe(const struct ledger *ledger, const struct seen *seen, char 
 {
 	const struct shot *shot = seen->newest;
 	const struct slot_record *record = &shot->record;
-	const char *label = caption_label(ledger, record->label);
+	char name[NAME_SIZE], prediction[NAME_SIZE];
+	const char *label = caption_label(ledger, record->label, name);
 	int n = snprintf(out, size, "%s #%" PRIu64 " %.1f fps", ledger->streams[shot->stream].name,
 			 record->seq, seen->rate);
 	if (*label)
@@ -181,7 +182,7 @@ static void describe(const struct ledger *ledger, const struct seen *seen, char 
 		snprintf(out + n, size - (size_t)n, " not processed");
 	} else if (record->prediction) {
 		snprintf(out + n, size - (size_t)n, " seen as %s %.0f %%",
-			 caption_label(ledger, record->prediction),
+			 caption_label(ledger, record->prediction, prediction),
 			 (double)record->probability * 100);
 	}
 }

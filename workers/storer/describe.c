@@ -2,6 +2,7 @@
 #include "workers/storer/describe.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/slots/record.h"
 #include "workers/media/jpeg.h"
 
 #include <inttypes.h>
@@ -11,13 +12,7 @@
 /* Label numbers become their names: a recording outlives the ledger. */
 static void name_label(const struct ledger *ledger, int32_t label, char out[NAME_SIZE])
 {
-	uint32_t count = atomic_load(&ledger->header->n_labels);
-
-	if (label == 0)
-		out[0] = 0;
-	else if (label > 0 && (uint32_t)label < count && label < LABELS_MAX)
-		snprintf(out, NAME_SIZE, "%.*s", NAME_SIZE - 1, ledger->header->labels[label]);
-	else
+	if (!*ledger_label(ledger, label, out) && label != 0)
 		snprintf(out, NAME_SIZE, "#%" PRId32, label);
 }
 

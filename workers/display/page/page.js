@@ -5,7 +5,7 @@
 const RETRY_MS = 250; // after a connection was lost
 const SLOTS_MS = 250;
 const WORKERS_MS = 1000;
-const PHASES = ['FREE', 'FILLING', 'QUEUED', 'HELD', 'DONE'];
+const PHASES = ['FREE', 'FILLING', 'QUEUED', 'HELD', 'DONE', 'ASIDE'];
 const LETTERS = {FREE: '', FILLING: 'F', QUEUED: 'Q', HELD: 'H', DONE: 'D'};
 
 const byId = (id) => document.getElementById(id);
