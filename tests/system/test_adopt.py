@@ -107,5 +107,180 @@ def upgraded(make):
     end_well(p)
 
 
+def deaths_alone(make):
+    """Who dies while nobody supervises is followed when somebody does; what it held comes back, its log goes on."""
+    p = flowing(make)
+    before = p.players()
+    p.kill_supervisor()
+    for name in ("processor.1", "storer", "display"):
+        os.kill(before[name][0], signal.SIGKILL)
+    p.adopt()
+    await_(lambda: all(w["state"] == "ready" for w in p.ps()["worker"]), "all to be ready")
+    after = p.players()
+    for name, (pid, number) in before.items():
+        died = name in ("processor.1", "storer", "display")
+        check(after[name][1] == number + died, "%s: incarnation %d after %d" % (name, after[name][1], number))
+        check((after[name][0] != pid) == died, "%s: pid %d after %d" % (name, after[name][0], pid))
+    told = json.loads(p.troupe("inspect", "storer", "--json", "-n", p.name).stdout)["inspection"]["exit"]
+    check(told[-1]["cause"] == "ended while nobody supervised" and not told[-1].get("fault"), "told: %s" % told)
+    flows_on(p)
+    check("taken over by supervisor %d" % p.process.pid in p.log("trainer"), "its log: %s" % p.log("trainer"))
+    end_well(p)
+
+
+def status_of_strangers(make):
+    """How one ended who is no child is told as of any child."""
+    p = flowing(make)
+    p.kill_supervisor()
+    p.adopt()
+    pid, number = p.players()["processor.2"]
+    os.kill(pid, signal.SIGABRT)
+    p.back("processor.2", number)
+    told = json.loads(p.troupe("inspect", "processor.2", "--json", "-n", p.name).stdout)["inspection"]["exit"][-1]
+    known = "died of SIGABRT" in told["cause"] or told["cause"] == "ended while adopted, status unknown"
+    check(known and told["pid"] == pid, "told: %s" % told)
+    end_well(p)
+
+
+def again_and_again(make):
+    """The one that took over is killed, too, and becomes another program; the socket and the address stay."""
+    p = flowing(make)
+    before, url = p.players(), p.status()["pipeline"]["url"]
+    for generation in (1, 2, 3):
+        p.kill_supervisor()
+        p.adopt()
+    p.troupe("upgrade", "-n", p.name)
+    status = p.status()["pipeline"]
+    check(p.players() == before, "other workers: %s, not %s" % (p.players(), before))
+    check(status["generation"] == 4 and status["url"] == url, "status: %s" % status)
+    p.kill_supervisor()
+    os.kill(before["display"][0], signal.SIGKILL)  # and with it the socket
+    p.adopt()
+    check(p.status()["pipeline"]["url"] == url, "the address has changed")
+    flows_on(p)
+    end_well(p)
+
+
+def spare_taken_over(make):
+    """A standby stays one; when the lead dies while nobody supervises, the spare follows it."""
+    p = flowing(make, storer="spares = 1")
+    await_(lambda: any(w["state"] == "spare" for w in p.ps().get("spare", [])), "the spare")
+    spare = p.ps()["spare"][0]["pid"]
+    lead = p.players()["storer"][0]
+    p.kill_supervisor()
+    p.adopt()
+    check([w["pid"] for w in p.ps()["spare"]] == [spare] and p.players()["storer"][0] == lead, "others: %s" % p.ps())
+    p.kill_supervisor()
+    os.kill(lead, signal.SIGKILL)
+    p.adopt()
+    await_(lambda: p.worker("storer")["state"] == "ready" and p.worker("storer")["pid"] == spare, "the spare to play")
+    flows_on(p)
+    end_well(p)
+
+
+def up_is_refused(make):
+    """Without --adopt nobody is disturbed: what is there is said, and what to do. `down` ends the orphans in order."""
+    p = flowing(make)
+    before = p.seen()
+    p.kill_supervisor()
+    told = p.start()
+    check("--adopt" in told and "down" in told and p.process.wait() == 1, "up said: %s" % told)
+    check(p.seen() == before and set(pid for pid, _ in before.values()) <= set(p.pids()), "somebody was disturbed")
+    check("orphaned" in p.troupe("list").stdout, "list: %s" % p.troupe("list").stdout)
+    check("--adopt" in p.troupe("ps", "-n", p.name, code=2).stderr, "ps")
+    p.troupe("down", "-n", p.name)
+    p.check_nothing_left()
+    p.check_quiet()
+    p.check_numbers(p.ledger.last(), most=20)
+
+
+def nobody_to_adopt(make):
+    """With a config `up --adopt` starts what is not there; without, it says so."""
+    p = make(extra=WAIT, frames=0, fps=100)
+    p.__class__ = Adopted
+    os.makedirs(p.recording)
+    p.write_config()
+    told = p.adopt(ready=None)
+    check("nobody to be taken over" in told + p.said(), "adopt: %s" % told)
+    p.process.wait()
+    p.adopt(config=True)
+    p.ledger = harness.Ledger(os.path.join(p.runtime, "ledger"))
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    end_well(p)
+
+
+def drained_instead(make):
+    """Workers of a config that says nothing of waiting drain as ever; then the pipeline starts anew."""
+    p = make(frames=0, fps=100)
+    p.__class__ = Adopted
+    p.up()
+    await_(lambda: p.ledger.last() > 30, "frames to flow")
+    first = p.ledger
+    p.kill_supervisor()
+    p.adopt(config=True)
+    p.ledger = harness.Ledger(os.path.join(p.runtime, "ledger"))
+    check(p.ledger.run != first.run and p.status()["pipeline"].get("generation", 0) == 0, "it was taken over")
+    await_(lambda: p.ledger.last() > 20, "frames to flow")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    check(len(p.frames()) == first.last() + p.ledger.last(), "a run is not stored whole")
+
+
+def waited_in_vain(make):
+    """When nobody comes in time, orphans drain by themselves, and all that was numbered is stored."""
+    p = make(extra='on_orphan = "wait 300ms"', frames=0, fps=100)
+    p.__class__ = Adopted
+    p.up()
+    await_(lambda: p.ledger.last() > 30, "frames to flow")
+    p.kill_supervisor()
+    await_(lambda: not p.pids(), "the orphans to end")
+    p.check_quiet()
+    check(p.ledger.last() == len(p.frames()), "%d captured, %d stored" % (p.ledger.last(), len(p.frames())))
+    p.troupe("down", "-n", p.name)
+
+
+def upgrade_refused(make):
+    """A program that cannot go on, or is none, changes nothing; nor does an exec that fails."""
+    p = flowing(make)
+    before = p.players()
+    told = p.troupe("upgrade", "--exec", "/bin/false", "-n", p.name, code=1).stderr
+    check("/bin/false" in told, "told: %s" % told)
+    p.troupe("upgrade", "--exec", os.path.join(p.folder, "none"), "-n", p.name, code=2)
+    mean = os.path.join(p.folder, "mean")  # says that it can, and then is gone
+    with open(mean, "w") as file:
+        file.write("#!/bin/sh\nrm -f %s\n" % mean)
+    os.chmod(mean, 0o700)
+    told = p.troupe("upgrade", "--exec", mean, "-n", p.name, code=1).stderr
+    check("all goes on as it was" in told, "told: %s" % told)
+    check(p.players() == before and p.status()["pipeline"].get("generation", 0) == 0, "something has changed")
+    flows_on(p)
+    p.troupe("restart", "processor.1", "-n", p.name)
+    p.troupe("upgrade", "-n", p.name)
+    check(p.status()["pipeline"]["generation"] == 1, "no upgrade any more")
+    flows_on(p)
+    check_no_drop(p)
+    end_well(p)
+
+
+def late_worker(make):
+    """Who begins after another supervisor has come ends before it has touched anything."""
+    p = flowing(make)
+    seat = p.ledger.seats()[0]
+    with open("/proc/%d/environ" % seat.pid, "rb") as file:
+        env = dict(e.split(b"=", 1) for e in file.read().split(b"\0") if b"=" in e)
+    env[b"TROUPE_SUPERVISOR"] = b"1"  # of whom we come is not who supervises
+    ledger = os.open("/proc/%d/fd/3" % seat.pid, os.O_RDWR)
+    words = p.ledger.seats()
+    program = os.readlink("/proc/%d/exe" % seat.pid)
+    late = subprocess.run(["sh", "-c", "exec %s 3<&%d" % (program, ledger)], env=env, pass_fds=[ledger],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30 * harness.PATIENCE)
+    os.close(ledger)
+    check(late.returncode == 0 and "has taken over" in late.stderr, "exit %d: %s" % (late.returncode, late.stderr))
+    check(p.ledger.seats() == words, "seats have changed")
+    end_well(p)
+
+
 if __name__ == "__main__":
-    harness.main({f.__name__: f for f in (adopted, upgraded)})
+    harness.main({f.__name__: f for f in (
+        adopted, upgraded, deaths_alone, status_of_strangers, again_and_again, spare_taken_over, up_is_refused,
+        nobody_to_adopt, drained_instead, waited_in_vain, upgrade_refused, late_worker)})
