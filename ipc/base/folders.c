@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool folder_name_valid(const char *pipeline)
@@ -30,9 +31,18 @@ static const char *setting(const char *name)
 	return value && *value ? value : NULL;
 }
 
+/* Whether it is the folder of the service (troupe@.service), and we are the user of that. */
+static bool is_service(const char *path)
+{
+	struct stat st;
+	return getuid() != 0 && stat(path, &st) == 0 && st.st_uid == getuid();
+}
+
 int folder_runtime_root(char *out, size_t size)
 {
 	const char *own = setting("TROUPE_RUNTIME_DIR"), *user = setting("XDG_RUNTIME_DIR");
+	if (!own && is_service(FOLDER_SERVICE_RUNTIME))
+		own = FOLDER_SERVICE_RUNTIME;
 	if (own)
 		return fits(snprintf(out, size, "%s", own), size);
 	if (user)
@@ -44,6 +54,8 @@ int folder_state_root(char *out, size_t size)
 {
 	const char *own = setting("TROUPE_STATE_DIR"), *user = setting("XDG_STATE_HOME");
 	const char *home = setting("HOME");
+	if (!own && is_service(FOLDER_SERVICE_STATE))
+		own = FOLDER_SERVICE_STATE;
 	if (own)
 		return fits(snprintf(out, size, "%s", own), size);
 	if (user)

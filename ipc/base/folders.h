@@ -14,6 +14,10 @@
  * '-'. */
 bool folder_name_valid(const char *pipeline);
 
+/* Those of the system's service (packaging/systemd), which its user finds without being told. */
+#define FOLDER_SERVICE_RUNTIME "/run/troupe"
+#define FOLDER_SERVICE_STATE   "/var/lib/troupe"
+
 /* The folders that hold one folder a pipeline. 0, or TROUPE_E_OVERSIZED when `out` is too small. */
 int folder_runtime_root(char *out, size_t size);
 int folder_state_root(char *out, size_t size);
