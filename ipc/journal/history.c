@@ -258,6 +258,13 @@ static void on_control(const struct fact *fact)
 		stop_missing(fact->worker, fact->time);
 }
 
+/* Another supervisor goes on with the run; that one decides whether the pipeline still ends. */
+static void on_adopt(const struct fact *fact)
+{
+	fact->history->pid = (int32_t)number(fact, "pid");
+	fact->history->stopping = fact->history->ended = false;
+}
+
 static void on_down(const struct fact *fact)
 {
 	fact->history->stopping = true;
@@ -300,6 +307,7 @@ static const struct {
 	[JOURNAL_SCALE] = {on_scale, false},
 	[JOURNAL_GAVE_UP] = {on_gave_up, true},
 	[JOURNAL_CONTROL] = {on_control, false},
+	[JOURNAL_ADOPT] = {on_adopt, false},
 	[JOURNAL_DOWN] = {on_down, false},
 	[JOURNAL_ENDED] = {on_ended, false},
 	[JOURNAL_LOST] = {on_lost, false},

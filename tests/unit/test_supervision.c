@@ -149,17 +149,24 @@ static void ends_are_judged(void **state)
 		const char *killed_for;
 		bool asked, out_of_memory, fault, clean;
 		const char *cause;
+		enum exit_kind kind;
 	} cases[] = {
-		{CLD_EXITED, 0, NULL, true, false, false, true, "ended as asked"},
-		{CLD_EXITED, 0, NULL, false, false, true, true, "exit 0, unasked"},
-		{CLD_EXITED, 101, NULL, true, false, true, false, "exit 101 (bug)"},
+		{CLD_EXITED, 0, NULL, true, false, false, true, "ended as asked", EXIT_ASKED},
+		{CLD_EXITED, 0, NULL, false, false, true, true, "exit 0, unasked", EXIT_CODE},
+		{CLD_EXITED, 101, NULL, true, false, true, false, "exit 101 (bug)", EXIT_CODE},
 		{CLD_KILLED, SIGKILL, NULL, false, false, false, false,
-		 "killed from outside (SIGKILL)"},
-		{CLD_KILLED, SIGKILL, "hung", false, false, true, false, "hung"},
+		 "killed from outside (SIGKILL)", EXIT_OUTSIDE},
+		{CLD_KILLED, SIGKILL, "hung", false, false, true, false, "hung", EXIT_HUNG},
 		{CLD_KILLED, SIGKILL, NULL, false, true, true, false,
-		 "out of memory (killed by the kernel)"},
-		{CLD_DUMPED, SIGSEGV, NULL, false, false, true, false, "died of SIGSEGV"},
-		{CLD_KILLED, SIGTERM, NULL, false, false, true, false, "died of SIGTERM"},
+		 "out of memory (killed by the kernel)", EXIT_MEMORY},
+		{CLD_DUMPED, SIGSEGV, NULL, false, false, true, false, "died of SIGSEGV",
+		 EXIT_SIGNAL},
+		{CLD_KILLED, SIGKILL, "was not ready in time", false, false, true, false,
+		 "was not ready in time", EXIT_LATE},
+		{CLD_KILLED, SIGKILL, "plays another role", false, false, true, false,
+		 "plays another role", EXIT_REFUSED},
+		{CLD_KILLED, SIGTERM, NULL, false, false, true, false, "died of SIGTERM",
+		 EXIT_SIGNAL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		siginfo_t info = {.si_code = cases[i].code};
@@ -167,6 +174,9 @@ static void ends_are_judged(void **state)
 		struct ending end = ending_of(&info, cases[i].killed_for, cases[i].asked,
 					      cases[i].out_of_memory);
 		assert_string_equal(end.cause, cases[i].cause);
+		assert_int_equal(end.kind, cases[i].kind);
+		assert_int_equal(end.core, cases[i].code == CLD_DUMPED);
+		assert_int_equal(end.signal, cases[i].code == CLD_EXITED ? 0 : cases[i].status);
 		assert_int_equal(end.fault, cases[i].fault);
 		assert_int_equal(end.clean, cases[i].clean);
 	}

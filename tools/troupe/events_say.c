@@ -106,6 +106,8 @@ static void say_exit(struct saying *to)
 	    line_is(to->line, "standby") ? ", a standby," : "",
 	    human_delay(line_number(to->line, "lived"), lived, sizeof lived),
 	    line_text(to->line, "cause"));
+	if (line_is(to->line, "core"))
+		say(to, " (core dumped)");
 	if (strcmp(kind, "replaced") == 0)
 		say(to, " (another took its place)");
 	if (*words)
@@ -115,8 +117,17 @@ static void say_exit(struct saying *to)
 static void say_hung(struct saying *to)
 {
 	char still[32];
-	say(to, "pid %d does not get on for %s", pid_of(to->line),
-	    human_delay(line_number(to->line, "still"), still, sizeof still));
+	const char *stack = line_text(to->line, "stack");
+	say(to, "pid %d does not get on for %s%s%s", pid_of(to->line),
+	    human_delay(line_number(to->line, "still"), still, sizeof still),
+	    *stack ? "; in what it hangs: " : "", stack);
+}
+
+static void say_dropped(struct saying *to)
+{
+	int64_t n = line_number(to->line, "lines");
+	say(to, "%" PRId64 " line%s of its log dropped: %s", n, n == 1 ? "" : "s",
+	    line_text(to->line, "why"));
 }
 
 static void say_reclaim(struct saying *to)
@@ -189,6 +200,17 @@ static void say_drops(struct saying *to)
 	say(to, "), %" PRId64 " so far", line_number(to->line, "total"));
 }
 
+static void say_adopt(struct saying *to)
+{
+	say(to, "supervisor %d takes over what a killed one left", pid_of(to->line));
+}
+
+static void say_upgrade(struct saying *to)
+{
+	say(to, "the supervisor is replaced by %s (from %s)", line_text(to->line, "program"),
+	    line_text(to->line, "from"));
+}
+
 static void say_down(struct saying *to)
 {
 	say(to, "is told to end: %s", line_text(to->line, "why"));
@@ -256,8 +278,13 @@ static const struct {
 	[JOURNAL_CONTROL] = {say_control, PAINT_NONE},
 	[JOURNAL_DEVICE] = {say_device, PAINT_NONE},
 	[JOURNAL_SOURCE] = {say_source, PAINT_BUSY},
+	[JOURNAL_DROPPED] = {say_dropped, PAINT_BUSY},
 	[JOURNAL_DROPS] = {say_drops, PAINT_BAD},
 	[JOURNAL_LIMIT] = {say_whatever, PAINT_BAD},
+	[JOURNAL_WRITTEN_OFF] = {say_whatever, PAINT_BAD},
+	[JOURNAL_SET_ASIDE] = {say_whatever, PAINT_BAD},
+	[JOURNAL_ADOPT] = {say_adopt, PAINT_BOLD},
+	[JOURNAL_UPGRADE] = {say_upgrade, PAINT_BOLD},
 	[JOURNAL_DOWN] = {say_down, PAINT_BOLD},
 	[JOURNAL_ENDED] = {say_ended, PAINT_BOLD},
 	[JOURNAL_LOST] = {say_lost, PAINT_BAD},

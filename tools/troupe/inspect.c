@@ -64,6 +64,15 @@ static void print_gone(const Troupe__Worker *worker)
 		printf("  to start it   troupe start %s\n", worker->name);
 }
 
+static void print_repairs(const Troupe__Worker *worker)
+{
+	char mean[32], last[32];
+	if (worker->repairs)
+		printf("  repairs       %u, %s in the mean, the last one %s\n", worker->repairs,
+		       human_delay(worker->repair_mean, mean, sizeof mean),
+		       human_delay(worker->repair_last, last, sizeof last));
+}
+
 static void print_worker(const Troupe__Inspection *inspection)
 {
 	const Troupe__Worker *worker = inspection->worker;
@@ -79,6 +88,7 @@ static void print_worker(const Troupe__Inspection *inspection)
 	printf("  process       %d, incarnation %u, seat %u, %u restart%s\n", worker->pid,
 	       worker->incarnation, worker->seat, worker->restarts,
 	       worker->restarts == 1 ? "" : "s");
+	print_repairs(worker);
 	printf("  program       %s, %s\n", worker->program, worker->version);
 	print_command_line(inspection->command_line, inspection->n_command_line);
 	if (worker->stream && *worker->stream)
@@ -119,9 +129,10 @@ static void print_exits(const Troupe__Inspection *inspection)
 		const Troupe__Exit *last = inspection->exit[i];
 		char when[32], lived[32];
 		clock_format_wall(last->time_wall, when, sizeof when);
-		printf("  %s  pid %d, incarnation %u%s, lived %s: %s\n", when, last->pid,
+		printf("  %s  pid %d, incarnation %u%s, lived %s: %s%s\n", when, last->pid,
 		       last->incarnation, last->standby ? ", a standby" : "",
-		       human_span(last->lived, lived, sizeof lived), last->cause);
+		       human_span(last->lived, lived, sizeof lived), last->cause,
+		       last->core ? " (core dumped)" : "");
 		if (last->last_words && *last->last_words)
 			printf("      \"%s\"\n", last->last_words);
 		if (last->stack && *last->stack)

@@ -134,7 +134,8 @@ static void print_life(struct table *table, const struct life_told *life)
 	table_cell(table, PAINT_NONE, "%s", lived);
 	table_cell(table, life->end.fault ? PAINT_BAD : PAINT_NONE, "%s",
 		   life->ended ? exit_kind_text(life->end.kind) : "");
-	table_cell(table, PAINT_NONE, "%s%s%s", life->ended ? life->end.cause : "",
+	table_cell(table, PAINT_NONE, "%s%s%s%s", life->ended ? life->end.cause : "",
+		   life->end.core ? " (core dumped)" : "",
 		   life->ended && *life->end.words ? ": " : "", life->ended ? life->end.words : "");
 }
 
