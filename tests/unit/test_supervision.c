@@ -257,6 +257,7 @@ static pid_t leave_worker(const struct runtime *runtime)
 	pid_t pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
+		close(runtime->own_lock); /* as an exec does */
 		if (write(ready[1], "x", 1) == 1)
 			for (;;)
 				pause();
@@ -279,6 +280,7 @@ static void what_a_killed_supervisor_left_is_cleaned(void **state)
 	assert_int_equal(runtime_open(&a, "p", 0, why, sizeof(why)), 0);
 	pid_t pid = leave_worker(&a);
 	close(a.lock); /* the supervisor dies */
+	close(a.own_lock);
 	/* The worker's end frees the lock, but somebody must bury it for this process to see that.
 	 */
 	assert_int_equal(runtime_open(&b, "p", 0, why, sizeof(why)), 0);
