@@ -1,4 +1,6 @@
 troupe_unit_test(test_tools_options SOURCES test_tools_options.c LINK troupe_commands)
+troupe_unit_test(test_top SOURCES test_top.c LINK troupe_top)
+troupe_unit_test(test_log_reader SOURCES test_log_reader.c LINK troupe_commands)
 troupe_unit_test(test_tools_output SOURCES test_tools_output.c LINK troupe_commands)
 troupe_unit_test(test_tools_client SOURCES test_tools_client.c LINK troupe_commands)
 troupe_unit_test(test_tools_when SOURCES test_tools_when.c LINK troupe_commands)
