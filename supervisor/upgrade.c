@@ -249,9 +249,16 @@ static int become(struct supervisor *s, char *program)
 void upgrade_advance(struct supervisor *s)
 {
 	struct upgrade *upgrade = s->upgrade;
+	char why[WHY_SIZE];
 	if (!upgrade)
 		return;
 	s->upgrade = NULL;
+	/* A swap may have been asked for in the same breath. */
+	if (check_calm(s, why, sizeof(why)) < 0) {
+		snprintf(s->upgrade_failed, sizeof(s->upgrade_failed), "%s", why);
+		free(upgrade);
+		return;
+	}
 	log_info("%s goes on from here", upgrade->program);
 	journal_write(&s->journal, JOURNAL_UPGRADE, NULL,
 		      json_pack("{s:o, s:s}", "program", json_text(upgrade->program), "from",

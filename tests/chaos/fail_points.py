@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import harness
 import runs
+import successors
 from harness import Failed, await_, check
 
 RESTARTS = ('max_restarts = 1000000  restart_window = "1s"  backoff = "1ms"  backoff_max = "20ms"  '
@@ -47,6 +48,10 @@ ARCHIVED = dict(EXACT, fps=60, pace="real", storer=EXACT["storer"] + ' archive =
 # Points that are passed only where the recording has a limit.
 KEEP_ONLY = ("KEEP_FORGETS", "KEEP_DOOMED", "KEEP_UNLINKED", "KEEP_SYNCED", "KEEP_FORGOTTEN")
 BOUNDED = dict(EXACT, storer=EXACT["storer"] + ' keep = "600kB"')
+# Points that are passed only where another supervisor goes on.
+SUCCESSOR_ONLY = ("IMAGE_DRAFTED", "ADOPT_SAID", "ADOPT_MATCHED", "ADOPT_PLACED", "UPGRADE_EXEC")
+SUCCESSION = dict(EXACT, fps=100, pace="real", extra=successors.WAIT, processor=RESTARTS + "  spares = 1")
+SUCCESSION_LIMIT = 60  # seconds for all points of the supervisor
 # Points that are passed only where each worker has a spare.
 SPARE_ONLY = ("SPARE_PROMOTED", "SPARE_CHARGED")
 SPARES = {role: EXACT[role] + "  spares = 1" for role in ("stream", "processor", "storer", "trainer", "display")}
@@ -242,7 +247,7 @@ class Matrix:
         p = self.pipeline("exact", EXACT)
         played = []
         try:
-            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY + KEEP_ONLY
+            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY + KEEP_ONLY + SUCCESSOR_ONLY
             by_worker = lambda q: mine(q) and q[1] != "supervisor"
             for point in sorted(self.open(lambda q: mine(q) and q[1] == "supervisor"), key=lambda q: self.random.random()):
                 for _ in range(TRIES):
@@ -314,6 +319,35 @@ class Matrix:
                     number = numbers[row["run"], row["seq"]]
                     check(number == row["source_index"], "run %d, frame %d, coding %d, shows the number %d, its source "
                           "says %d" % (row["run"], row["seq"], row["coding"], number, row["source_index"]))
+        finally:
+            p.end()
+
+    def succession(self):
+        """Every point of the supervisor once more, in one run: another one takes over each time."""
+        points = [q for q in self.wanted if q[1] == "supervisor" and not q[0].startswith("STEP_")]
+        if not points:
+            return
+        p = self.pipeline("successors", SUCCESSION)
+        folder = self.arm([])
+        died = set()
+
+        def fired():
+            died.update(self.look(folder, points))
+            return len(died) == len(points)
+        try:
+            run = successors.Points(p, self.random, self.say, folder)
+            with open(os.path.join(folder, "armed"), "w") as file:
+                for name, role in points:
+                    file.write("%s %s %d\n" % (name, role, self.random.randint(0, min(3, most_passings(name, role)))))
+            try:
+                run.run_points(fired, SUCCESSION_LIMIT * harness.PATIENCE)
+                missing = sorted(set(points) - died)
+                check(not missing, "never fired with a successor: %s" % ", ".join(q[0] for q in missing))
+                run.end()
+            finally:
+                run.stop()
+            self.deaths += run.counts["supervisor_kills"] + run.counts["worker_kills_before"]
+            self.frames = getattr(self, "frames", 0) + len(successors.verify(run, self.say))
         finally:
             p.end()
 
@@ -469,6 +503,7 @@ def main():
         matrix.rough_runs()
         matrix.archived_runs()
         matrix.bounded_runs()
+        matrix.succession()
         never = matrix.open(lambda q: True)
         check(not never, "never fired: %s" % ", ".join("%s in %s" % q for q in never))
         print("%d points fired, %d deaths in %d runs, %d frames equal to the reference, %.0f s" % (

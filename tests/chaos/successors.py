@@ -146,7 +146,7 @@ class Succession:
         while True:
             begun = time.monotonic()
             self.p.process, reader = self.start_adopter()
-            if self.random.random() < ADOPTER_DIES:
+            if not self.p.for_supervisor and self.random.random() < ADOPTER_DIES:
                 time.sleep(self.random.random() * 0.15)
                 self.p.process.kill()
                 self.p.process.wait()
@@ -165,8 +165,9 @@ class Succession:
                 self.counts["adoptions"] += 1
                 self.times.append(time.monotonic() - begun)
                 return
-            self.p.process.wait()
-            check(self.p.for_supervisor, "adopt: %s %s" % (told.decode().strip(), self.p.said()))
+            code = self.p.process.wait()  # dead of a point, perhaps
+            check(self.p.for_supervisor and code == -signal.SIGKILL,
+                  "adopt: exit %d: %s %s" % (code, told.decode().strip(), self.p.said()))
 
     def look(self):
         check(not self.twins.found, "two of one: %s" % self.twins.found)
@@ -215,7 +216,50 @@ class Succession:
             process.wait()
 
 
-def verify(succession, show, keep=None):
+class Points(Succession):
+    """Supervisors that die at every fail point of theirs, one after another, each followed by the next."""
+
+    def __init__(self, pipeline, choice, show, folder):
+        pipeline.for_supervisor = {"TROUPE_FAIL_FOLDER": folder}
+        super().__init__(pipeline, choice, show)
+        self.twins.stop()  # spares and newcomers bear the same name
+
+    def provoke(self):
+        roll = self.random.random()
+        seat = self.somebody()
+        if roll < 0.35:
+            self.kill("worker_kills_before")
+        elif roll < 0.5 and seat:
+            self.ask("swap", seat.worker, "--probation", "30ms")
+        elif roll < 0.55:
+            self.ask("scale", "processor", str(self.random.randint(1, 3)))
+        elif roll < 0.6 and seat:
+            self.ask("restart", seat.worker)
+        elif roll < 0.8:
+            self.ask("ps")
+        elif roll < 0.9:
+            self.ask("upgrade")
+
+    def run_points(self, fired, limit):
+        """Until fired() says that all have, or time is up. The first supervisor has none armed."""
+        deadline = time.monotonic() + limit
+        self.p.process.kill()
+        self.p.process.wait()
+        while True:
+            if self.p.process.poll() is not None:
+                check(self.p.process.returncode == -signal.SIGKILL, "a supervisor ended with %d: %s" % (
+                    self.p.process.returncode, self.p.said()))
+                self.counts["supervisor_kills"] += 1
+                self.adopt()
+            if fired() or time.monotonic() > deadline:
+                return
+            if len(self.upgrading) < 4:
+                self.provoke()
+            self.look()
+            time.sleep(self.random.random() * 0.03)
+
+
+def verify(succession, show):
     """One run, every frame once, as the reference has it. Returns the rows."""
     p, ledger = succession.p, succession.ledger
     show("as many frames one after another, to compare")
