@@ -274,7 +274,7 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 static void fill_stack(const struct member *m, const struct exit_note *note, struct arena *arena,
 		       Troupe__Exit *out)
 {
-	char path[sizeof(m->supervisor->runtime.state) + 2 * NAME_SIZE];
+	char path[STACK_PATH_SIZE];
 	if (note->kind != EXIT_HUNG)
 		return;
 	stack_path(m->supervisor, m->name, note->incarnation, path, sizeof(path));

@@ -20,7 +20,6 @@
 #define TIME_LIMIT  (2 * NS_PER_S) /* of eu-stack */
 #define FILES_KEPT  20
 #define THREADS_MAX 64
-#define PATH_ROOM   (sizeof(((struct runtime *)0)->state) + 2 * NAME_SIZE)
 
 /* ---- the folder ---- */
 
@@ -66,7 +65,7 @@ static bool remove_oldest(int folder)
 /* A new, empty file; -1: none can be made. */
 static int begin_file(const struct supervisor *s, const char *path)
 {
-	char folder[PATH_ROOM];
+	char folder[STACK_PATH_SIZE];
 	snprintf(folder, sizeof(folder), "%s/stacks", s->runtime.state);
 	mkdir(folder, 0700);
 	unlink(path); /* an earlier run's */
@@ -155,7 +154,9 @@ static char state_of(pid_t pid, const char *tid)
 {
 	char text[512];
 	const char *at = strrchr(read_of(pid, tid, "stat", text, sizeof(text)), ')');
-	return at && at[1] == ' ' && at[2] ? at[2] : '?';
+	if (!at || at[1] != ' ' || !at[2])
+		return '?';
+	return at[2];
 }
 
 static void write_thread(int fd, pid_t pid, const char *tid)
@@ -280,7 +281,7 @@ static bool start_eu_stack(struct part *part, int out, int64_t now)
 bool stack_keep(struct part *part, char state, int64_t now)
 {
 	struct supervisor *s = part->member->supervisor;
-	char path[PATH_ROOM];
+	char path[STACK_PATH_SIZE];
 	stack_path(s, part->member->name, part->process.incarnation, path, sizeof(path));
 	int fd = begin_file(s, path);
 	if (fd < 0) {

@@ -7,6 +7,8 @@
 
 #include "supervisor/supervisor.h"
 
+#define STACK_PATH_SIZE 640 /* the state folder, the worker's name, and some words */
+
 /* Keeps what `part`'s process hangs in; `state` is that of /proc/PID/stat. Returns whether eu-stack
  * is at it: then EVENT_KILL comes to the part by itself. Else the caller kills now; a process that
  * is stopped is in no function worth knowing, and needs no waiting for. */

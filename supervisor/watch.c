@@ -60,7 +60,7 @@ static void hangs(struct part *part, char state, int64_t now)
 	struct member *m = part->member;
 	struct supervisor *s = m->supervisor;
 	struct process *p = &part->process;
-	char stack[sizeof(s->runtime.state) + 2 * NAME_SIZE];
+	char stack[STACK_PATH_SIZE];
 	if (stack_is_taken(p))
 		return; /* it is as good as dead */
 	if (proc_traced(p->pid)) {

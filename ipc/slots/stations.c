@@ -51,10 +51,11 @@ void stations_note_finished(struct ledger *ledger, uint32_t stream,
 void stations_copy(const struct ledger *ledger, uint32_t stream, struct stations *out)
 {
 	const struct station_row *row = &ledger->stations[stream];
-	for (int s = 0; s < N_STATIONS; s++)
+	for (int s = 0; s < N_STATIONS; s++) {
 		for (unsigned b = 0; b < STATION_BUCKETS; b++)
 			out->count[s][b] =
 				atomic_load_explicit(&row->count[s][b], memory_order_relaxed);
+	}
 }
 
 /* Of one bucket. Another run's copy may have more: then nothing is known. */

@@ -98,11 +98,10 @@ static void restart(struct view *view, struct watched *w)
 /* Whichever of the two it can be. */
 static void stop_or_start(struct view *view, struct watched *w)
 {
-	if (view->n_rows)
-		order_worker(view, w,
-			     view->rows[view_place(view)].worker->pid
-				     ? TROUPE__REQUEST__WHAT_STOP
-				     : TROUPE__REQUEST__WHAT_START);
+	if (view->n_rows == 0)
+		return;
+	bool runs = view->rows[view_place(view)].worker->pid != 0;
+	order_worker(view, w, runs ? TROUPE__REQUEST__WHAT_STOP : TROUPE__REQUEST__WHAT_START);
 }
 
 static void more(struct view *view, struct watched *w)

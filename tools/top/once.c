@@ -23,16 +23,18 @@ static int print_streams(const struct watched *w, bool wide)
 	const char *headings[COLUMNS_MAX];
 	char room[COLUMNS_MAX][32], cell[CELL_SIZE];
 	size_t n = 0;
-	for (const struct stream_column *c = stream_columns; c->heading; c++)
-		if (wide || !c->wide) {
-			headings[n] = heading_of(c->heading, c->width, room[n], sizeof(room[n]));
-			n++;
-		}
+	for (const struct stream_column *c = stream_columns; c->heading; c++) {
+		if (c->wide && !wide)
+			continue;
+		headings[n] = heading_of(c->heading, c->width, room[n], sizeof(room[n]));
+		n++;
+	}
 	struct table *table = table_create(headings, n);
-	for (uint32_t i = 0; table && i < w->reply->pipeline->n_stream; i++)
+	for (uint32_t i = 0; table && i < w->reply->pipeline->n_stream; i++) {
 		for (const struct stream_column *c = stream_columns; c->heading; c++)
 			if (wide || !c->wide)
 				table_cell(table, PAINT_NONE, "%s", c->write(w, i, cell));
+	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);
 	return rc;
@@ -44,16 +46,18 @@ static int print_workers(const struct watched *w, bool wide)
 	char room[COLUMNS_MAX][32], cell[CELL_SIZE];
 	struct worker_row rows[ROWS_MAX];
 	size_t n = 0, n_rows = rows_of(w->reply, "", NULL, rows, ROWS_MAX);
-	for (const struct worker_column *c = worker_columns; c->heading; c++)
-		if (wide || !c->wide) {
-			headings[n] = heading_of(c->heading, c->width, room[n], sizeof(room[n]));
-			n++;
-		}
+	for (const struct worker_column *c = worker_columns; c->heading; c++) {
+		if (c->wide && !wide)
+			continue;
+		headings[n] = heading_of(c->heading, c->width, room[n], sizeof(room[n]));
+		n++;
+	}
 	struct table *table = table_create(headings, n);
-	for (size_t i = 0; table && i < n_rows; i++)
+	for (size_t i = 0; table && i < n_rows; i++) {
 		for (const struct worker_column *c = worker_columns; c->heading; c++)
 			if (wide || !c->wide)
 				table_cell(table, PAINT_NONE, "%s", c->write(&rows[i], cell));
+	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);
 	return rc;

@@ -15,7 +15,7 @@
 #define LEAST_COLUMNS 24
 #define LEAST_CELL    6 /* of the last column, where the line ends in it */
 
-#define KEYS "k kill  r restart  s stop/start  + - scale  / filter  o sort  w wide  ? help  q quit"
+#define KEYS "q quit  ? help  k kill  r restart  s stop/start  + - scale  / filter  o sort  w wide"
 
 static const char *const help[] = {
 	"up, down, PgUp, PgDn, Home, End   select a worker",
@@ -44,8 +44,7 @@ static bool can_be_drawn_on(const char *term)
 		return false;
 	/* tigetstr takes no const for historical reasons. */
 	char capability[] = "cup";
-	const char *move = tigetstr(capability);
-	return move && move != (const char *)-1;
+	return tigetstr(capability) != NULL;
 }
 
 static void open_colours(void)
@@ -56,8 +55,8 @@ static void open_colours(void)
 	if ((none && *none) || !has_colors() || start_color() == ERR)
 		return;
 	use_default_colors();
-	for (short paint = PAINT_GOOD; paint <= PAINT_BAD; paint++)
-		init_pair(paint, of_paint[paint], -1);
+	for (int paint = PAINT_GOOD; paint <= PAINT_BAD; paint++)
+		init_pair((short)paint, of_paint[paint], -1);
 }
 
 int screen_open(void)
@@ -189,10 +188,12 @@ static void draw_stream(const struct watched *w, uint32_t stream, int y, bool wi
 	char cell[CELL_SIZE];
 	int x = 0;
 	attrset(attributes(stream_paint(w->reply->pipeline->stream[stream])));
-	for (const struct stream_column *c = stream_columns; c->heading; c++)
-		if ((wide || !c->wide) &&
-		    !put_cell(y, &x, c->width, tame(c->write(w, stream, cell))))
+	for (const struct stream_column *c = stream_columns; c->heading; c++) {
+		if (c->wide && !wide)
+			continue;
+		if (!put_cell(y, &x, c->width, tame(c->write(w, stream, cell))))
 			break;
+	}
 	attrset(A_NORMAL);
 }
 

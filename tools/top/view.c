@@ -5,10 +5,11 @@
 
 size_t view_place(const struct view *view)
 {
-	for (size_t i = 0; i < view->n_rows; i++)
+	for (size_t i = 0; i < view->n_rows; i++) {
 		if (strcmp(view->rows[i].worker->name, view->selected) == 0 &&
 		    view->rows[i].spare == view->spare)
 			return i;
+	}
 	return 0;
 }
 
