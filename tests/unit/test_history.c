@@ -55,7 +55,7 @@ static void fold(struct history *history, const struct told *story, uint64_t run
 #define ASKED ", \"asked\": true"
 
 struct outcome {
-	uint64_t lives, restarts, exits, faults, repairs, gave_up, swaps, swaps_failed;
+	int lives, restarts, exits, faults, repairs, gave_up, swaps, swaps_failed;
 	int repair_total, repair_longest, repair_last, played, broken; /* ms */
 };
 
@@ -269,14 +269,14 @@ static struct outcome known(const struct history *history)
 	int64_t playing = w->played_since ? history->time - w->played_since : 0;
 	int64_t breaking = w->broken_since ? history->time - w->broken_since : 0;
 	const int64_t ms = 1000000;
-	return (struct outcome){.lives = sum.lives,
-				.restarts = sum.restarts,
-				.exits = sum.exits,
-				.faults = sum.faults,
-				.repairs = sum.repairs,
-				.gave_up = sum.gave_up,
-				.swaps = sum.swaps,
-				.swaps_failed = sum.swaps_failed,
+	return (struct outcome){.lives = (int)sum.lives,
+				.restarts = (int)sum.restarts,
+				.exits = (int)sum.exits,
+				.faults = (int)sum.faults,
+				.repairs = (int)sum.repairs,
+				.gave_up = (int)sum.gave_up,
+				.swaps = (int)sum.swaps,
+				.swaps_failed = (int)sum.swaps_failed,
 				.repair_total = (int)(sum.repair_total / ms),
 				.repair_longest = (int)(sum.repair_longest / ms),
 				.repair_last = (int)(w->repair_last / ms),
@@ -286,13 +286,17 @@ static struct outcome known(const struct history *history)
 
 static void check(const char *name, const struct outcome *is, const struct outcome *wanted)
 {
-	if (memcmp(is, wanted, sizeof(*is)) == 0)
+	const int *left = &is->lives, *right = &wanted->lives;
+	size_t same = 0, n = sizeof(*is) / sizeof(int);
+	while (same < n && left[same] == right[same])
+		same++;
+	if (same == n)
 		return;
 	fail_msg("%s: lives %d, restarts %d, exits %d, faults %d, repairs %d (%d, %d, %d ms), gave "
 		 "up %d, swaps %d and %d, played %d, broken %d",
-		 name, (int)is->lives, (int)is->restarts, (int)is->exits, (int)is->faults,
-		 (int)is->repairs, is->repair_total, is->repair_longest, is->repair_last,
-		 (int)is->gave_up, (int)is->swaps, (int)is->swaps_failed, is->played, is->broken);
+		 name, is->lives, is->restarts, is->exits, is->faults, is->repairs,
+		 is->repair_total, is->repair_longest, is->repair_last, is->gave_up, is->swaps,
+		 is->swaps_failed, is->played, is->broken);
 }
 
 static void each_story_is_known(void **state)
@@ -414,14 +418,14 @@ static void runs_are_told_apart(void **state)
 	static const struct told second[] = {
 		{1, "up", ""}, {2, SPAWN(1)}, {4, READY(1)}, {9, "limit", ""}, {0, NULL, NULL}};
 	static const struct {
-		enum history_scope scope;
 		uint64_t run, repairs, runs, lost;
+		enum history_scope scope;
 		int played;
 	} cases[] = {
-		{HISTORY_LATEST, 0, 0, 2, 0, 5},
-		{HISTORY_RUN, 1, 1, 1, 3, 14},
-		{HISTORY_RUN, 2, 0, 1, 0, 5},
-		{HISTORY_ALL, 0, 1, 2, 3, 19},
+		{0, 0, 2, 0, HISTORY_LATEST, 5},
+		{1, 1, 1, 3, HISTORY_RUN, 14},
+		{2, 0, 1, 0, HISTORY_RUN, 5},
+		{0, 1, 2, 3, HISTORY_ALL, 19},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct history history;

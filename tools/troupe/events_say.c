@@ -91,11 +91,9 @@ static void say_succeed(struct saying *to)
 static void say_restart(struct saying *to)
 {
 	char wait[32];
-	if (line_number(to->line, "wait") > 0)
-		say(to, "is started again in %s",
-		    human_delay(line_number(to->line, "wait"), wait, sizeof wait));
-	else
-		say(to, "is started again at once");
+	int64_t ns = line_number(to->line, "wait");
+	say(to, "is started again %s%s", ns > 0 ? "in " : "at once",
+	    ns > 0 ? human_delay(ns, wait, sizeof wait) : "");
 }
 
 static void say_exit(struct saying *to)
@@ -179,9 +177,9 @@ static void say_source(struct saying *to)
 {
 	char lasted[32];
 	const char *why = line_text(to->line, "why");
+	human_delay(line_number(to->line, "lasted"), lasted, sizeof lasted);
 	if (strcmp(line_text(to->line, "what"), "back") == 0)
-		say(to, "its source is back after %s",
-		    human_delay(line_number(to->line, "lasted"), lasted, sizeof lasted));
+		say(to, "its source is back after %s", lasted);
 	else
 		say(to, "its source is lost%s%s", *why ? ": " : "", why);
 }

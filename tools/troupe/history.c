@@ -97,10 +97,8 @@ static void print_head(const struct telling_past *past)
 	const struct history *history = &past->history;
 	char when[32];
 	if (history->scope == HISTORY_ALL)
-		printf("%" PRIu64 " run%s, the last one %" PRIu64, history->runs,
-		       history->runs == 1 ? "" : "s", history->run);
-	else
-		printf("run %" PRIu64, history->run);
+		printf("%" PRIu64 " runs, the last one: ", history->runs);
+	printf("run %" PRIu64, history->run);
 	if (history->up_wall)
 		printf(", since %s", when_format(history->up_wall, when, sizeof when));
 	when_format(history->wall, when, sizeof when);
@@ -144,10 +142,11 @@ static int print_worker(const struct telling_past *past, const struct worker_his
 	       "\n",
 	       paint_begin(stdout, PAINT_BOLD), w->name, paint_end(stdout, PAINT_BOLD), available,
 	       sum.lives, sum.restarts, sum.faults);
+	human_delay(tally_repair_mean(&sum), mean, sizeof mean);
+	human_delay(sum.repair_longest, longest, sizeof longest);
 	if (sum.repairs)
-		printf("repairs %" PRIu64 ", %s in the mean, %s at most\n", sum.repairs,
-		       human_delay(tally_repair_mean(&sum), mean, sizeof mean),
-		       human_delay(sum.repair_longest, longest, sizeof longest));
+		printf("repairs %" PRIu64 ", %s in the mean, %s at most\n", sum.repairs, mean,
+		       longest);
 	putchar('\n');
 	return lives_print(past->lives, sum.lives) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
@@ -190,11 +189,12 @@ static int print_json(const struct telling_past *past, const struct worker_histo
 	for (size_t i = 0; i < history->n_workers; i++)
 		if (!only || only == history->workers[i])
 			json_array_append_new(workers, worker_json(past, history->workers[i]));
+	uint64_t damaged = past->reader.damaged + past->half;
 	json_t *out = json_pack("{s:I, s:I, s:b, s:b, s:i, s:I, s:I, s:o}", "run",
 				(json_int_t)history->run, "runs", (json_int_t)history->runs,
 				"goes_on", past->writer != 0, "ended", history->ended, "exit_code",
 				history->exit_code, "lost", (json_int_t)history->lost, "damaged",
-				(json_int_t)(past->reader.damaged + past->half), "worker", workers);
+				(json_int_t)damaged, "worker", workers);
 	int rc = out && json_dumpf(out, stdout, JSON_INDENT(2)) == 0 ? EXIT_DONE : EXIT_FAILED;
 	putchar('\n');
 	json_decref(out);

@@ -67,10 +67,11 @@ static void print_gone(const Troupe__Worker *worker)
 static void print_repairs(const Troupe__Worker *worker)
 {
 	char mean[32], last[32];
+	human_delay(worker->repair_mean, mean, sizeof mean);
+	human_delay(worker->repair_last, last, sizeof last);
 	if (worker->repairs)
 		printf("  repairs       %u, %s in the mean, the last one %s\n", worker->repairs,
-		       human_delay(worker->repair_mean, mean, sizeof mean),
-		       human_delay(worker->repair_last, last, sizeof last));
+		       mean, last);
 }
 
 static void print_worker(const Troupe__Inspection *inspection)
