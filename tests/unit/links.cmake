@@ -6,6 +6,7 @@ add_custom_command(
   COMMAND ${PROTOC_C} --c_out=${CMAKE_BINARY_DIR}/generated --proto_path=${CMAKE_SOURCE_DIR} tests/unit/every_field.proto
   DEPENDS every_field.proto
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} VERBATIM)
+add_custom_target(test-messages DEPENDS ${EVERY_FIELD}.c)
 set_source_files_properties(${EVERY_FIELD}.c PROPERTIES COMPILE_OPTIONS -w)
 
 troupe_unit_test(test_errors SOURCES test_errors.c LINK troupe_base)
