@@ -22,18 +22,16 @@ const char *reload_address(const struct section *section)
 
 /* ---- the ledger ---- */
 
-/* Workers look at these whenever they need one, and each is right by itself: relaxed will do. */
-#define TELL(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
-
+/* Workers look at these whenever they need one, and each is right by itself. */
 static void apply_stream(struct stream_row *row, const struct section *was,
 			 const struct section *now)
 {
 	const struct section_settings *set = &now->settings;
-	TELL(row->quality, (uint32_t)set->quality);
-	TELL(row->tap_every_ns[0],
-	     set->record_fps > 0 ? (int64_t)((double)NS_PER_S / set->record_fps) : 0);
-	TELL(row->keep_bytes, set->keep.bytes);
-	TELL(row->keep_age, set->keep.age);
+	row->quality = (uint32_t)set->quality;
+	row->tap_every_ns[0] =
+		set->record_fps > 0 ? (int64_t)((double)NS_PER_S / set->record_fps) : 0;
+	row->keep_bytes = set->keep.bytes;
+	row->keep_age = set->keep.age;
 	if (set->record == was->settings.record)
 		return; /* `troupe record` has the last word */
 	if (set->record)
@@ -48,10 +46,10 @@ void reload_apply_rows(struct supervisor *s, const struct top_settings *top,
 	struct ledger_header *header = s->ledger.header;
 	s->config.top = *top;
 	s->journal.limit = top->journal_size;
-	TELL(header->hang_after, top->hang_after);
-	TELL(header->bypass_after, top->bypass_after);
-	TELL(header->low_water_percent, (uint32_t)top->low_water);
-	TELL(header->orphan_wait, settings_orphan_wait(top));
+	header->hang_after = top->hang_after;
+	header->bypass_after = top->bypass_after;
+	header->low_water_percent = (uint32_t)top->low_water;
+	header->orphan_wait = settings_orphan_wait(top);
 	for (size_t i = 0; i < s->n_members; i++) {
 		const struct member *m = s->members[i];
 		if (!m->role->source)

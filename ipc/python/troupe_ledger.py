@@ -24,7 +24,7 @@ HEADER = dict(magic=(0, "Q"), version=(8, "I"), n_streams=(12, "I"), n_slots=(16
               idle=(5160, "Q"), asked=(5168, "Q"), waiting=(5176, "Q"), bells_all=(5184, "Q"),
               orphan_wait=(5192, "q"))
 STREAM = dict(name=(0, "32s"), first_slot=(32, "I"), n_slots=(36, "I"), width=(40, "I"), height=(44, "I"),
-              view_width=(48, "I"), view_height=(52, "I"), fps_num=(56, "I"), fps_den=(60, "I"), quality=(64, "I"),
+              view_width=(48, "I"), view_height=(52, "I"), fps_num=(56, "I"), fps_den=(60, "I"), quality=(4220, "I"),
               image_size=(72, "I"), view_size=(76, "I"), coded_size=(80, "I"), owner=(4096, "Q"), served=(4200, "q"))
 SEAT = dict(worker=(0, "32s"), state=(32, "I"), incarnation=(36, "I"), pid=(40, "i"), standby=(44, "I"),
             progress=(160, "Q"), due=(168, "q"), frames=(176, "Q"), turns=(184, "Q"), alive=(192, "64s"))
@@ -90,17 +90,22 @@ fence.argtypes, fence.restype = [ctypes.c_int], None
 class Stream:
     """One stream's geometry, copied when the worker begins: nobody can change it under our eyes."""
 
-    def __init__(self, number: int, at: int, fields: dict, area_at: int):
-        self.number, self.at = number, at
+    def __init__(self, number: int, at: int, fields: dict, area_at: int, get):
+        self.number, self.at, self._get = number, at, get
         self.name = fields["name"].split(b"\0")[0].decode(errors="replace")
         for key in ("first_slot", "n_slots", "width", "height", "view_width", "view_height", "fps_num", "fps_den",
-                    "quality", "image_size", "view_size", "coded_size"):
+                    "image_size", "view_size", "coded_size"):
             setattr(self, key, fields[key])
         self.slots = range(self.first_slot, self.first_slot + self.n_slots)
         self.view_at, self.coded_at = [sum(-(-n // 64) * 64 for n in sizes) for sizes in (
             [self.image_size], [self.image_size, self.view_size])]
         self.area_at = area_at
         self.stride = -(-(self.coded_at + -(-self.coded_size // 64) * 64) // 4096) * 4096
+
+    @property
+    def quality(self) -> int:
+        """Of JPEGs; a reload may change it at any time."""
+        return min(max(self._get(self.at, STREAM, "quality"), 1), 100)
 
 
 class Ledger:
@@ -119,7 +124,7 @@ class Ledger:
         self.streams, area = [], head["areas_at"]
         for number in range(head["n_streams"]):
             at = head["streams_at"] + number * STREAM_SIZE
-            stream = Stream(number, at, {key: self.get(at, STREAM, key) for key in STREAM}, area)
+            stream = Stream(number, at, {key: self.get(at, STREAM, key) for key in STREAM}, area, self.get)
             area += stream.n_slots * stream.stride
             self.streams.append(stream)
         if (not 0 < len(self.streams) <= STREAMS_MAX or area > head["playback_areas_at"] or area > size

@@ -73,13 +73,11 @@ struct stream_row {
 	uint32_t width, height;		  /* of the image, pixels, both even */
 	uint32_t view_width, view_height; /* of the view, pixels; rows are tight RGB24 */
 	uint32_t fps_num, fps_den;	  /* the source's nominal rate */
-	uint32_t quality;		  /* JPEG quality 1..100 of the coded area */
-	uint32_t live;			  /* 1: the source cannot wait, no free slot means a drop */
+	uint32_t reserved2;
+	uint32_t live; /* 1: the source cannot wait, no free slot means a drop */
 	uint32_t image_size, view_size, coded_size; /* capacity of the areas, bytes */
 	uint32_t reserved0;
-	uint64_t first_seq;		/* the number before the run's first frame, normally 0 */
-	int64_t tap_every_ns[TAPS_MAX]; /* 0: every frame; else at most one frame per so many ns of
-					   pts */
+	uint64_t first_seq; /* the number before the run's first frame, normally 0 */
 
 	/* any time */
 	alignas(LEDGER_PAGE) _Atomic uint64_t
@@ -101,10 +99,19 @@ struct stream_row {
 	_Atomic int64_t away_since;  /* the source is lost since then, and looked for; 0: it is not;
 					capture */
 	_Atomic uint32_t reconnects; /* how often it was lost and came back; capture */
-	uint32_t reserved1;
-	int64_t keep_bytes, keep_age; /* so much of the stream's recording is kept; ns; 0: no limit
-					 of its own; supervisor */
+	_Atomic uint32_t quality;    /* JPEG quality 1..100 of the coded area; supervisor */
+	_Atomic int64_t keep_bytes, keep_age;	/* so much of the stream's recording is kept; ns; 0:
+						   no limit of its own; supervisor */
+	_Atomic int64_t tap_every_ns[TAPS_MAX]; /* 0: every frame; else at most one frame per so
+						   many ns of pts; supervisor */
 };
+
+/* Within its range, whatever stands there. */
+static inline uint32_t stream_quality(const struct stream_row *stream)
+{
+	uint32_t quality = atomic_load_explicit(&stream->quality, memory_order_relaxed);
+	return quality < 1 ? 1 : quality > 100 ? 100 : quality;
+}
 
 /* One seat: one incarnation of one worker. */
 struct seat_row {
@@ -249,8 +256,9 @@ struct ledger_header {
 	alignas(LEDGER_PAGE) _Atomic int32_t supervisor_pid; /* an adopter writes its own before it
 								looks for workers */
 	uint32_t reserved;
-	int64_t hang_after, bypass_after; /* ns; supervisor */
-	uint32_t low_water_percent; /* free slots of a stream below this: bypass; supervisor */
+	_Atomic int64_t hang_after, bypass_after; /* ns; supervisor */
+	_Atomic uint32_t
+		low_water_percent; /* free slots of a stream below this: bypass; supervisor */
 	uint32_t reserved1;
 	char labels[LABELS_MAX]
 		   [NAME_SIZE]; /* [0] is "none"; the supervisor appends, never changes */

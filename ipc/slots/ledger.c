@@ -149,7 +149,8 @@ static void fill_stream(struct stream_row *row, const struct stream_plan *plan, 
 		.keep_age = plan->keep_age,
 	};
 	strncpy(row->name, plan->name, NAME_SIZE - 1);
-	memcpy(row->tap_every_ns, plan->tap_every_ns, sizeof(row->tap_every_ns));
+	for (int t = 0; t < TAPS_MAX; t++)
+		row->tap_every_ns[t] = plan->tap_every_ns[t];
 	atomic_store(&row->settled, plan->first_seq);
 }
 

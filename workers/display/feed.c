@@ -128,7 +128,7 @@ static int copy_image(struct feed *feed, const struct frame *frame, struct shot 
 	const uint8_t *jpeg;
 	size_t size;
 	int rc = jpeg_encode_i420(feed->encoder, frame->image, stream->width, stream->height,
-				  stream->quality, &jpeg, &size);
+				  stream_quality(stream), &jpeg, &size);
 	if (rc < 0)
 		return rc;
 	struct shot *shot = shot_create(frame, size);

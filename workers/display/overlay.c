@@ -72,7 +72,7 @@ static int encode(struct overlay *overlay, const struct stream_row *stream, cons
 		  const uint8_t **jpeg, size_t *size)
 {
 	return jpeg_encode_rgb(overlay->encoder, pixels, stream->view_width, stream->view_height,
-			       stream->quality, jpeg, size);
+			       stream_quality(stream), jpeg, size);
 }
 
 int overlay_view(struct overlay *overlay, const struct ledger *ledger, const struct shot *shot,

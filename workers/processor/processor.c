@@ -215,7 +215,7 @@ static void predict_frame(struct worker *w, struct processor *p, struct frame *f
 static int encode(struct processor *p, struct frame *frame)
 {
 	const struct stream_row *stream = frame->stream;
-	for (uint32_t quality = stream->quality; quality > 0; quality /= 2) {
+	for (uint32_t quality = stream_quality(stream); quality > 0; quality /= 2) {
 		const uint8_t *data;
 		size_t size;
 		int rc = jpeg_encode_i420(p->jpeg, frame->image, stream->width, stream->height,
