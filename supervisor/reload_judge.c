@@ -1,6 +1,7 @@
 /* What differs, and what of it cannot be. */
 #include "ipc/base/errors.h"
 #include "ipc/base/redact.h"
+#include "supervisor/allot.h"
 #include "supervisor/member.h"
 #include "supervisor/reload_private.h"
 
@@ -95,6 +96,32 @@ static void check_sources(struct supervisor *s, struct reload *reload)
 		check_stream(s, reload, &reload->wanted.streams[i]);
 }
 
+/* The sockets of a pipeline answer its owner and the users that its workers were when it began. */
+static bool is_known_user(const struct supervisor *s, const char *name)
+{
+	uid_t wanted, uid;
+	gid_t gid;
+	bool known = !*name || (allot_user(name, &wanted, &gid) == 0 && wanted == geteuid());
+	for (size_t i = 0; i < s->config.n_sections && !known; i++) {
+		const char *its = s->config.sections[i].settings.user;
+		known = *its && allot_user(its, &uid, &gid) == 0 && uid == wanted;
+	}
+	return known;
+}
+
+static void check_users(const struct supervisor *s, struct reload *reload)
+{
+	for (size_t i = 0; i < reload->changes.count; i++) {
+		struct change *change = &reload->changes.all[i];
+		if (strcmp(change->row, "user") != 0 || !change->after ||
+		    is_known_user(s, change->after))
+			continue;
+		change->kind = CHANGE_NEVER;
+		change->why = "the pipeline's sockets answer no such user: `troupe down`, then "
+			      "`troupe up`";
+	}
+}
+
 static int check_seats(const struct config *wanted, char *why, size_t why_size)
 {
 	int64_t seats = 1; /* of a newcomer */
@@ -164,6 +191,7 @@ int reload_judge(struct supervisor *s, struct reload *reload, char *why, size_t 
 		return rc;
 	}
 	check_sources(s, reload);
+	check_users(s, reload);
 	const struct change *change = changes_never(&reload->changes);
 	if (change)
 		return refuse(reload, change, why, why_size);

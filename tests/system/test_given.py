@@ -98,6 +98,8 @@ def other_user(make):
             mine = found.st_uid == 0 and not os.path.islink(os.path.join(folder, name))
             socket = found.st_mode & 0o170000 == 0o140000
             check(not mine or socket or found.st_mode & 0o077 == 0, "%s: %o" % (name, found.st_mode))
+    p.write_config(trainer="user = \"daemon:nogroup\"")
+    check("answer no such user" in p.troupe("reload", "-n", p.name, code=2).stderr, "a new user is let in")
     incarnation = p.worker("storer")["incarnation"]
     os.kill(p.worker("storer")["pid"], signal.SIGKILL)
     p.back("storer", incarnation)
