@@ -198,8 +198,10 @@ class Top:
         return self.terminal.see(lambda screen: [screen.line(row) for row in range(30)])
 
     def await_line(self, pattern):
-        return await_(lambda: next((l for l in self.lines() if re.search(pattern, l)), None),
-                      "'%s' on the screen, which shows %s" % (pattern, self.lines()))
+        try:
+            return await_(lambda: next((l for l in self.lines() if re.search(pattern, l)), None), pattern)
+        except harness.Failed as fault:
+            raise harness.Failed("%s, on the screen: %s" % (fault, self.lines()))
 
     def end(self):
         if self.process.poll() is None:

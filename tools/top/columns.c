@@ -93,11 +93,17 @@ static char *write_program(const struct worker_row *row, char *out)
 	return out;
 }
 
+/* "killed from outside (SIGKILL) 3 s ago" says no more than "SIGKILL 3 s ago". */
 static char *write_last_exit(const struct worker_row *row, char *out)
 {
+	static const char outside[] = "killed from outside (";
 	const Troupe__Worker *worker = row->worker;
-	snprintf(out, CELL_SIZE, "%s%s%.100s", worker->last_exit, *worker->last_words ? ": " : "",
-		 worker->last_words);
+	const char *exit = worker->last_exit, *end = strchr(exit, ')');
+	bool short_one = end && strncmp(exit, outside, strlen(outside)) == 0;
+	if (short_one)
+		exit += strlen(outside);
+	snprintf(out, CELL_SIZE, "%.*s%s%s%.100s", short_one ? (int)(end - exit) : 100, exit,
+		 short_one ? end + 1 : "", *worker->last_words ? ": " : "", worker->last_words);
 	return out;
 }
 
