@@ -69,10 +69,11 @@ bool adopt_possible(struct supervisor *s, char **image, char *why, size_t why_si
 	if (!runtime_has_orphans(&s->runtime))
 		return false;
 	*image = runtime_image(&s->runtime);
-	if (!*image)
+	if (!*image) {
 		snprintf(why, why_size,
 			 "its workers drain and cannot be taken over: the config says nothing like "
 			 "on_orphan = \"wait 10s\"");
+	}
 	if (*image && image_check(*image, why, why_size) == 0)
 		return true;
 	free(*image);
@@ -146,13 +147,14 @@ static int take_from_any(struct finding *f, char *why, size_t why_size)
 		if (rc == 0)
 			return 0;
 	}
-	if (rc == TROUPE_E_DENIED)
+	if (rc == TROUPE_E_DENIED) {
 		snprintf(why, why_size,
 			 "the kernel does not let this user take descriptors out of its workers "
 			 "(another user's, or kernel.yama.ptrace_scope)");
-	else
+	} else {
 		snprintf(why, why_size, "none of its workers has what is needed: %s",
 			 error_text(rc));
+	}
 	return rc;
 }
 
@@ -335,10 +337,11 @@ static void place_all(struct finding *f)
 static uint64_t seats_in_use(const struct supervisor *s)
 {
 	uint64_t used = s->stuck_seats;
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < PARTS; k++)
 			if (s->members[i]->parts[k].process.pid)
 				used |= UINT64_C(1) << s->members[i]->parts[k].process.seat;
+	}
 	return used;
 }
 
@@ -478,10 +481,11 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 
 static bool is_ours(const struct supervisor *s, pid_t pid)
 {
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < PARTS; k++)
 			if (s->members[i]->parts[k].process.pid == pid)
 				return true;
+	}
 	return false;
 }
 

@@ -201,7 +201,10 @@ static void unescape(const char *from, size_t length, char *out)
 	for (size_t i = 0; i < length; i++) {
 		bool escaped = from[i] == '\\' && i + 1 < length;
 		i += escaped;
-		*out++ = escaped && from[i] == 'n' ? '\n' : from[i];
+		char c = from[i];
+		if (escaped && c == 'n')
+			c = '\n';
+		*out++ = c;
 	}
 	*out = '\0';
 }

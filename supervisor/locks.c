@@ -68,13 +68,14 @@ static int locked_out(int rc, pid_t pid, const char *pipeline, const char *folde
 {
 	if (rc != TROUPE_E_BUSY)
 		return runtime_explain(why, size, rc, "cannot be locked", folder);
-	if (pid)
+	if (pid) {
 		snprintf(why, size,
 			 "pipeline \"%s\" is running already (pid %d): troupe -n %s down ends it",
 			 pipeline, (int)pid, pipeline);
-	else
+	} else {
 		snprintf(why, size, "pipeline \"%s\": its supervisor begins or ends just now",
 			 pipeline);
+	}
 	return rc;
 }
 

@@ -98,10 +98,11 @@ void runtime_empty(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
-	while (dir && (entry = readdir(dir)))
+	while (dir && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, RUNTIME_LOCK) != 0 &&
 		    strcmp(entry->d_name, RUNTIME_OWN_LOCK) != 0 && entry->d_type != DT_DIR)
 			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
 	if (dir)
 		closedir(dir);
 }

@@ -57,13 +57,15 @@ static int check_calm(const struct supervisor *s, char *why, size_t why_size)
 		return refuse(why, why_size, s->config.top.name, "an upgrade is under way");
 	if (s->reload)
 		return refuse(why, why_size, s->config.top.name, "a reload is under way");
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		if (s->members[i]->swap.stage != SWAP_NONE)
 			return refuse(why, why_size, s->members[i]->name, "a swap is under way");
-	for (int i = 0; i < PENDING_MAX; i++)
+	}
+	for (int i = 0; i < PENDING_MAX; i++) {
 		if (s->pending[i].used)
 			return refuse(why, why_size, s->pending[i].member->name,
 				      "is being inspected");
+	}
 	return 0;
 }
 
@@ -142,9 +144,9 @@ static void note_known(int *fd, void *arg)
 
 void upgrade_take_descriptors(struct supervisor *s)
 {
-	static const int flag = FD_CLOEXEC;
+	int flag = FD_CLOEXEC;
 	bool known[4096] = {0};
-	each_descriptor(s, set_flag, (void *)(uintptr_t)&flag);
+	each_descriptor(s, set_flag, &flag);
 	each_descriptor(s, note_known, known);
 	DIR *dir = opendir("/proc/self/fd");
 	const struct dirent *entry;
@@ -164,10 +166,11 @@ typedef void part_fn(struct part *part);
 
 static void each_process(struct supervisor *s, part_fn *fn)
 {
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		for (int k = 0; k < PARTS; k++)
 			if (s->members[i]->parts[k].process.pid)
 				fn(&s->members[i]->parts[k]);
+	}
 }
 
 static void hear(struct part *part)

@@ -261,11 +261,12 @@ static int watch_signals(struct worker *w)
 		sigaddset(&set, numbers[i]);
 	/* Before the first thread of ours exists, so that none takes them. */
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		sigaction(numbers[i],
 			  &(struct sigaction){.sa_sigaction = pass_on,
 					      .sa_flags = SA_RESTART | SA_SIGINFO},
 			  NULL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of write(), not a death */
 	w->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -87,12 +87,12 @@ int start_run(const struct call *call);
 int scale_run(const struct call *call);
 int label_run(const struct call *call);
 int record_run(const struct call *call);
-int swap_run(const struct call *call);	 /* swap.c */
-int reload_run(const struct call *call); /* reload.c */
-int down_run(const struct call *call);	 /* down.c */
+int swap_run(const struct call *call);	  /* swap.c */
+int reload_run(const struct call *call);  /* reload.c */
+int down_run(const struct call *call);	  /* down.c */
 int upgrade_run(const struct call *call); /* upgrade.c */
-int up_run(const struct call *call);	 /* up.c */
-int check_run(const struct call *call);	 /* programs.c */
+int up_run(const struct call *call);	  /* up.c */
+int check_run(const struct call *call);	  /* programs.c */
 int config_run(const struct call *call);
 int sequential_run(const struct call *call);
 int logs_run(const struct call *call);	     /* logs.c */

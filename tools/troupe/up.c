@@ -142,16 +142,18 @@ static int find_killed(struct call *call, struct pipeline *pipeline)
 	return rc;
 }
 
-int up_run(const struct call *given)
+int up_run(const struct call *call)
 {
 	char title[TITLE_SIZE];
 	struct arguments arguments = {0};
 	struct pipeline pipeline;
-	struct call copy = *given, *call = &copy;
+	struct call of_one;
 	if (!call->config) {
-		int rc = find_killed(call, &pipeline);
+		of_one = *call;
+		int rc = find_killed(&of_one, &pipeline);
 		if (rc != EXIT_DONE)
 			return rc;
+		call = &of_one;
 	}
 	if (call->json && !call->detach) {
 		out_error("up: --json goes with -d only");
