@@ -54,7 +54,7 @@ other language, are in here, too.")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-troupe)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
-set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3, python3-protobuf, python3-zmq")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "libatomic1, python3, python3-protobuf, python3-zmq")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS python3-numpy)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS troupe)
 set(CPACK_DEBIAN_PYTHON_DESCRIPTION "live-video pipeline - module for workers in Python

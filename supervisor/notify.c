@@ -62,13 +62,13 @@ static bool send_text(struct notify *notify, const char *text)
 	       (errno != EAGAIN && errno != ENOBUFS);
 }
 
-static enum notify_state state_of(const struct supervisor *s, const struct notify *notify)
+static enum notify_state state_of(const struct supervisor *s)
 {
 	if (s->stage >= STAGE_STOPPING)
 		return NOTIFY_STOPPING;
 	if (s->stage < STAGE_RUNNING)
 		return NOTIFY_STARTING;
-	return notify->reloading ? NOTIFY_RELOADING : NOTIFY_READY;
+	return s->reload ? NOTIFY_RELOADING : NOTIFY_READY;
 }
 
 /* All of what a drain may take by the config: with this told, the unit's own limit need not fit. */
@@ -121,7 +121,7 @@ int64_t notify_advance(struct supervisor *s, struct notify *notify, int64_t now)
 	char text[MESSAGE_SIZE], line[PROGRESS_LINE];
 	if (notify->fd < 0)
 		return CLOCK_NEVER;
-	enum notify_state state = state_of(s, notify);
+	enum notify_state state = state_of(s);
 	uint64_t seen = look(s);
 	if (seen != notify->seen && notify->status_due == CLOCK_NEVER)
 		notify->status_due = notify->figures.time + STATUS_EVERY;
@@ -142,12 +142,6 @@ int64_t notify_advance(struct supervisor *s, struct notify *notify, int64_t now)
 	if (sign)
 		notify->sign_due = now + notify->period;
 	return sooner(notify->sign_due, notify->status_due);
-}
-
-void notify_reloading(struct supervisor *s, bool reloading)
-{
-	if (s->notify)
-		s->notify->reloading = reloading;
 }
 
 void notify_finish(struct notify *notify)

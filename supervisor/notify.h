@@ -30,7 +30,6 @@ struct notify {
 	int64_t status_due;	 /* a status is told at most once a second */
 	enum notify_state told;	 /* last */
 	uint64_t seen;		 /* what the status was made of */
-	bool reloading;		 /* set while a reload is carried out */
 	struct progress figures; /* for the rate in the status */
 };
 
@@ -40,9 +39,6 @@ void notify_begin(struct notify *notify);
 /* Tells what has changed and what is due; returns when it wants to run again: CLOCK_NEVER without a
  * watchdog. Once in each turn of the loop. */
 int64_t notify_advance(struct supervisor *s, struct notify *notify, int64_t now);
-
-/* From the beginning of a reload to its end. */
-void notify_reloading(struct supervisor *s, bool reloading);
 
 void notify_finish(struct notify *notify);
 

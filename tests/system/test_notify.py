@@ -109,6 +109,19 @@ def waits_for_nobody(make):
     check(manager.times("STOPPING") == 1, "the end was told %d times" % manager.times("STOPPING"))
 
 
+def tells_of_a_reload(make):
+    p = make(frames=0)
+    manager = Manager(p)
+    p.up()
+    p.settings["display"] = "viewers = 7"  # a row of the display's: it starts anew
+    p.troupe("reload", "-n", p.name, "-c", p.write_config())
+    p.troupe("down", "-n", p.name)
+    heard = [m for m in manager.hear_until_end(p) if {"READY", "RELOADING", "STOPPING"} & set(m)]
+    states = [key for m in heard for key in ("READY", "RELOADING", "STOPPING") if key in m]
+    check(states == ["READY", "RELOADING", "READY", "STOPPING"], "the states are %s" % states)
+    check(int(heard[1]["MONOTONIC_USEC"]) > 0, "it is not said when the reload began")
+
+
 def another_process_is_watched(make):
     """WATCHDOG_PID names somebody else: the signs are not ours to give."""
     p = make(frames=20)
@@ -121,4 +134,4 @@ def another_process_is_watched(make):
 
 if __name__ == "__main__":
     main({f.__name__: f for f in (tells_in_order, sources_that_end_at_once, says_nothing_while_it_hangs,
-                                  waits_for_nobody, another_process_is_watched)})
+                                  waits_for_nobody, tells_of_a_reload, another_process_is_watched)})
