@@ -143,7 +143,7 @@ const struct worker_column worker_columns[] = {
 	{"FRAMES", 9, true, write_frames, NULL},
 	{"PROGRAM", -24, true, write_program, NULL},
 	{"LAST EXIT", -100, false, write_last_exit, NULL},
-	{NULL},
+	{.heading = NULL},
 };
 
 enum paint worker_paint(const struct worker_row *row)
