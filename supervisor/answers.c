@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/slots/record.h"
+#include "supervisor/contain.h"
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/quarantine.h"
@@ -266,6 +267,9 @@ void answer_pipeline(struct supervisor *s, struct arena *arena, Troupe__Reply *r
 	out->log_folder = arena_text(arena, "%s", s->runtime.state);
 	out->generation = s->generation;
 	out->supervisor_version = arena_text(arena, "%s", TROUPE_VERSION);
+	const char *lacks = containment_lacks(s);
+	out->sandbox =
+		arena_text(arena, "%s%s%s", s->config.top.sandbox, *lacks ? ": " : "", lacks);
 	out->upgrade_failed = arena_text(arena, "%s", s->upgrade_failed);
 	reply->pipeline = out;
 }

@@ -9,7 +9,7 @@
 enum filter_part {
 	FILTER_NETWORK = 1, /* any kind of socket */
 	FILTER_STARTS = 2,  /* processes of its own */
-	FILTER_WRITES = 4,  /* modes, owners and times of files */
+	FILTER_WRITES = 4,  /* modes and owners of files that it has open */
 	FILTER_ASKS = 8, /* what is forbidden is told to whoever listens, else refused by EPERM */
 	FILTER_VARIANTS = 16,
 };

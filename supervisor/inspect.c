@@ -6,6 +6,7 @@
 #include "ipc/base/redact.h"
 #include "ipc/worker/contract.h"
 #include "supervisor/answers.h"
+#include "supervisor/contain.h"
 #include "supervisor/given.h"
 #include "supervisor/pipes.h"
 
@@ -138,6 +139,7 @@ static void answer(struct supervisor *s, struct member *m, const struct asker *a
 		const struct seat_row *row = &s->ledger.seats[p->seat];
 		fill_command_line(p->pid, &arena, &inspection);
 		given_fill(p->pid, &arena, &inspection);
+		inspection.worker->n_may = contain_list(m->lead, &arena, &inspection.worker->may);
 		fill_descriptors(p, m->handed_fd >= 0, &arena, &inspection);
 		inspection.turns = atomic_load(&row->turns);
 		inspection.progress = atomic_load(&row->progress);

@@ -30,7 +30,7 @@ struct rules {
 	size_t count;
 	bool network; /* any socket, not only those of this machine's files */
 	bool starts;  /* programs of its own */
-	bool writes;  /* somewhere: may change modes and times of files, too */
+	bool writes;  /* somewhere: may change modes of files, too */
 	struct arena arena;
 };
 

@@ -17,8 +17,8 @@
 #include "supervisor/quarantine.h"
 #include "supervisor/reap.h"
 #include "supervisor/reload.h"
-#include "supervisor/share.h"
 #include "supervisor/resume.h"
+#include "supervisor/share.h"
 #include "supervisor/spawn.h"
 #include "supervisor/streams.h"
 #include "supervisor/succession.h"
@@ -222,10 +222,32 @@ static int open_device(struct supervisor *s, struct member *m, char *why, size_t
 	return *path ? device_open(m, path, why, why_size) : 0;
 }
 
+/* The pipeline's owner, and those users that workers of it are. */
+static int allow_users(struct supervisor *s)
+{
+	uid_t users[LINK_USERS] = {geteuid()};
+	size_t n = 1;
+	for (size_t i = 0; i < s->config.n_sections; i++) {
+		const char *name = s->config.sections[i].settings.user;
+		uid_t uid;
+		gid_t gid;
+		if (!*name || allot_user(name, &uid, &gid) < 0)
+			continue;
+		bool known = false;
+		for (size_t k = 0; k < n; k++)
+			known |= users[k] == uid;
+		if (!known && n == LINK_USERS)
+			return TROUPE_E_FULL;
+		if (!known)
+			users[n++] = uid;
+	}
+	return links_answer_only(s->links, users, n);
+}
+
 int setup_sockets(struct supervisor *s, char *why, size_t why_size)
 {
 	s->links = links_create();
-	int rc = s->links ? 0 : TROUPE_E_MEMORY;
+	int rc = s->links ? allow_users(s) : TROUPE_E_MEMORY;
 	if (rc == 0)
 		rc = answer_bind(s->links, s->runtime.control, &s->control);
 	if (rc == 0)

@@ -18,6 +18,8 @@
 struct links {
 	void *context;
 	struct link *first;
+	uid_t users[LINK_USERS];
+	size_t n_users; /* 0: all */
 };
 
 /* As large as the largest kind of message, with its header. */
@@ -89,6 +91,24 @@ static void *open_socket(void *context, int type)
 	return socket;
 }
 
+int links_answer_only(struct links *links, const uid_t *users, size_t n)
+{
+	if (n > LINK_USERS)
+		return TROUPE_E_FULL;
+	memcpy(links->users, users, n * sizeof(*users));
+	links->n_users = n;
+	return 0;
+}
+
+static int set_users(struct link *link, const struct links *links)
+{
+	for (size_t i = 0; i < links->n_users; i++)
+		if (zmq_setsockopt(link->socket, ZMQ_IPC_FILTER_UID, &links->users[i],
+				   sizeof(links->users[i])) < 0)
+			return error_from_errno(errno);
+	return 0;
+}
+
 static int set_options(struct link *link, int type)
 {
 	int64_t largest = sizeof(union largest_message);
@@ -144,6 +164,8 @@ static struct link *link_create(struct links *links, int type, const char *path,
 	}
 	enlist(links, link);
 	*rc = set_options(link, type);
+	if (*rc == 0)
+		*rc = set_users(link, links);
 	if (*rc < 0) {
 		link_close(link);
 		return NULL;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Paths of ipc:// sockets: the kernel's limit with its final zero. */
 #define LINK_PATH_SIZE 108
@@ -23,6 +24,11 @@ void links_destroy(struct links *links, int linger_ms);
 
 /* Removes the socket file of a link that this process bound. Then closes. NULL is fine. */
 void link_close(struct link *link);
+
+/* Sockets that are bound from now on answer only peers of these users; without it, of all. libzmq
+ * closes the connection of any other. TROUPE_E_FULL: more than LINK_USERS. */
+#define LINK_USERS 16
+int links_answer_only(struct links *links, const uid_t *users, size_t n);
 
 struct link_counts {
 	uint64_t sent, received, dropped,

@@ -14,9 +14,10 @@ IN_C, IN_PYTHON = os.path.join(BIN, "brightness"), os.path.join(PYTHON, "brightn
 TAKER = """#!/usr/bin/python3
 \"\"\"Says the number of each frame that it takes.\"\"\"
 import sys
-sys.path.insert(0, %r)
+sys.path.insert(0, {0!r})
 import troupe
-troupe.main("taker", "1", lambda worker, frame: print("took", frame.seq, flush=True))
+troupe.main("taker", "1", lambda worker, frame: print("took", frame.seq, flush=True),
+            rows="\\tneed\\tread-path\\t{0}\\n")
 """
 
 
@@ -125,7 +126,7 @@ def only_strangers_in_the_queue(make):
 def owed_every_frame(make):
     """What is owed is taken once each, and in order; over a drain too."""
     p = make(fps=50, frames=150, slots=128)
-    p.settings["extra"] = worker("taker", script(p, "taker", TAKER % PYTHON), "view", "lossless")
+    p.settings["extra"] = worker("taker", script(p, "taker", TAKER.format(PYTHON)), "view", "lossless")
     p.up()
     p.troupe("restart", "taker", "-n", p.name)
     p.back("taker", 1)
@@ -138,7 +139,7 @@ def owed_every_frame(make):
 def never_in_the_way(make):
     """One that is owed every frame and is stopped (by a signal, then by a person) costs nobody else anything."""
     p = make(fps=50, frames=250, slots=32, hang_after="20s")
-    p.settings["extra"] = worker("taker", script(p, "taker", TAKER % PYTHON), "view", "lossless")
+    p.settings["extra"] = worker("taker", script(p, "taker", TAKER.format(PYTHON)), "view", "lossless")
     p.up()
     await_(lambda: taken(p, "taker"), "a frame to be taken")
     pid = p.worker("taker")["pid"]
@@ -183,7 +184,7 @@ def refused(make):
 
 def takes_what_it_should_not(make):
     """A program that takes something else than its section says is ended, with a reason."""
-    text = (TAKER % PYTHON).replace("import sys", "import os, sys; os.environ['TROUPE_TAKES'] = 'view'")
+    text = TAKER.format(PYTHON).replace("import sys", "import os, sys; os.environ['TROUPE_TAKES'] = 'view'")
     p = make(fps=50, frames=100000)
     p.settings["extra"] = worker("taker", script(p, "taker", text), "queue", more="max_restarts = 0")
     told = p.start()

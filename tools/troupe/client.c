@@ -7,13 +7,16 @@
 #include "tools/troupe/output.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define WAIT_SEND_MS 100
@@ -108,6 +111,30 @@ static size_t names_of(const struct pipeline *found, size_t n, bool killed, char
 	return count;
 }
 
+/* Whose it is, if somebody else's; no other user is answered by it. Where we may not look into its
+ * folder, the nearest folder above it tells. */
+static bool is_anothers(const char *name)
+{
+	char path[256];
+	struct stat st;
+	if (folder_runtime(name, path, sizeof path) < 0)
+		return false;
+	while (lstat(path, &st) < 0) {
+		char *slash = strrchr(path, '/');
+		if (errno != EACCES || !slash || slash == path)
+			return false;
+		*slash = '\0';
+	}
+	if (st.st_uid == geteuid())
+		return false;
+	const struct passwd *user = getpwuid(st.st_uid);
+	char number[16];
+	snprintf(number, sizeof number, "%u", (unsigned)st.st_uid);
+	out_error("pipeline \"%s\" belongs to user %s, who alone may ask it", name,
+		  user ? user->pw_name : number);
+	return true;
+}
+
 /* Says why `name` is not there. */
 static int refuse(const char *name, const struct pipeline *pipeline, const char *valid)
 {
@@ -136,13 +163,15 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 	size_t count = names_of(found, n, killed, valid, sizeof valid, &last);
 	const char *name = call->name ? call->name : getenv("TROUPE_NAME");
 	if (name && *name) {
+		if (is_anothers(name))
+			return EXIT_FAILED;
 		bool there = look_at(name, pipeline);
 		return there && (pipeline->pid || killed) ? EXIT_DONE
 							  : refuse(name, pipeline, valid);
 	}
 	if (count == 1) {
 		*pipeline = found[last];
-		return EXIT_DONE;
+		return is_anothers(pipeline->name) ? EXIT_FAILED : EXIT_DONE;
 	}
 	if (count == 0) {
 		out_error("no pipeline runs; `troupe up -c FILE` starts one");

@@ -159,6 +159,7 @@ int inspect_run(const struct call *call)
 		print_worker(inspection);
 		print_rows(inspection);
 		print_lines("What it says of itself", inspection->line, inspection->n_line);
+		print_lines("What it may", inspection->worker->may, inspection->worker->n_may);
 		print_lines("Descriptors", inspection->descriptor, inspection->n_descriptor);
 		print_lines("Last messages", inspection->message, inspection->n_message);
 		print_exits(inspection);

@@ -326,6 +326,8 @@ static void print_pipeline(const Troupe__Pipeline *pipeline)
 	printf("  logs       %s\n", pipeline->log_folder);
 	if (pipeline->quarantine && *pipeline->quarantine)
 		printf("  quarantine %s\n", pipeline->quarantine);
+	if (pipeline->sandbox && *pipeline->sandbox)
+		printf("  sandbox    %s\n", pipeline->sandbox);
 	printf("  slots      %s\n", human_bytes(pipeline->memory_bytes, memory, sizeof memory));
 	if (pipeline->limit && *pipeline->limit)
 		printf("  %slimit%s      %s\n", paint_begin(stdout, PAINT_BAD),

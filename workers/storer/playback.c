@@ -120,8 +120,8 @@ static void *run(void *arg)
 	struct playback *p = arg;
 	struct question question;
 
-	/* Of this thread alone. Refused, it is as important as the others. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+	/* 0 is this thread alone. Refused, it is as important as the others. */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	pthread_mutex_lock(&p->mutex);
 	while (!p->stop) {
 		if (!next_question(p, &question)) {
