@@ -15,6 +15,7 @@ import threading
 import time
 
 import harness
+import test_journal
 from harness import await_, check
 
 ORDERS = int(os.environ.get("TROUPE_STORM", "40"))
@@ -317,8 +318,10 @@ def storm(make):
         for process in wind.swaps:
             process.kill()
     check(not look.faults, "; ".join(sorted(look.faults)[:10]))
+    test_journal.agree(p)
     p.troupe("down", "-n", p.name)
     p.wait_end(0)
+    test_journal.agree(p, ps=False)
     events = read_journal(p)
     check_journal(events, look.told)
     p.check_quiet()
