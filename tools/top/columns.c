@@ -299,7 +299,7 @@ const struct stream_column stream_columns[] = {
 	{"DROPS", 5, false, write_dropped},	   {"WAIT 50/99", 11, false, write_claimed},
 	{"WORK 50/99", 11, false, write_finished}, {"DISK 50/99", 11, false, write_to_disk},
 	{"TAKE 50/99", 11, true, write_published}, {"FREE", 9, true, write_free},
-	{"BYPASSED", 8, true, write_bypassed},	   {NULL},
+	{"BYPASSED", 8, true, write_bypassed},	   {.heading = NULL},
 };
 
 enum paint stream_paint(const Troupe__Stream *stream)
