@@ -44,7 +44,9 @@ static bool can_be_drawn_on(const char *term)
 		return false;
 	/* tigetstr takes no const for historical reasons. */
 	char capability[] = "cup";
-	return tigetstr(capability) != NULL;
+	bool moves = tigetstr(capability) != NULL;
+	del_curterm(cur_term); /* newterm has one of its own */
+	return moves;
 }
 
 static void open_colours(void)
