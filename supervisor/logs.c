@@ -2,6 +2,8 @@
 #include "supervisor/logs.h"
 
 #include "ipc/base/clock.h"
+#include "supervisor/journald.h"
+#include "supervisor/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +31,8 @@ static void append(struct member *m, const char *bytes, size_t size)
 	struct supervisor *s = m->supervisor;
 	struct log_limits limits = limits_of(s);
 	struct log_loss loss;
+	journald_tell(s->notify ? s->notify->journal : -1, s->config.top.name, m->name, bytes,
+		      size);
 	log_file_append(&m->log, s->runtime.state, m->name, &limits, bytes, size, &loss);
 	if (loss.lines) {
 		journal_write(

@@ -2,6 +2,7 @@
 #include "supervisor/notify.h"
 
 #include "ipc/base/clock.h"
+#include "supervisor/journald.h"
 #include "supervisor/roster.h"
 
 #include <errno.h>
@@ -42,7 +43,10 @@ static int64_t number(const char *name)
 
 void notify_begin(struct notify *notify)
 {
-	*notify = (struct notify){.fd = -1, .sign_due = CLOCK_NEVER, .status_due = CLOCK_NEVER};
+	*notify = (struct notify){.fd = -1,
+				  .journal = journald_open(JOURNALD_SOCKET),
+				  .sign_due = CLOCK_NEVER,
+				  .status_due = CLOCK_NEVER};
 	if (!find_socket(notify, getenv(NOTIFY_ENV_SOCKET)))
 		return;
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -148,5 +152,7 @@ void notify_finish(struct notify *notify)
 {
 	if (notify->fd >= 0)
 		close(notify->fd);
-	notify->fd = -1;
+	if (notify->journal >= 0)
+		close(notify->journal);
+	notify->fd = notify->journal = -1;
 }

@@ -22,7 +22,8 @@
 enum notify_state { NOTIFY_STARTING, NOTIFY_READY, NOTIFY_RELOADING, NOTIFY_STOPPING };
 
 struct notify {
-	int fd; /* -1: there is no service manager that listens */
+	int fd;	     /* -1: there is no service manager that listens */
+	int journal; /* for the workers' lines, see journald.h; -1: they are in their files alone */
 	struct sockaddr_un address;
 	socklen_t address_size;
 	int64_t period;		 /* of the signs of life, 0: none are wanted */

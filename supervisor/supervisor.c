@@ -6,6 +6,7 @@
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
 #include "supervisor/inspect.h"
+#include "supervisor/journald.h"
 #include "supervisor/limits.h"
 #include "supervisor/logs.h"
 #include "supervisor/member.h"
@@ -114,7 +115,8 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 
 static void report_failure(const struct supervisor *s, int console, const char *why)
 {
-	dprintf(console >= 0 ? console : STDERR_FILENO, "troupe: %s\n", why);
+	int to = console >= 0 ? console : STDERR_FILENO;
+	dprintf(to, "%stroupe: %s\n", journald_is(to) ? "<3>" : "", why); /* sd-daemon(3) */
 	if (s->ready_fd >= 0)
 		dprintf(s->ready_fd, "error: %s\n", why);
 }
