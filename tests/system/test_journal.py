@@ -11,6 +11,7 @@ import sys
 import time
 
 import harness
+import test_adopt
 from harness import BIN, await_, check
 
 SKIPPED = 77
@@ -267,6 +268,33 @@ def settle_run(p):
     await_(lambda: any(e["event"] == "exit" for e in lines(p, run)), "the end to be told")
 
 
+def followed_by_others(make):
+    """A killed supervisor is followed by one that adopts, and that by another program: what is derived goes on, with
+    what happened while nobody supervised."""
+    p = test_adopt.flowing(make, hang_after="60s")
+    kill(p, "processor.1")
+    alone = p.worker("storer")
+    p.kill_supervisor()
+    os.kill(alone["pid"], signal.SIGKILL)
+    p.adopt()
+    p.back("storer", alone["incarnation"])
+    settle(p)
+    mine = agree(p)
+    check(len(mine["processor.1"].repairs) == len(mine["storer"].repairs) == 1, "repairs: %s" % [
+        (name, w.repairs) for name, w in mine.items()])
+    p.troupe("upgrade", "-n", p.name)
+    kill(p, "trainer")
+    settle(p)
+    mine = agree(p)
+    check(len(mine["processor.1"].repairs) == len(mine["trainer"].repairs) == 1, "repairs: %s" % [
+        (name, w.repairs) for name, w in mine.items()])
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    told = history(p)
+    check(told["runs"] == 1 and told["ended"], "one run: %s" % told)
+    agree(p, ps=False)
+
+
 class Follower:
     """`troupe events -f --json`, read as it writes."""
 
@@ -402,5 +430,6 @@ def wrong_words(make):
 if __name__ == "__main__":
     if "full_disk" in sys.argv or len(sys.argv) == 1:
         own_mounts()
-    harness.main({t.__name__: t for t in (all_say_the_same, killed_supervisors, rotation, reader_is_gone,
-                                          drops_and_sources, full_disk, wrong_words)})
+    harness.main({t.__name__: t for t in (
+        all_say_the_same, killed_supervisors, followed_by_others, rotation, reader_is_gone, drops_and_sources, full_disk,
+        wrong_words)})
