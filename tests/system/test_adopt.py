@@ -272,7 +272,7 @@ def late_worker(make):
     ledger = os.open("/proc/%d/fd/3" % seat.pid, os.O_RDWR)
     words = p.ledger.seats()
     program = os.readlink("/proc/%d/exe" % seat.pid)
-    late = subprocess.run(["sh", "-c", "exec %s 3<&%d" % (program, ledger)], env=env, pass_fds=[ledger],
+    late = subprocess.run([program], env=env, preexec_fn=lambda: os.dup2(ledger, 3), pass_fds=[3],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30 * harness.PATIENCE)
     os.close(ledger)
     check(late.returncode == 0 and "has taken over" in late.stderr, "exit %d: %s" % (late.returncode, late.stderr))

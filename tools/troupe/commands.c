@@ -20,6 +20,7 @@ const struct command commands[] = {
 		 "like; then no config need be given. Where there are none, it starts the "
 		 "pipeline.",
 	 .options = "cdST",
+	 .needs = "c",
 	 .run = up_run},
 	{.name = "upgrade",
 	 .args = "",

@@ -72,8 +72,8 @@ static const struct option_row rows[] = {
 	 AT(set)},
 	{'s', 's', "signal", "SIG", "the signal, by name or number", AT(signal)},
 	{'x', KEY_EXEC, "exec", "PATH", "the other program", AT(exec)},
-	{'p', KEY_PROBATION, "probation", "TIME", "how long a newcomer has to prove itself (5s, reload 500ms)",
-	 AT(probation)},
+	{'p', KEY_PROBATION, "probation", "TIME",
+	 "how long a newcomer has to prove itself (5s, reload 500ms)", AT(probation)},
 	{'w', KEY_WIDE, "wide", NULL, "all there is to say, in lines as long as it takes",
 	 AT(wide)},
 	{'m', KEY_STREAM, "stream", "S", "of this stream only", AT(stream)},
@@ -268,7 +268,8 @@ static bool complete(const struct call *call)
 {
 	const struct command *command = call->command;
 	for (size_t i = 0; i < N_ROWS; i++) {
-		if (!command->needs || !strchr(command->needs, rows[i].letter))
+		if (!command->needs || !strchr(command->needs, rows[i].letter) ||
+		    (rows[i].letter == 'c' && call->adopt)) /* what runs has one already */
 			continue;
 		if (!given(call, &rows[i])) {
 			out_error("%s: --%s%s%s is missing", command->name, rows[i].name,

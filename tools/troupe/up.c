@@ -133,10 +133,6 @@ static int start_background(const struct call *call)
 /* Which one is meant, if only one can be. */
 static int find_killed(struct call *call, struct pipeline *pipeline)
 {
-	if (!call->adopt) {
-		out_error("up: --config FILE is missing");
-		return EXIT_USAGE;
-	}
 	int rc = pipeline_pick(call, true, pipeline);
 	call->name = pipeline->name;
 	return rc;
