@@ -81,17 +81,19 @@ static void print_row(FILE *page, const struct row *row)
 	fputs(".br\n", page);
 	if (row->type == ROW_CHOICE) {
 		used = (size_t)snprintf(text, sizeof(text), "One of ");
-		for (const char *c = row->choices; *c && used < sizeof(text) - 3; c++)
+		for (const char *c = row->choices; *c && used < sizeof(text) - 3; c++) {
 			used += (size_t)snprintf(text + used, sizeof(text) - used,
 						 *c == '|' ? ", " : "%c", *c);
+		}
 	} else {
 		used = (size_t)snprintf(text, sizeof(text), "%s", types[row->type]);
 		text[0] = (char)(text[0] >= 'a' ? text[0] - 'a' + 'A' : text[0]);
 	}
-	if (has_range(row))
+	if (has_range(row)) {
 		used += (size_t)snprintf(text + used, sizeof(text) - used, " from %s to %s",
 					 bound(row, row->min, low, sizeof(low)),
 					 bound(row, row->max, high, sizeof(high)));
+	}
 	snprintf(text + used, sizeof(text) - used,
 		 *row->fallback ? "; default `%s`." : "; default none.", row->fallback);
 	page_text(page, text);

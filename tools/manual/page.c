@@ -45,6 +45,22 @@ void page_begin(FILE *page, const struct manual *manual, const char *title, cons
 	fputc('\n', page);
 }
 
+/* How roff wants a character to be written, NULL: as it is. */
+static const char *escape_of(unsigned code, bool literal)
+{
+	static const struct {
+		char character;
+		bool everywhere; /* else only where it is typed so */
+		const char *escape;
+	} all[] = {{'\\', true, "\\e"},	   {'"', true, "\\(dq"},  {'-', false, "\\-"},
+		   {'\'', false, "\\(aq"}, {'`', false, "\\(ga"}, {'~', false, "\\(ti"},
+		   {'^', false, "\\(ha"}};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if ((unsigned char)all[i].character == code && (literal || all[i].everywhere))
+			return all[i].escape;
+	return NULL;
+}
+
 /* The character at `text`, one of UTF-8, as roff knows it. Returns how many bytes it has. */
 static size_t put_character(FILE *page, const char *text, bool literal)
 {
@@ -54,18 +70,9 @@ static size_t put_character(FILE *page, const char *text, bool literal)
 	unsigned code = c[0] & mask[length];
 	for (size_t i = 1; i < length; i++)
 		code = code << 6 | (c[i] & 0x3f);
-	if (code == '\\')
-		fputs("\\e", page);
-	else if (code == '"')
-		fputs("\\(dq", page);
-	else if (literal &&
-		 (code == '-' || code == '\'' || code == '`' || code == '~' || code == '^'))
-		fputs(code == '-'    ? "\\-"
-		      : code == '\'' ? "\\(aq"
-		      : code == '`'  ? "\\(ga"
-		      : code == '~'  ? "\\(ti"
-				     : "\\(ha",
-		      page);
+	const char *escape = escape_of(code, literal);
+	if (escape)
+		fputs(escape, page);
 	else if (code < 0x80)
 		fputc((int)code, page);
 	else

@@ -39,11 +39,11 @@ static void print_option(FILE *out, const struct option_view *option)
 		fputs("'*'", out);
 	else if (option->letter)
 		fprintf(out, "'(-%c --%s)'", option->letter, option->name);
+	const char *value = option->arg ? "=" : "";
 	if (option->letter)
-		fprintf(out, "{-%c,--%s%s}'[", option->letter, option->name,
-			option->arg ? "=" : "");
+		fprintf(out, "{-%c,--%s%s}'[", option->letter, option->name, value);
 	else
-		fprintf(out, "'--%s%s[", option->name, option->arg ? "=" : "");
+		fprintf(out, "'--%s%s[", option->name, value);
 	put_text(out, option->help);
 	fputc(']', out);
 	if (option->arg) {

@@ -62,8 +62,8 @@ int call_parse(struct call *call, const struct command *command, int argc, char 
 
 /* An option of a command as its page and the shells' completions show it. */
 struct option_view {
-	char letter;		       /* of its short form, '\0': it has none */
 	const char *name, *arg, *help; /* `arg` NULL: it takes no value */
+	char letter;		       /* of its short form, '\0': it has none */
 	bool needed, again;	       /* must be given; may be given more than once */
 };
 
