@@ -91,7 +91,9 @@ static enum change_kind kind_of(const struct pair *pair, enum row_change change)
 /* Who comes or goes. A stream is made of the ledger, and frames that are owed need their tap. */
 static int add_enabled(const struct pair *pair, const char *before, const char *after)
 {
-	const struct role *role = pair->now->role;
+	if (!pair->was || !pair->now)
+		return 0;
+	const struct role *role = pair->was->role;
 	const char *why = role->shape == ROLE_STREAM ? NEW_RUN
 			  : role->tap >= 0	     ? "`troupe record off` ends the recording; "
 						       "without its worker only a new run can be"
@@ -161,10 +163,11 @@ static int compare_value(const struct pair *pair, const char *key)
 	const char *folder = pair->now->role->folder_row;
 	if (before && after && strcmp(before, after) == 0)
 		return 0;
-	if (folder && strcmp(folder, key) == 0)
+	if (folder && strcmp(folder, key) == 0) {
 		return add_row(pair, CHANGE_NEVER, key, before, after,
 			       "what a run records lies in one folder: `troupe down`, then "
 			       "`troupe up`");
+	}
 	return add_row(pair, is_idle(pair) ? CHANGE_LIVE : CHANGE_RESTART, key, before, after,
 		       NULL);
 }
@@ -215,10 +218,11 @@ static int compare_sections(const struct pair *pair, const struct config *runnin
 	const struct row_table *parts[SETTINGS_PARTS];
 	size_t n = settings_for(now->role, parts);
 	int rc = 0;
-	if (was->role != now->role)
+	if (was->role != now->role) {
 		return add_row(pair, CHANGE_NEVER, "takes", was->settings.takes,
 			       now->settings.takes,
 			       "it would play another role: give it another name, or a new run");
+	}
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = compare_table(pair, running, parts[i], &was->settings, &now->settings);
 	return rc == 0 ? compare_values(pair) : rc;
@@ -226,11 +230,10 @@ static int compare_sections(const struct pair *pair, const struct config *runnin
 
 static int compare_section(const struct pair *pair, const struct config *running)
 {
-	bool was = pair->was && (pair->was->settings.enabled || pair->now);
-	bool now = pair->now && (pair->now->settings.enabled || pair->was);
-	if (was && now)
+	const struct section *only = pair->now ? pair->now : pair->was;
+	if (pair->was && pair->now)
 		return compare_sections(pair, running);
-	return was || now ? add_section_change(pair) : 0;
+	return only->settings.enabled ? add_section_change(pair) : 0;
 }
 
 /* A row of the top level that restarts restarts all. */

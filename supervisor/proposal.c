@@ -140,16 +140,13 @@ void proposal_finish(struct proposal *proposal)
 
 /* ---- the answer ---- */
 
-static int take_stream(const json_t *json, struct proposed *out)
+static int take_stream(json_t *json, struct proposed *out)
 {
 	struct proposed_stream *stream = &out->streams[out->n_streams];
-	json_t *object;
 	const char *title, *device;
 	int width, height, num, den, live;
-	/* jansson takes what it only reads as if it could change. */
-	memcpy(&object, &json, sizeof(object));
 	if (out->n_streams == STREAMS_MAX ||
-	    json_unpack(object, "{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "title", &title, "device",
+	    json_unpack(json, "{s:s, s:s, s:i, s:i, s:i, s:i, s:b}", "title", &title, "device",
 			&device, "width", &width, "height", &height, "fps_num", &num, "fps_den",
 			&den, "live", &live) < 0)
 		return TROUPE_E_MALFORMED;

@@ -37,10 +37,11 @@ static int check_folder(const struct supervisor *s, const struct config *wanted,
 
 static const struct member *source_of(const struct supervisor *s, const char *title)
 {
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->role->source &&
-		    strcmp(s->members[i]->section->title, title) == 0)
-			return s->members[i];
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct member *m = s->members[i];
+		if (m->role->source && strcmp(m->section->title, title) == 0)
+			return m;
+	}
 	return NULL;
 }
 
@@ -65,17 +66,20 @@ static void check_stream(struct supervisor *s, struct reload *reload,
 	if (!m || !now)
 		return; /* a stream that there is not is refused for that */
 	const struct stream_row *row = &s->ledger.streams[m->number];
-	if (row->width != probed->width || row->height != probed->height)
+	if (row->width != probed->width || row->height != probed->height) {
 		never(reload, now,
 		      "the picture would have another size than the slots are made for: `troupe "
 		      "down`, then `troupe up`");
-	if ((row->live != 0) != probed->live)
+	}
+	if ((row->live != 0) != probed->live) {
 		never(reload, now,
 		      "a live source and one that ends are not kept alike: `troupe down`, then "
 		      "`troupe up`");
-	if (strcmp(s->device[m->number], probed->device) != 0)
+	}
+	if (strcmp(s->device[m->number], probed->device) != 0) {
 		never(reload, now,
 		      "the supervisor holds the device: `troupe down`, then `troupe up`");
+	}
 }
 
 /* A recording that is read goes on where it was, which would mean nothing in another one. */

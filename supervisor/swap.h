@@ -12,7 +12,7 @@ int swap_begin(struct member *m, const Troupe__SwapRequest *request, const struc
 /* The same by a reload: with the rows and the program of another section. It is over when the stage
  * is SWAP_NONE; then the member has that section, or has not and `outcome` (SWAP_OUTCOME bytes, to
  * stay until then) says why. */
-#define SWAP_OUTCOME (2 * WHY_SIZE)
+#define SWAP_OUTCOME 1024
 struct swap_reload {
 	const struct section *section;
 	int handed_fd;	  /* a listening socket, the swap's from now on; 0: the member's stays */

@@ -44,12 +44,12 @@ struct row {
 	enum row_type type;
 	uint32_t offset; /* of the value within the config struct */
 	uint32_t size;	 /* of a text value, with its final zero */
+	enum row_change change;
 	double min, max; /* for numbers, durations (ns) and sizes (bytes); both 0: any value >= 0 */
 	const char *fallback; /* the default, as a person would write it; never NULL */
 	const char *choices;  /* ROW_CHOICE only */
 	const char *help;     /* one sentence for the commented default */
 	row_check *check;     /* beside what the type says; NULL: nothing. Not part of --rows */
-	enum row_change change;
 };
 
 /* Offset and size of a member in one go, for designated rows. */

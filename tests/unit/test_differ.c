@@ -37,7 +37,7 @@ static char *differences(const char *before, const char *after)
 	struct config was, now;
 	struct changes changes;
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	load(&was, before);
 	load(&now, after);
 	assert_int_equal(differ(&was, &now, &changes), 0);
@@ -113,14 +113,21 @@ static void test_rows_that_restart(void **state)
 	static const char *const wanted[] = {"exec", "user", "environment"};
 	size_t n_roles, found = 0;
 	const struct role *roles = roster(&n_roles);
-	const struct row_table *parts[SETTINGS_PARTS];
-	size_t n = settings_for(&roles[0], parts);
+	const struct row_table *parts[SETTINGS_PARTS] = {NULL};
+	size_t n = settings_for(&roles[0], parts), n_wanted = sizeof(wanted) / sizeof(wanted[0]);
 	(void)state;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < parts[i]->count; k++)
-			if (parts[i]->rows[k].change == ROW_RESTARTS)
-				assert_string_equal(parts[i]->rows[k].name, wanted[found++]);
-	assert_int_equal(found, 3);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < parts[i]->count; k++) {
+			const struct row *row = &parts[i]->rows[k];
+			if (row->change != ROW_RESTARTS)
+				continue;
+			if (found == n_wanted)
+				fail_msg("%s would restart its worker", row->name);
+			else
+				assert_string_equal(row->name, wanted[found++]);
+		}
+	}
+	assert_int_equal(found, n_wanted);
 }
 
 /* What `troupe check` says of a row of an allotment, "" where it is right. */

@@ -227,6 +227,33 @@ static void say_lost(struct saying *to)
 	say(to, "%" PRId64 " line%s of the journal could not be written", n, n == 1 ? "" : "s");
 }
 
+static void say_change(struct saying *to, const json_t *change)
+{
+	const char *section = line_text(change, "section"), *row = line_text(change, "row");
+	say(to, "%s%s%s%s %s", to->used ? ", " : "", section, *section && *row ? "." : "", row,
+	    line_text(change, "kind"));
+	if (*row) {
+		say(to, " \"%s\" -> \"%s\"", line_text(change, "before"),
+		    line_text(change, "after"));
+	}
+}
+
+static void say_reload(struct saying *to)
+{
+	const json_t *changes = json_object_get(to->line, "changes");
+	say(to, "%s: %s", file_name(line_text(to->line, "file")), line_text(to->line, "text"));
+	for (size_t i = 0; i < json_array_size(changes); i++)
+		say_change(to, json_array_get(changes, i));
+}
+
+static void say_rest(struct saying *to)
+{
+	const json_t *names = json_object_get(to->line, "restarts");
+	say(to, "%s, so what comes behind it starts anew", line_text(to->line, "cause"));
+	for (size_t i = 0; i < json_array_size(names); i++)
+		say(to, "%s%s", i ? ", " : ": ", json_string_value(json_array_get(names, i)));
+}
+
 static void say_history(struct saying *to)
 {
 	say(to, "what was known by then");
@@ -283,6 +310,8 @@ static const struct {
 	[JOURNAL_SET_ASIDE] = {say_whatever, PAINT_BAD},
 	[JOURNAL_ADOPT] = {say_adopt, PAINT_BOLD},
 	[JOURNAL_UPGRADE] = {say_upgrade, PAINT_BOLD},
+	[JOURNAL_REST] = {say_rest, PAINT_BUSY},
+	[JOURNAL_RELOAD] = {say_reload, PAINT_BOLD},
 	[JOURNAL_DOWN] = {say_down, PAINT_BOLD},
 	[JOURNAL_ENDED] = {say_ended, PAINT_BOLD},
 	[JOURNAL_LOST] = {say_lost, PAINT_BAD},
