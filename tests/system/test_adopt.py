@@ -262,6 +262,25 @@ def upgrade_refused(make):
     end_well(p)
 
 
+def reloaded(make):
+    """Who goes on, goes on with the config that runs, wherever its file has gone."""
+    p = flowing(make)
+    p.settings["hang_after"] = "5s"
+    path = p.write_config()
+    p.troupe("reload", "-n", p.name)
+    os.remove(path)
+    before = p.players()
+    p.troupe("upgrade", "-n", p.name)
+    p.kill_supervisor()
+    p.adopt()
+    check(p.players() == before, "other workers: %s, not %s" % (p.players(), before))
+    with open(os.path.join(p.runtime, "image")) as file:
+        check('hang_after = "5s"' in file.read(), "it has another config")
+    os.kill(before["processor.1"][0], signal.SIGKILL)
+    p.back("processor.1", before["processor.1"][1])
+    end_well(p)
+
+
 def late_worker(make):
     """Who begins after another supervisor has come ends before it has touched anything."""
     p = flowing(make)
@@ -283,4 +302,4 @@ def late_worker(make):
 if __name__ == "__main__":
     harness.main({f.__name__: f for f in (
         adopted, upgraded, deaths_alone, status_of_strangers, again_and_again, spare_taken_over, up_is_refused,
-        nobody_to_adopt, drained_instead, waited_in_vain, upgrade_refused, late_worker)})
+        nobody_to_adopt, drained_instead, waited_in_vain, upgrade_refused, reloaded, late_worker)})
