@@ -276,7 +276,9 @@ const struct command commands[] = {
 	 .args = "NAME",
 	 .help = "measure what this machine's troupe can do, as ratios to a baseline",
 	 .more = "`troupe-bench --help` has the benches and what their figures mean; NAME may be "
-		 "all. Exit 3: the machine is busy with something else.",
+		 "all. Exit 3: the machine is busy with something else. The programs that measure "
+		 "come "
+		 "with the source, not with an installed troupe.",
 	 .options = "tGFo",
 	 .min_args = 1,
 	 .max_args = 1,
