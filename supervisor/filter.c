@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -193,6 +194,7 @@ int filter_create(unsigned parts, struct sock_fprog *out)
 		rc = fill(filter, parts);
 	rc = rc < 0 ? error_from_errno(-rc) : take_out(filter, out);
 	seccomp_release(filter);
+	malloc_trim(0); /* what it took to make is a good part of what a supervisor has */
 	return rc;
 }
 

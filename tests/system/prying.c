@@ -306,6 +306,9 @@ static int prying_ready(struct worker *w, void *self)
 		long done = tries[i].attempt();
 		log_info("tried %s: %d", tries[i].name, done < 0 ? errno : 0);
 	}
+#ifdef TROUPE_SANITIZED
+	log_info("tried sanitized: 0");
+#endif
 	if (rc == 0)
 		log_info("tried all");
 	return rc;
