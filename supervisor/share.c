@@ -80,10 +80,13 @@ static void open_sockets(const char *folder, gid_t gid)
 	const struct dirent *entry;
 	while (dir && (entry = readdir(dir))) {
 		struct stat st;
-		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISSOCK(st.st_mode) &&
-		    fchownat(dirfd(dir), entry->d_name, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW) == 0)
-			(void)fchmodat(dirfd(dir), entry->d_name, 0770, 0);
+		int rc = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW);
+		if (rc < 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		rc = fchownat(dirfd(dir), entry->d_name, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW);
+		if (rc == 0)
+			rc = fchmodat(dirfd(dir), entry->d_name, 0770, 0);
+		(void)rc; /* one that has gone since needs no mode */
 	}
 	if (dir)
 		closedir(dir);
