@@ -79,6 +79,7 @@ static json_t *probe_all(const struct wish *wish, const struct config *config, c
 	return streams;
 }
 
+/* Rows and needs, as the program has printed them. */
 static json_t *rows_text(const struct section *section)
 {
 	char *text = NULL;
@@ -87,6 +88,10 @@ static json_t *rows_text(const struct section *section)
 	if (!out)
 		return NULL;
 	rows_print(&(struct row_table){.rows = section->rows, .count = section->n_rows}, out);
+	for (size_t i = 0; i < section->needs.count; i++) {
+		const struct need need = need_at(&section->needs, i);
+		needs_print(&need, 1, out);
+	}
 	json_t *json = fclose(out) == 0 ? json_string(text) : NULL;
 	free(text);
 	return json;
