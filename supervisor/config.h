@@ -63,7 +63,8 @@ int config_load_text(struct config *config, const char *file, const char *folder
 		     const char *programs, const char *const *sets, size_t n_sets, char *why,
 		     size_t why_size);
 
-/* The rows of a program as somebody else has asked for them: what rows_print and needs_print made of them. */
+/* The rows of a program as somebody else has asked for them: what rows_print and needs_print made
+ * of them. */
 struct known_rows {
 	const char *program, *text;
 };
