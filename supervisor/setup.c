@@ -411,6 +411,7 @@ void setup_finish(struct supervisor *s)
 	succession_finish(s);
 	devices_finish(s);
 	quarantine_destroy(s);
+	scrutiny_finish(s);
 	containment_destroy(s);
 	if (s->control)
 		link_close(s->control);

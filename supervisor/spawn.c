@@ -206,6 +206,7 @@ static int prepare(struct part *part, int *log)
 	struct process *p = &part->process;
 	char path[LINK_PATH_SIZE + 64];
 	*p = (struct process){.pidfd = -1, .log_fd = -1, .incarnation = ++m->incarnations};
+	scrutiny_mend(s);
 	int seat = seat_assign(&s->ledger, m->name, p->incarnation);
 	if (seat < 0)
 		return seat;

@@ -89,6 +89,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		int64_t due = run_timers(s, now);
 		if (now >= s->watch_due || s->watch_due == CLOCK_NEVER)
 			s->watch_due = watch_look(s, now);
+		scrutiny_look(s, now);
 		limits_look(s, now);
 		earlier(&due, s->watch_due);
 		earlier(&due, inspect_expire(s, now));

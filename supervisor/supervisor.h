@@ -18,6 +18,7 @@
 #include "supervisor/log_file.h"
 #include "supervisor/plan.h"
 #include "supervisor/runtime.h"
+#include "supervisor/scrutiny.h"
 #include "supervisor/words.h"
 
 #include <limits.h>
@@ -197,6 +198,7 @@ struct supervisor {
 	struct happenings happenings;
 	struct drops drops;
 	struct limits limits;
+	struct scrutiny scrutiny;
 	char url[96];
 	char recording[PROGRAM_SIZE];
 	enum stage stage;

@@ -402,17 +402,35 @@ uint8_t *ledger_coded(const struct ledger *ledger, uint32_t slot)
 	return ledger_view(ledger, slot) + round_up(s->view_size, 64);
 }
 
+uint64_t ledger_newest(const struct ledger *ledger, uint32_t stream, uint32_t *slot)
+{
+	const struct stream_row *s = &ledger->streams[stream];
+	uint64_t newest = s->first_seq;
+	*slot = SLOT_NONE;
+	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
+		struct slot_word w = ledger_look(ledger, i);
+		/* TAKE never gets the last one, so the numbers of these are old. */
+		bool between = w.phase == PHASE_FILLING || w.phase == PHASE_ASIDE ||
+			       (w.marks & MARK_SPOILED);
+		if (!between && w.seq > newest) {
+			newest = w.seq;
+			*slot = i;
+		}
+	}
+	return newest;
+}
+
+/* A frame whose slot was set aside had its number, too. Nobody vouches for that one: it is believed
+ * as far as it can be. */
 uint64_t ledger_last_seq(const struct ledger *ledger, uint32_t stream, uint32_t *slot)
 {
 	const struct stream_row *s = &ledger->streams[stream];
-	uint64_t last = s->first_seq;
-	uint32_t where = SLOT_NONE;
+	uint32_t where;
+	uint64_t newest = ledger_newest(ledger, stream, &where), last = newest;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		struct slot_word w = ledger_look(ledger, i);
-		if (w.seq > last) {
+		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		if (w.phase == PHASE_ASIDE && w.seq > last && w.seq <= newest + s->n_slots)
 			last = w.seq;
-			where = w.phase == PHASE_ASIDE ? SLOT_NONE : i;
-		}
 	}
 	if (slot)
 		*slot = where;
@@ -424,7 +442,7 @@ uint32_t ledger_count(const struct ledger *ledger, uint32_t stream, enum phase p
 	const struct stream_row *s = &ledger->streams[stream];
 	uint32_t count = 0;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++)
-		count += word_unpack(ledger_word(ledger, i)).phase == phase;
+		count += ledger_look(ledger, i).phase == phase;
 	return count;
 }
 

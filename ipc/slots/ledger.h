@@ -111,6 +111,10 @@ uint8_t *ledger_coded(const struct ledger *ledger, uint32_t slot);
  * *slot (may be NULL) the slot that has it, SLOT_NONE before the first. */
 uint64_t ledger_last_seq(const struct ledger *ledger, uint32_t stream, uint32_t *slot);
 
+/* The highest number that a slot and its record both have, without those of slots set aside, and
+ * that slot. */
+uint64_t ledger_newest(const struct ledger *ledger, uint32_t stream, uint32_t *slot);
+
 uint32_t ledger_count(const struct ledger *ledger, uint32_t stream, enum phase phase);
 
 /* Whether all slots of all streams are FREE. */

@@ -235,7 +235,7 @@ int ledger_next_owed(struct ledger *ledger, uint32_t stream, uint8_t tap, uint64
 		     uint32_t *slot)
 {
 	const struct stream_row *s = &ledger->streams[stream];
-	uint64_t newest = ledger_last_seq(ledger, stream, NULL);
+	uint64_t newest = ledger_newest(ledger, stream, slot);
 	uint64_t next = newest + 1;
 	struct slot_word found = {0};
 	*slot = SLOT_NONE;
@@ -367,19 +367,18 @@ int ledger_bypass(struct ledger *ledger, uint32_t stream, int64_t now)
 	uint64_t oldest = last;
 	int done = 0;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		struct slot_word w = ledger_look(ledger, i);
 		if (w.phase == PHASE_QUEUED && w.seq < oldest)
 			oldest = w.seq;
 	}
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		uint64_t word = ledger_word(ledger, i);
-		struct slot_word w = word_unpack(word);
+		struct slot_word w = ledger_look(ledger, i);
 		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
 			continue;
 		bool old = now - published_hint(ledger, i) >=
 			   record_time(ledger->header->bypass_after);
 		bool crowded = w.phase == PHASE_QUEUED && excess && w.seq < oldest + excess;
-		done += (old || crowded) && bypass_one(ledger, i, word) == 0;
+		done += (old || crowded) && bypass_one(ledger, i, word_pack(w)) == 0;
 	}
 	return done;
 }
@@ -389,7 +388,7 @@ int64_t ledger_bypass_due(const struct ledger *ledger, uint32_t stream)
 	const struct stream_row *s = &ledger->streams[stream];
 	int64_t due = CLOCK_NEVER;
 	for (uint32_t i = s->first_slot; i < s->first_slot + s->n_slots; i++) {
-		struct slot_word w = word_unpack(ledger_word(ledger, i));
+		struct slot_word w = ledger_look(ledger, i);
 		if (w.phase != PHASE_QUEUED && w.phase != PHASE_HELD)
 			continue;
 		int64_t at = published_hint(ledger, i) + record_time(ledger->header->bypass_after);

@@ -235,6 +235,12 @@ static bool obey(struct worker *w, enum message_kind kind, const ProtobufCMessag
 	return false;
 }
 
+static bool is_of_workers(enum message_kind kind)
+{
+	return kind == MESSAGE_ANNOUNCE || kind == MESSAGE_DONE || kind == MESSAGE_QUESTION ||
+	       kind == MESSAGE_ANSWER;
+}
+
 static bool read_all(struct worker *w, struct link *link)
 {
 	bool heard = false;
@@ -245,7 +251,9 @@ static bool read_all(struct worker *w, struct link *link)
 		if (rc < 0)
 			continue; /* undecodable: counted and thrown away by the link */
 		keep_trace(w, message);
-		heard |= obey(w, kind, message);
+		/* Anybody can write to an inbox; only the supervisor's pipe tells us how to live. */
+		if (link == w->pipe || is_of_workers(kind))
+			heard |= obey(w, kind, message);
 		message_free(message);
 	}
 	return heard;

@@ -125,7 +125,7 @@ def only_strangers_in_the_queue(make):
 
 def owed_every_frame(make):
     """What is owed is taken once each, and in order; over a drain too."""
-    p = make(fps=50, frames=150, slots=128)
+    p = make(fps=50, frames=150, slots=640, size="160x120")  # its share is all frames, however slow it starts
     p.settings["extra"] = worker("taker", script(p, "taker", TAKER.format(PYTHON)), "view", "lossless")
     p.up()
     p.troupe("restart", "taker", "-n", p.name)
