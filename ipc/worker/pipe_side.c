@@ -251,7 +251,8 @@ static bool read_all(struct worker *w, struct link *link)
 		if (rc < 0)
 			continue; /* undecodable: counted and thrown away by the link */
 		keep_trace(w, message);
-		/* Anybody can write to an inbox; only the supervisor's pipe tells us how to live. */
+		/* Anybody can write to an inbox; only the supervisor's pipe tells us how to live.
+		 */
 		if (link == w->pipe || is_of_workers(kind))
 			heard |= obey(w, kind, message);
 		message_free(message);
