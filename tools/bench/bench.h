@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FIGURES_MAX	 64
+#define FIGURES_MAX	 128
 #define FIGURE_EXTRAS	 6
 #define FIGURE_NAME_SIZE 64
 

@@ -7,12 +7,14 @@
 #include "tools/bench/report.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How long we look at the machine before and after. */
@@ -170,6 +172,13 @@ void bench_remove(const char *folder)
 
 /* ---- running ---- */
 
+/* No bench finds what another one has left. */
+static int start_anew(const char *folder)
+{
+	bench_remove(folder);
+	return mkdir(folder, 0700) < 0 ? error_from_errno(errno) : 0;
+}
+
 static int run_row(struct bench *bench, const struct bench_row *row, const struct asked *asked)
 {
 	bench->row = row;
@@ -177,6 +186,10 @@ static int run_row(struct bench *bench, const struct bench_row *row, const struc
 	bench->frames = (uint64_t)(asked->frames > 0 ? asked->frames : row->frames);
 	int rc = row->run(bench);
 	children_kill_all(&bench->children);
+	if (rc == 0)
+		rc = start_anew(bench->folder);
+	if (rc == 0)
+		rc = start_anew(bench->memory);
 	return rc;
 }
 

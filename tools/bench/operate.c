@@ -13,7 +13,7 @@
 #define SPAN   NS_PER_S
 
 /* Until nothing that was going on before is seen any more. */
-#define SETTLE	      (2 * NS_PER_S)
+#define SETTLE	      NS_PER_S
 #define DOWN_PATIENCE (20 * NS_PER_S)
 
 #define TARGET_PRIVATE_MB  1
