@@ -113,7 +113,7 @@ static const struct row top_rows[] = {
 	{.name = "sandbox",
 	 .type = ROW_CHOICE,
 	 ROW_AT(struct top_settings, sandbox),
-	 .fallback = "off",
+	 .fallback = "on",
 	 .choices = "on|strict|off",
 	 .help = "Whether workers may do what they need and no more; strict: one that tries a "
 		 "system call that it may not make is killed. `troupe inspect` says what each "

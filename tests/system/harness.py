@@ -131,7 +131,7 @@ display {{ listen = "{listen}"  {display} }}
 
 DEFAULTS = dict(hang_after="3s", bypass_after="2s", size="320x240", fps=50, frames=200, pace="real",
                 source="pattern:", slots=32, stream="", processors=2, processor="", storer="", trainer="",
-                listen="127.0.0.1:0", display="", extra="", sandbox=os.environ.get("TROUPE_SANDBOX", "off"))
+                listen="127.0.0.1:0", display="", extra="", sandbox="strict")
 
 
 def needs(*lines):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import urllib.request
 
-from harness import BIN, Failed, await_, check, main
+from harness import BIN, Failed, await_, check, main, needs
 
 SMALL = dict(frames=0, fps=100, size="160x120")
 SECRET = "environment = \"KEY=hush-hush\""
@@ -167,7 +167,8 @@ def program(p, name, lines):
     """A trainer whose rows are right, and that does something else when it is started."""
     path = os.path.join(p.folder, name)
     with open(path, "w") as file:
-        file.write("#!/bin/sh\n[ \"$1\" = --rows ] && exec %s/troupe-trainer --rows\n%s\n" % (BIN, lines))
+        file.write("#!/bin/sh\n" + needs("run /bin/sleep") +
+                   "[ \"$1\" = --rows ] && exec %s/troupe-trainer --rows\n%s\n" % (BIN, lines))
     os.chmod(path, 0o755)
     return path
 

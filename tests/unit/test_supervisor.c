@@ -68,7 +68,8 @@ static void up(struct stage *st, const char *stream, const char *processor, cons
 	snprintf(file, sizeof(file), "%s/t.conf", st->root);
 	FILE *out = fopen(file, "w");
 	fprintf(out,
-		"name = \"t\"\nhang_after = 1s\nbypass_after = 500ms\ndrain_timeout = %s\n"
+		"name = \"t\"\nsandbox = off\nhang_after = 1s\nbypass_after = 500ms\ndrain_timeout "
+		"= %s\n"
 		"stream \"a\" { exec = \"" FAKE "\"\n %s }\n"
 		"processor { exec = \"" FAKE "\"\n %s }\n"
 		"storer { exec = \"" FAKE "\"\n %s }\n"
