@@ -92,11 +92,12 @@ static void break_words(struct wreck *r, const struct ledger *l)
 {
 	const struct ledger_header *h = l->header;
 	uint64_t word = garbage(r);
-	if (roll(r) % 2) /* one that looks right at first */
+	if (roll(r) % 2) { /* one that looks right at first */
 		word = word_pack((struct slot_word){.seq = roll(r) % 4 ? roll(r) % 500 : roll(r),
 						    .owed = roll(r) % 3 == 0,
 						    .seat = (uint8_t)(roll(r) % 3 ? 0 : roll(r)),
 						    .phase = (uint8_t)(roll(r) % N_PHASES)});
+	}
 	atomic_store(&l->words[roll(r) % h->n_slots], word);
 }
 
@@ -107,28 +108,52 @@ static void break_head(struct wreck *r, const struct ledger *l)
 	flood(r, l->header->streams_at, LEDGER_PAGE);
 }
 
+static void break_record(struct wreck *r, const struct ledger *l)
+{
+	uint64_t slot = roll(r) % l->header->n_slots;
+	flood(r, l->header->records_at + slot * sizeof(struct slot_record),
+	      sizeof(struct slot_record));
+}
+
+static void break_seats(struct wreck *r, const struct ledger *l)
+{
+	flood(r, l->header->seats_at, SEATS_MAX * sizeof(struct seat_row));
+}
+
+static void break_rows(struct wreck *r, const struct ledger *l)
+{
+	scribble(r, l->header->streams_at + LEDGER_PAGE, 176);
+}
+
+static void break_board(struct wreck *r, const struct ledger *l)
+{
+	flood(r, l->header->model_at, sizeof(struct model_board));
+}
+
+static void break_playback(struct wreck *r, const struct ledger *l)
+{
+	flood(r, l->header->playback_words_at,
+	      PLAYBACK_SLOTS * (8 + sizeof(struct playback_record)));
+}
+
+static void break_areas(struct wreck *r, const struct ledger *l)
+{
+	flood(r, l->header->areas_at, r->size - l->header->areas_at);
+}
+
 static void break_memory(struct wreck *r, const struct ledger *l)
 {
-	const struct ledger_header *h = l->header;
-	const char *mode = r->config->mode;
-	if (strcmp(mode, "words") == 0)
-		break_words(r, l);
-	else if (strcmp(mode, "records") == 0)
-		flood(r, h->records_at + roll(r) % h->n_slots * sizeof(struct slot_record),
-		      sizeof(struct slot_record));
-	else if (strcmp(mode, "seats") == 0)
-		flood(r, h->seats_at, SEATS_MAX * sizeof(struct seat_row));
-	else if (strcmp(mode, "head") == 0)
-		break_head(r, l);
-	else if (strcmp(mode, "rows") == 0)
-		scribble(r, h->streams_at + LEDGER_PAGE, 176);
-	else if (strcmp(mode, "board") == 0)
-		flood(r, h->model_at, sizeof(struct model_board));
-	else if (strcmp(mode, "playback") == 0)
-		flood(r, h->playback_words_at,
-		      PLAYBACK_SLOTS * (8 + sizeof(struct playback_record)));
-	else if (strcmp(mode, "areas") == 0)
-		flood(r, h->areas_at, r->size - h->areas_at);
+	static const struct {
+		const char *mode;
+		void (*damage)(struct wreck *r, const struct ledger *l);
+	} ways[] = {
+		{"words", break_words},	      {"records", break_record}, {"seats", break_seats},
+		{"head", break_head},	      {"rows", break_rows},	 {"board", break_board},
+		{"playback", break_playback}, {"areas", break_areas},
+	};
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (strcmp(r->config->mode, ways[i].mode) == 0)
+			ways[i].damage(r, l);
 }
 
 /* ---- messages ---- */
@@ -185,13 +210,14 @@ static void throw_at(struct wreck *r, void *context, const char *folder, const c
 static void throw_messages(struct wreck *r)
 {
 	const char *folder = getenv(CONTRACT_ENV_RUNTIME);
-	DIR *dir = opendir(folder);
+	DIR *dir = opendir(folder ? folder : "/");
 	void *context = zmq_ctx_new();
 	zmq_ctx_set(context, ZMQ_BLOCKY, 0);
-	for (struct dirent *e; dir && (e = readdir(dir));)
+	for (struct dirent *e; dir && (e = readdir(dir));) {
 		if (strstr(e->d_name, ".in") || strstr(e->d_name, ".pipe") ||
 		    strcmp(e->d_name, "control") == 0 || strcmp(e->d_name, "reports") == 0)
 			throw_at(r, context, folder, e->d_name);
+	}
 	if (dir)
 		closedir(dir);
 	zmq_ctx_term(context);
@@ -201,16 +227,22 @@ static void throw_messages(struct wreck *r)
 
 static int open_wreck(struct worker *w, void **self)
 {
-	struct wreck *r = calloc(1, sizeof(*r));
 	struct stat st;
-	if (!r || fstat(CONTRACT_FD_LEDGER, &st) < 0)
+	if (fstat(CONTRACT_FD_LEDGER, &st) < 0)
+		return -1;
+	struct wreck *r = calloc(1, sizeof(*r));
+	if (!r)
 		return -1;
 	r->config = worker_config(w);
 	r->random = (uint64_t)r->config->seed * UINT64_C(0x9e3779b97f4a7c15);
 	r->size = (size_t)st.st_size;
 	r->memory = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD_LEDGER, 0);
+	if (r->memory == MAP_FAILED) {
+		free(r);
+		return -1;
+	}
 	*self = r;
-	return r->memory == MAP_FAILED ? -1 : 0;
+	return 0;
 }
 
 static void close_wreck(struct worker *w, void *self)
