@@ -11,6 +11,7 @@
 #include "supervisor/image.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
+#include "supervisor/proc.h"
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
 #include "supervisor/spawn.h"
@@ -128,6 +129,17 @@ int resume_setup(struct supervisor *s, const struct supervisor_options *options,
 
 /* ---- when it plays ---- */
 
+/* What it has done for others is no rate of ours. */
+static struct usage usage_so_far(const struct supervisor *s, const struct process *p)
+{
+	struct proc_stat stat = {0};
+	proc_stat_read(p->pid, &stat);
+	return (struct usage){.time = p->ask_at,
+			      .frames = atomic_load_explicit(&s->ledger.seats[p->seat].frames,
+							     memory_order_relaxed),
+			      .cpu_ticks = stat.cpu_ticks};
+}
+
 void resume_part(struct part *part)
 {
 	struct supervisor *s = part->member->supervisor;
@@ -136,7 +148,7 @@ void resume_part(struct part *part)
 	socket_path(s, part->member->name, p->incarnation, "pipe", path, sizeof(path));
 	unlink(path); /* that of the supervisor before us, who is no more */
 	p->ask_at = clock_now();
-	p->before = p->last = (struct usage){.time = p->ask_at};
+	p->before = p->last = usage_so_far(s, p);
 	if (part->life.state == LIFE_KILLING)
 		p->killed_for = "did not end in time";
 	if (!p->guard)
