@@ -175,8 +175,10 @@ static const struct question {
 	int times;
 	double target; /* ms, 0: none */
 } questions[] = {
-	{"ps", {"ps"}, 1000, 20},	{"ps --json", {"ps", "--json"}, 100, 20},
-	{"status", {"status"}, 100, 0}, {"inspect", {"inspect", "processor.1"}, 100, 0},
+	{"ps", {"ps"}, 1000, 20},
+	{"ps --json", {"ps", "--json"}, 100, 20},
+	{"status", {"status"}, 100, 0},
+	{"inspect", {"inspect", "processor.1"}, 100, 0},
 };
 
 static int ask_once(struct operate *operate, const struct question *question, struct samples *took,

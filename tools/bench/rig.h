@@ -18,8 +18,8 @@ struct rig {
  * recording folders are below bench->folder. */
 int rig_up(struct bench *bench, struct rig *rig, const char *config);
 
-/* The first half of that: names the pipeline, writes its config as bench->folder/rig.conf, and tells
- * everybody who is started from now on where the folders are. */
+/* The first half of that: names the pipeline, writes its config as bench->folder/rig.conf, and
+ * tells everybody who is started from now on where the folders are. */
 int rig_prepare(struct bench *bench, struct rig *rig, const char *config);
 
 /* Drains and ends it; kills it when that takes longer than `patience` ns. A zeroed rig is fine. */
