@@ -21,7 +21,7 @@ void record_put_back(struct ledger *ledger, uint32_t slot, const struct slot_rec
 void record_copy_playback(const struct ledger *ledger, uint32_t slot, struct playback_record *out);
 
 /* The name of a label; "" for none and for one that is not known. Returns `out`. */
-char *ledger_label(const struct ledger *ledger, int64_t label, char out[NAME_SIZE]);
+char *ledger_label(const struct ledger *ledger, int64_t number, char out[NAME_SIZE]);
 
 /* Who sits in a seat, by its row; "" nobody. Returns `out`. */
 char *ledger_worker(const struct ledger *ledger, uint64_t seat, char out[NAME_SIZE]);

@@ -57,8 +57,9 @@ def messages(make):
 
 def claims(make):
     """It claims and never finishes, and is otherwise alive: its frames go on unprocessed, and it is ended."""
-    p = wrecked(make, "claims", 3, hang_after="500ms", bypass_after="300ms")
+    p = wrecked(make, "claims", 3, hang_after="500ms", bypass_after="300ms", processors=0)
     await_(lambda: any("held a frame" in e["cause"] for e in events(p, "exit")), "it to be found out")
+    p.troupe("scale", "processor", "2", "-n", p.name)
     goes_on(p)
     finish(p)
     p.check_numbers(len(p.frames()), most=20)
