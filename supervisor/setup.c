@@ -44,6 +44,8 @@
  * whoever dies, makes new ones: on the heap each would leave a hole between small blocks, and we
  * would grow by a quarter of a MB. */
 #define LARGE_BLOCK 8000
+/* By so many bytes the heap grows. */
+#define HEAP_STEP 16384
 
 static void signals_of_loop(sigset_t *set)
 {
@@ -70,6 +72,7 @@ int setup_process_again(void)
 {
 	sigset_t set;
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	mallopt(M_TOP_PAD, HEAP_STEP);
 	signals_of_loop(&set);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is an error of a call, not our death */
@@ -130,17 +133,14 @@ static uint32_t name_taps(const struct config *config, const char *names[TAPS_MA
 	return n;
 }
 
-static int make_ledger(struct supervisor *s, char *why, size_t why_size)
+static int make_planned(struct supervisor *s, const struct planned_streams *p, char *why,
+			size_t why_size)
 {
 	const char *taps[TAPS_MAX];
 	const struct top_settings *top = &s->config.top;
-	struct planned_streams p;
-	int rc = streams_plan(&s->config, &p, why, why_size);
-	if (rc < 0)
-		return rc;
-	for (uint32_t i = 0; i < p.n; i++) {
-		s->expected[i] = p.probed[i].frames;
-		memcpy(s->device[i], p.probed[i].device, sizeof(s->device[i]));
+	for (uint32_t i = 0; i < p->n; i++) {
+		s->expected[i] = p->probed[i].frames;
+		memcpy(s->device[i], p->probed[i].device, sizeof(s->device[i]));
 	}
 	struct ledger_plan plan = {.pipeline = top->name,
 				   .run = (uint64_t)(clock_wall() / NS_PER_MS),
@@ -148,11 +148,11 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 				   .bypass_after = top->bypass_after,
 				   .orphan_wait = settings_orphan_wait(top),
 				   .low_water_percent = (uint32_t)top->low_water,
-				   .n_streams = p.n,
-				   .streams = p.plan,
+				   .n_streams = p->n,
+				   .streams = p->plan,
 				   .n_taps = name_taps(&s->config, taps),
 				   .taps = taps};
-	rc = plan_check(&plan, top, memory_available(), why, why_size);
+	int rc = plan_check(&plan, top, memory_available(), why, why_size);
 	if (rc < 0)
 		return rc;
 	rc = ledger_create(&s->ledger, &plan);
@@ -161,10 +161,21 @@ static int make_ledger(struct supervisor *s, char *why, size_t why_size)
 			 (double)ledger_plan_size(&plan) / 1e6, error_text(rc));
 		return rc;
 	}
-	for (uint32_t i = 0; i < p.n && rc == 0; i++)
-		rc = add_labels(s, p.probed[i].labels, why, why_size);
+	for (uint32_t i = 0; i < p->n && rc == 0; i++)
+		rc = add_labels(s, p->probed[i].labels, why, why_size);
 	if (rc == 0)
 		rc = ledger_guard(&s->ledger);
+	return rc;
+}
+
+/* The plan is too large for a stack whose pages nobody would give back. */
+static int make_ledger(struct supervisor *s, char *why, size_t why_size)
+{
+	struct planned_streams *p = malloc(sizeof(*p));
+	int rc = p ? streams_plan(&s->config, p, why, why_size) : TROUPE_E_MEMORY;
+	if (rc == 0)
+		rc = make_planned(s, p, why, why_size);
+	free(p);
 	return rc;
 }
 
