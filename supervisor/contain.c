@@ -49,12 +49,12 @@ static bool is_mode(const struct supervisor *s, const char *mode)
 static void describe_lacks(struct containment *c)
 {
 	const char *lacks = ruleset_lacks(c->version);
-	if (*lacks || !c->filters)
-		snprintf(c->lacks, sizeof(c->lacks),
-			 "this kernel cannot keep workers from %s%s%s: the rest of the sandbox "
-			 "holds",
-			 lacks, *lacks && !c->filters ? ", nor from " : "",
-			 c->filters ? "" : "system calls (it has no seccomp filters)");
+	if (!*lacks && c->filters)
+		return;
+	snprintf(c->lacks, sizeof(c->lacks),
+		 "this kernel cannot keep workers from %s%s%s: the rest of the sandbox holds",
+		 lacks, *lacks && !c->filters ? ", nor from " : "",
+		 c->filters ? "" : "system calls (it has no seccomp filters)");
 }
 
 int containment_create(struct supervisor *s)
@@ -326,10 +326,11 @@ void contained(struct part *part, struct sandbox *sandbox)
 static bool needs_fifo(const struct part *part, const char *name)
 {
 	const struct needs *needs = said_by(part).needs;
-	for (size_t i = 0; i < needs->count; i++)
+	for (size_t i = 0; i < needs->count; i++) {
 		if (needs->all[i].kind == NEED_STATE_FIFO &&
 		    strcmp(need_at(needs, i).of, name) == 0)
 			return part->process.pid != 0;
+	}
 	return false;
 }
 
@@ -365,10 +366,11 @@ size_t contain_list(const struct part *part, struct arena *arena, char ***lines)
 	if (!*lines || is_mode(s, "off"))
 		return 0;
 	if (resolve(part, &rules) == 0) {
-		for (size_t i = 0; i < rules.count; i++)
+		for (size_t i = 0; i < rules.count; i++) {
 			if (rules.all[i].own)
 				(*lines)[n++] = arena_text(
 					arena, "%s", rule_text(&rules.all[i], text, sizeof(text)));
+		}
 		(*lines)[n++] = arena_text(
 			arena, "%s", rules.network ? "connects to the network" : "no network");
 		(*lines)[n++] = arena_text(

@@ -75,17 +75,16 @@ static const char writes[] = "fchmod fchown fsetxattr";
  * make it whatever its arguments are. */
 static const struct condition {
 	const char *name;
-	unsigned argument;
 	uint64_t mask, wanted;
-	unsigned part;
+	unsigned argument, part;
 } conditions[] = {
-	{"socket", 0, UINT32_MAX, AF_UNIX, FILTER_NETWORK},
+	{"socket", UINT32_MAX, AF_UNIX, 0, FILTER_NETWORK},
 	/* Threads, no processes. */
-	{"clone", 0, CLONE_THREAD, CLONE_THREAD, FILTER_STARTS},
+	{"clone", CLONE_THREAD, CLONE_THREAD, 0, FILTER_STARTS},
 	/* For itself, and nobody else. */
-	{"prlimit64", 0, UINT32_MAX, 0, 0},
-	{"setpriority", 1, UINT32_MAX, 0, 0},
-	{"ioprio_set", 1, UINT32_MAX, 0, 0},
+	{"prlimit64", UINT32_MAX, 0, 0, 0},
+	{"setpriority", UINT32_MAX, 0, 1, 0},
+	{"ioprio_set", UINT32_MAX, 0, 1, 0},
 };
 
 /* What gets another answer than EPERM: a library that asks for it knows another way. */
@@ -146,21 +145,22 @@ static int fill(scmp_filter_ctx filter, unsigned parts)
 		rc = parts & lists[i].part ? allow_all(filter, lists[i].names) : 0;
 	for (size_t i = 0; i < COUNT(conditions) && rc == 0; i++) {
 		const struct condition *c = &conditions[i];
-		if (!(parts & c->part))
-			rc = allow_if(
-				filter, c->name,
-				SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->wanted));
+		if (parts & c->part)
+			continue;
+		rc = allow_if(filter, c->name,
+			      SCMP_CMP64(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->wanted));
 	}
-	for (size_t i = 0; i < COUNT(answered) && rc == 0; i++)
+	for (size_t i = 0; i < COUNT(answered) && rc == 0; i++) {
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)answered[i].why),
 				      number_of(answered[i].name, strlen(answered[i].name)), 0);
+	}
 	return rc < 0 ? rc : allow_ioctl(filter);
 }
 
 /* libseccomp writes it only into a file. */
 static int take_out(scmp_filter_ctx filter, struct sock_fprog *out)
 {
-	struct stat st;
+	struct stat st = {0};
 	int fd = memfd_create("filter", MFD_CLOEXEC);
 	if (fd < 0)
 		return error_from_errno(errno);

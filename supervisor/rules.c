@@ -144,10 +144,11 @@ static void add_environment(struct making *m)
 		const char *name = paths_in_environment[i], *value = getenv(name);
 		const char *at = m->of->section->settings.environment;
 		char variable[ENVIRONMENT_SIZE];
-		while (allot_variable(&at, variable, sizeof(variable)))
+		while (allot_variable(&at, variable, sizeof(variable))) {
 			if (strncmp(variable, name, strlen(name)) == 0 &&
 			    variable[strlen(name)] == '=')
 				value = variable + strlen(name) + 1;
+		}
 		add_paths(m, value ? value : "");
 	}
 #ifdef TROUPE_FAIL_POINTS

@@ -123,6 +123,7 @@ static int launch_contained(struct part *part, struct launch *what, struct launc
 		part->process.pid = made->pid;
 		part->process.pidfd = made->pidfd; /* without one SIGCHLD alone tells of the end */
 	}
+	what->sandbox = NULL; /* it ends with us */
 	contained(part, &sandbox);
 	return rc;
 }

@@ -137,10 +137,11 @@ static bool rank_at_rest(struct supervisor *s)
 static void note_lost(struct supervisor *s)
 {
 	uint32_t owed = count_owed(s, RECORDING_TAP);
-	for (size_t i = 0; i < s->n_members && owed; i++)
+	for (size_t i = 0; i < s->n_members && owed; i++) {
 		if (s->members[i]->role->tap == RECORDING_TAP)
 			supervisor_fail(s, "%s: %u frames are not stored", s->members[i]->name,
 					owed);
+	}
 }
 
 /* After the sources, what they left must become DONE while the processors still live. */

@@ -102,10 +102,11 @@ int links_answer_only(struct links *links, const uid_t *users, size_t n)
 
 static int set_users(struct link *link, const struct links *links)
 {
-	for (size_t i = 0; i < links->n_users; i++)
+	for (size_t i = 0; i < links->n_users; i++) {
 		if (zmq_setsockopt(link->socket, ZMQ_IPC_FILTER_UID, &links->users[i],
 				   sizeof(links->users[i])) < 0)
 			return error_from_errno(errno);
+	}
 	return 0;
 }
 

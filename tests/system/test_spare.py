@@ -148,8 +148,8 @@ def spares_that_keep_dying(make):
     p = make(frames=0, fps=100, size="160x120", processors=1)
     fickle = os.path.join(p.folder, "fickle")
     with open(fickle, "w") as file:
-        file.write("#!/bin/sh\n" + harness.needs("run /usr/bin/touch", "write-path " + p.folder) +
-                   "[ -z \"$1\" ] && [ -e %s/played ] && exit 3\n[ -z \"$1\" ] && touch %s/played\n"
+        file.write("#!/bin/sh\n" + harness.needs("write-path " + p.folder) +
+                   "[ -z \"$1\" ] && [ -e %s/played ] && exit 3\n[ -z \"$1\" ] && : > %s/played\n"
                    "exec %s/troupe-storer \"$@\"\n" % (p.folder, p.folder, harness.BIN))
     os.chmod(fickle, 0o755)
     p.settings["storer"] = 'spares = 1  exec = "%s"  max_restarts = 2  backoff = "1ms"' % fickle

@@ -24,17 +24,17 @@ struct storer {
 };
 
 struct rig {
+	struct worker worker;
 	struct stage *stage;
 	struct ledger *ledger;
-	struct worker worker;
 	struct storer storers[2];
 	int64_t now, due;
 	/* of the last answer */
+	uint64_t seq;
+	size_t spans;
 	unsigned answers;
 	int code;
-	uint64_t seq;
 	char text[128];
-	size_t spans;
 	bool asks_again;
 };
 

@@ -61,10 +61,11 @@ static int tear_down(void **state)
 /* So many transactions of some pages each. */
 static void write_rows(struct place *place, int transactions)
 {
-	for (int i = 0; i < transactions; i++)
+	for (int i = 0; i < transactions; i++) {
 		assert_int_equal(sqlite3_exec(place->db, "INSERT INTO t VALUES (randomblob(10000))",
 					      NULL, NULL, NULL),
 				 SQLITE_OK);
+	}
 }
 
 static uint64_t size_of_log(const struct place *place)

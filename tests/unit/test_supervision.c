@@ -147,26 +147,26 @@ static void ends_are_judged(void **state)
 	static const struct {
 		int code, status;
 		const char *killed_for;
+		enum exit_kind kind;
 		bool asked, out_of_memory, fault, clean;
 		const char *cause;
-		enum exit_kind kind;
 	} cases[] = {
-		{CLD_EXITED, 0, NULL, true, false, false, true, "ended as asked", EXIT_ASKED},
-		{CLD_EXITED, 0, NULL, false, false, true, true, "exit 0, unasked", EXIT_CODE},
-		{CLD_EXITED, 101, NULL, true, false, true, false, "exit 101 (bug)", EXIT_CODE},
-		{CLD_KILLED, SIGKILL, NULL, false, false, false, false,
-		 "killed from outside (SIGKILL)", EXIT_OUTSIDE},
-		{CLD_KILLED, SIGKILL, "hung", false, false, true, false, "hung", EXIT_HUNG},
-		{CLD_KILLED, SIGKILL, NULL, false, true, true, false,
-		 "out of memory (killed by the kernel)", EXIT_MEMORY},
-		{CLD_DUMPED, SIGSEGV, NULL, false, false, true, false, "died of SIGSEGV",
-		 EXIT_SIGNAL},
-		{CLD_KILLED, SIGKILL, "was not ready in time", false, false, true, false,
-		 "was not ready in time", EXIT_LATE},
-		{CLD_KILLED, SIGKILL, "plays another role", false, false, true, false,
-		 "plays another role", EXIT_REFUSED},
-		{CLD_KILLED, SIGTERM, NULL, false, false, true, false, "died of SIGTERM",
-		 EXIT_SIGNAL},
+		{CLD_EXITED, 0, NULL, EXIT_ASKED, true, false, false, true, "ended as asked"},
+		{CLD_EXITED, 0, NULL, EXIT_CODE, false, false, true, true, "exit 0, unasked"},
+		{CLD_EXITED, 101, NULL, EXIT_CODE, true, false, true, false, "exit 101 (bug)"},
+		{CLD_KILLED, SIGKILL, NULL, EXIT_OUTSIDE, false, false, false, false,
+		 "killed from outside (SIGKILL)"},
+		{CLD_KILLED, SIGKILL, "hung", EXIT_HUNG, false, false, true, false, "hung"},
+		{CLD_KILLED, SIGKILL, NULL, EXIT_MEMORY, false, true, true, false,
+		 "out of memory (killed by the kernel)"},
+		{CLD_DUMPED, SIGSEGV, NULL, EXIT_SIGNAL, false, false, true, false,
+		 "died of SIGSEGV"},
+		{CLD_KILLED, SIGKILL, "was not ready in time", EXIT_LATE, false, false, true, false,
+		 "was not ready in time"},
+		{CLD_KILLED, SIGKILL, "plays another role", EXIT_REFUSED, false, false, true, false,
+		 "plays another role"},
+		{CLD_KILLED, SIGTERM, NULL, EXIT_SIGNAL, false, false, true, false,
+		 "died of SIGTERM"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		siginfo_t info = {.si_code = cases[i].code};

@@ -212,10 +212,11 @@ static int ask(struct operate *operate, const struct question *question,
 		if (rc == 0 && i % ASKS_A_LOOK == 0)
 			rc = looked(operate);
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		rc = add_figure(operate->bench, question->name, &took, "/bin/true", &bare,
 				question->target > 0 ? TARGET_P99_AT_MOST : TARGET_NONE,
 				question->target);
+	}
 	samples_finish(&took);
 	samples_finish(&bare);
 	return rc;

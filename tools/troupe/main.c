@@ -31,10 +31,11 @@ static void say_commands(void)
 	char valid[512];
 	size_t used = 0;
 	for (const struct command *command = commands; command->name && used < sizeof valid;
-	     command++)
+	     command++) {
 		if (!command->hidden)
 			used += (size_t)snprintf(valid + used, sizeof valid - used, "%s%s",
 						 used ? ", " : "", command->name);
+	}
 	fprintf(stderr, "%s)\n", valid);
 }
 

@@ -159,14 +159,16 @@ size_t command_options(const struct command *command, struct option_view views[O
 	size_t n = 0;
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct option_row *row = &rows[i];
-		if (takes(command, row->letter))
-			views[n++] = (struct option_view){
-				.letter = row->key < 256 ? (char)row->key : '\0',
-				.name = row->name,
-				.arg = row->arg,
-				.help = row->help,
-				.needed = command->needs && strchr(command->needs, row->letter),
-				.again = row->key == KEY_SET};
+		if (!takes(command, row->letter))
+			continue;
+		views[n++] = (struct option_view){
+			/* A key below 256 is the row's letter. */
+			.letter = row->key < KEY_JSON ? row->letter : '\0',
+			.name = row->name,
+			.arg = row->arg,
+			.help = row->help,
+			.needed = command->needs && strchr(command->needs, row->letter),
+			.again = row->key == KEY_SET};
 	}
 	return n;
 }
