@@ -166,8 +166,9 @@ static int take_out(scmp_filter_ctx filter, struct sock_fprog *out)
 		return error_from_errno(errno);
 	int rc = seccomp_export_bpf(filter, fd);
 	rc = rc < 0 ? error_from_errno(-rc) : fstat(fd, &st) < 0 ? error_from_errno(errno) : 0;
-	void *code =
-		rc == 0 && st.st_size <= (off_t)LARGEST_BYTES ? malloc((size_t)st.st_size) : NULL;
+	void *code = rc == 0 && st.st_size > 0 && st.st_size <= (off_t)LARGEST_BYTES
+			     ? malloc((size_t)st.st_size)
+			     : NULL;
 	if (code && pread(fd, code, (size_t)st.st_size, 0) == st.st_size) {
 		*out = (struct sock_fprog){
 			.len = (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter)),

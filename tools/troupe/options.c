@@ -163,7 +163,7 @@ size_t command_options(const struct command *command, struct option_view views[O
 			continue;
 		views[n++] = (struct option_view){
 			/* A key below 256 is the row's letter. */
-			.letter = row->key < KEY_JSON ? row->letter : '\0',
+			.letter = (char)(row->key < KEY_JSON ? row->letter : '\0'),
 			.name = row->name,
 			.arg = row->arg,
 			.help = row->help,
