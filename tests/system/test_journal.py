@@ -172,7 +172,7 @@ def all_say_the_same(make):
     p = make(hang_after="%dms" % (700 * harness.PATIENCE), processor='max_restarts = 100  backoff = "1ms"',
              display="spares = 1", **TINY).up()
     outside = kill(p, "processor.1")
-    crash = kill(p, "storer", signal.SIGSEGV)
+    crash = kill(p, "storer", signal.SIGABRT)
     hung = kill(p, "trainer", signal.SIGSTOP)
     await_(lambda: any(w["state"] == "spare" for w in p.ps().get("spare", [])), "a spare of the display")
     spare = kill(p, "display")
@@ -187,7 +187,7 @@ def all_say_the_same(make):
     kinds = {pid: exit_of(p, pid) for pid in (outside, crash, hung, spare, asked, stopped)}
     check([kinds[pid]["kind"] for pid in (outside, crash, hung, spare, asked, stopped)] == [
         "killed", "signal", "hung", "killed", "asked", "asked"], "kinds: %s" % kinds)
-    check(kinds[crash]["signal"] == signal.SIGSEGV and kinds[crash]["fault"], "the crash: %s" % kinds[crash])
+    check(kinds[crash]["signal"] == signal.SIGABRT and kinds[crash]["fault"], "the crash: %s" % kinds[crash])
     check(kinds[outside]["excused"] and not kinds[outside]["fault"], "the kill: %s" % kinds[outside])
     check(any(e["event"] == "exit" and e["kind"] == "replaced" for e in lines(p)), "nobody was replaced")
     settle(p)
@@ -218,7 +218,7 @@ def events_of_the_ended(p):
     check(shown == whole, "events --json shows %d lines of %d" % (len(shown), len(whole)))
     said = p.troupe("events", "-n", p.name).stdout.splitlines()
     check(len(said) == len(whole), "events says %d lines of %d" % (len(said), len(whole)))
-    for text in ("died of SIGSEGV", "hung", "scaled from 2 to 3", "has ended with exit code 0",
+    for text in ("died of SIGABRT", "hung", "scaled from 2 to 3", "has ended with exit code 0",
                  "takes the place of pid", "its spare"):
         check(any(text in line for line in said), "events do not say %r" % text)
 
