@@ -36,6 +36,16 @@ static void make_config(const struct bench *bench, const struct hop_setting *set
 		(double)setting->hold / (double)NS_PER_MS, bench->folder);
 }
 
+/* A worker may write the file that is there; what is not would be made as a folder. */
+static int make_samples(struct bench *bench)
+{
+	char path[128];
+	FILE *file = fopen(rig_path(bench, "samples", path, sizeof(path)), "we");
+	if (file && fclose(file) == 0)
+		return 0;
+	return bench_error(bench, TROUPE_E_IO, "%s: %s", path, strerror(errno));
+}
+
 /* Everybody to their places. */
 static int pin(struct bench *bench, const struct rig *rig, const struct hop_setting *setting)
 {
@@ -70,7 +80,9 @@ int hop_pipeline(struct bench *bench, const struct hop_setting *setting, struct 
 	char config[2048];
 	struct rig rig;
 	make_config(bench, setting, config, sizeof(config));
-	int rc = rig_up(bench, &rig, config);
+	int rc = make_samples(bench);
+	if (rc == 0)
+		rc = rig_up(bench, &rig, config);
 	if (rc < 0)
 		return rc;
 	rc = pin(bench, &rig, setting);

@@ -122,11 +122,17 @@ static void hop_close(struct worker *w, void *self)
 	free(p);
 }
 
+static const struct need needs[] = {
+	{NEED_WRITE, "samples"}, {NEED_READ_PATH, "/proc"}, /* on which CPU the capture ran */
+};
+
 static const struct worker_table hop_processor = {
 	.name = "hop-processor",
 	.version = TROUPE_VERSION,
 	.summary = "claims frames and writes down when, for `troupe bench hop`",
 	.takes = WORKER_TAKES_QUEUE,
+	.needs = needs,
+	.n_needs = sizeof(needs) / sizeof(needs[0]),
 	.rows = {.rows = rows,
 		 .count = sizeof(rows) / sizeof(rows[0]),
 		 .config_size = sizeof(struct hop_config)},
