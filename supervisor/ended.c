@@ -2,6 +2,7 @@
  * down here as include/uapi/linux/pidfd.h of Linux 6.15 has it. */
 #include "supervisor/ended.h"
 
+#include "supervisor/proc.h"
 #include "supervisor/runtime.h"
 
 #include <assert.h>
@@ -47,21 +48,11 @@ static bool ask_kernel(int pidfd, int *status)
 /* Until then the process is a zombie, and /proc says it. */
 static bool ask_proc(pid_t pid, uint64_t start_time, int *status)
 {
-	char path[64], text[1024];
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	FILE *in = fopen(path, "re");
-	if (!in)
+	char text[1024];
+	const char *state = proc_stat_state(pid, text, sizeof(text));
+	if (!state || *state != 'Z' || process_start_time(pid) != start_time)
 		return false;
-	size_t used = fread(text, 1, sizeof(text) - 1, in);
-	fclose(in);
-	text[used] = '\0';
-	char *at = strrchr(text, ')');
-	if (!at || strncmp(at, ") Z", 3) != 0 || process_start_time(pid) != start_time)
-		return false;
-	for (int field = 2; at && field < FIELD_OF_EXIT_CODE; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
+	const char *at = proc_stat_field(state, FIELD_OF_EXIT_CODE);
 	if (at)
 		*status = (int)strtol(at, NULL, 10);
 	return at;

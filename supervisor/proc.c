@@ -6,22 +6,39 @@
 #include <string.h>
 #include <unistd.h>
 
-bool proc_stat_read(pid_t pid, struct proc_stat *stat)
+const char *proc_stat_state(pid_t pid, char *text, size_t size)
 {
-	char path[64], text[1024];
+	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	FILE *in = fopen(path, "re");
 	if (!in)
-		return false;
-	size_t used = fread(text, 1, sizeof(text) - 1, in);
+		return NULL;
+	size_t used = fread(text, 1, size - 1, in);
 	fclose(in);
 	text[used] = '\0';
 	/* Field 2 may hold anything and ends with the last ')'. */
 	const char *at = strrchr(text, ')');
+	return at && at[1] == ' ' ? at + 2 : NULL;
+}
+
+const char *proc_stat_field(const char *state, int number)
+{
+	const char *at = state;
+	for (int field = 3; at && field < number; field++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at;
+}
+
+bool proc_stat_read(pid_t pid, struct proc_stat *stat)
+{
+	char text[1024];
+	const char *at = proc_stat_state(pid, text, sizeof(text));
 	unsigned long long user, system;
 	long long pages;
-	if (!at || sscanf(at + 1,
-			  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
+	if (!at || sscanf(at,
+			  "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
 			  "%*d %*d %*u "
 			  "%*u %lld",
 			  &stat->state, &user, &system, &pages) != 4)

@@ -1,6 +1,7 @@
 /* Folders and the small files in them. */
 #include "supervisor/runtime.h"
 
+#include "supervisor/proc.h"
 #include "supervisor/runtime_private.h"
 
 #include "ipc/base/errors.h"
@@ -29,20 +30,8 @@ int runtime_explain(char *why, size_t size, int rc, const char *what, const char
 
 uint64_t process_start_time(pid_t pid)
 {
-	char path[64], text[1024];
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	FILE *in = fopen(path, "re");
-	if (!in)
-		return 0;
-	size_t used = fread(text, 1, sizeof(text) - 1, in);
-	fclose(in);
-	text[used] = '\0';
-	/* The name (field 2) may hold anything; it ends with the last ')'. */
-	char *at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
+	char text[1024];
+	const char *at = proc_stat_field(proc_stat_state(pid, text, sizeof(text)), 22);
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 

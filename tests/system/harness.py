@@ -422,6 +422,26 @@ def remove(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+SKIPPED = 77  # the exit code by which ctest knows
+
+
+def own_mounts():
+    """Runs this script in a mount namespace of its own (not root: with a user namespace too), so that nothing
+    that is mounted here is seen elsewhere or stays behind."""
+    if os.environ.get("TROUPE_OWN_MOUNTS"):
+        return
+    flags = "-m" if os.geteuid() == 0 else "-Urm"
+    try:
+        allowed = subprocess.run(["unshare", flags, "true"], capture_output=True)
+    except OSError as missing:
+        allowed = missing
+    if getattr(allowed, "returncode", 1) != 0:
+        print("skipped: this user may not make a mount namespace: %s" % getattr(allowed, "stderr", allowed))
+        sys.exit(SKIPPED)
+    os.environ["TROUPE_OWN_MOUNTS"] = "yes"
+    os.execvp("unshare", ["unshare", flags, sys.executable, os.path.abspath(sys.argv[0]), *sys.argv[1:]])
+
+
 def main(tests):
     """Runs the tests named on the command line (all without a name), each in a folder of its own."""
     wanted = sys.argv[1:] or list(tests)

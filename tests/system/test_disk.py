@@ -13,26 +13,8 @@ import urllib.request
 import harness
 from harness import BIN, await_, check, needs
 
-SKIPPED = 77
 KEEP_ALL = 'keep_free = "0" '
 REFUSED = "trying again each second"
-
-
-def own_mounts():
-    """Runs this script in a mount namespace of its own (not root: with a user namespace too), so that nothing
-    that is mounted here is seen elsewhere or stays behind."""
-    if os.environ.get("TROUPE_OWN_MOUNTS"):
-        return
-    flags = "-m" if os.geteuid() == 0 else "-Urm"
-    try:
-        allowed = subprocess.run(["unshare", flags, "true"], capture_output=True)
-    except OSError as missing:
-        allowed = missing
-    if getattr(allowed, "returncode", 1) != 0:
-        print("skipped: this user may not make a mount namespace: %s" % getattr(allowed, "stderr", allowed))
-        sys.exit(SKIPPED)
-    os.environ["TROUPE_OWN_MOUNTS"] = "yes"
-    os.execvp("unshare", ["unshare", flags, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
 
 
 class Disk:
@@ -449,7 +431,7 @@ def processor_away(make):
           "frames %s of %d are marked" % (marked, p.ledger.last()))
 
 
-own_mounts()
+harness.own_mounts()
 harness.main({f.__name__: f for f in (
     full, full_again_and_again, full_and_killed, full_at_the_first_start, live_source_on_a_full_disk, floor,
     filled_by_others, not_permitted,

@@ -14,7 +14,6 @@ import harness
 import test_adopt
 from harness import BIN, await_, check
 
-SKIPPED = 77
 TINY = dict(size="160x120", fps=100, frames=0)
 
 
@@ -371,18 +370,6 @@ def drops_and_sources(make):
     check(all(b["t"] - a["t"] >= 10**9 for a, b in zip(told, told[1:-1])), "more than a line a second: %s" % told)
 
 
-def own_mounts():
-    """As test_disk.py does: nothing that is mounted here is seen elsewhere or stays behind."""
-    if os.environ.get("TROUPE_OWN_MOUNTS"):
-        return
-    flags = "-m" if os.geteuid() == 0 else "-Urm"
-    if subprocess.run(["unshare", flags, "true"], capture_output=True).returncode != 0:
-        print("skipped: this user may not make a mount namespace")
-        sys.exit(SKIPPED)
-    os.environ["TROUPE_OWN_MOUNTS"] = "yes"
-    os.execvp("unshare", ["unshare", flags, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
-
-
 def full_disk(make):
     """The disk of the state folder is full: everything goes on, what was not written is counted and said, and what
     is derived lacks nothing."""
@@ -429,7 +416,7 @@ def wrong_words(make):
 
 if __name__ == "__main__":
     if "full_disk" in sys.argv or len(sys.argv) == 1:
-        own_mounts()
+        harness.own_mounts()
     harness.main({t.__name__: t for t in (
         all_say_the_same, killed_supervisors, followed_by_others, rotation, reader_is_gone, drops_and_sources, full_disk,
         wrong_words)})

@@ -14,7 +14,6 @@ import harness
 import reader
 from harness import BIN, Failed, await_, check, main
 
-SKIPPED = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 VERSION_1 = os.path.join(HERE, "..", "unit", "recording_version_1.sql")
 SMALL = 'segment_bytes = "100kB"  commit_interval = "20ms"'
@@ -323,20 +322,8 @@ def mount(*args):
     check(done.returncode == 0, "mount %s: %s" % (" ".join(args), done.stderr))
 
 
-def own_mounts():
-    """What is mounted here is seen nowhere else and goes with this process."""
-    if os.environ.get("TROUPE_OWN_MOUNTS"):
-        return
-    flags = "-m" if os.geteuid() == 0 else "-Urm"
-    if subprocess.run(["unshare", flags, "true"], capture_output=True).returncode != 0:
-        print("skipped: this user may not make a mount namespace")
-        sys.exit(SKIPPED)
-    os.environ["TROUPE_OWN_MOUNTS"] = "yes"
-    os.execvp("unshare", ["unshare", flags, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
-
-
 if not sys.argv[1:] or "backup_on_a_full_disk" in sys.argv:
-    own_mounts()
+    harness.own_mounts()
 main({f.__name__: f for f in (read_by_the_page_alone, damaged_in_every_way, previous_version, repair_in_use,
                               backup_twice, backup_while_the_storer_dies, kept_within_bounds, archived,
                               backup_on_a_full_disk)})

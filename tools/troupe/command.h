@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What the program's exit code says. */
 enum exit_code {
@@ -71,6 +72,9 @@ struct option_view {
 
 /* The options that a command takes, in the order of its help. Returns how many. */
 size_t command_options(const struct command *command, struct option_view views[OPTIONS_MAX]);
+
+/* Reads --limit; without one *limit stays. False, having said why: it is no number from 1. */
+bool call_limit(const struct call *call, uint64_t *limit);
 
 /* Prints the command's own help. */
 void call_help(const struct command *command);

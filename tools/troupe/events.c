@@ -38,19 +38,6 @@ bool run_read(const struct call *call, uint64_t *run)
 	return false;
 }
 
-static bool read_limit(const char *text, uint64_t *limit)
-{
-	char *end;
-	if (!text)
-		return true;
-	errno = 0;
-	*limit = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && !errno && *limit)
-		return true;
-	out_error("events: --limit: '%s' is no number from 1", text);
-	return false;
-}
-
 static bool read_since(const char *text, int64_t *since)
 {
 	struct when when;
@@ -99,7 +86,7 @@ int event_choose(const struct call *call, struct event_choice *choice)
 {
 	*choice = (struct event_choice){.worker = call->worker};
 	bool valid = read_since(call->since, &choice->since) && run_read(call, &choice->run) &&
-		     read_limit(call->limit, &choice->limit) && read_kinds(call->kind, choice);
+		     call_limit(call, &choice->limit) && read_kinds(call->kind, choice);
 	return valid ? EXIT_DONE : EXIT_USAGE;
 }
 

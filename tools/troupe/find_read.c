@@ -40,19 +40,6 @@ static bool read_times(struct finding *finding, const struct call *call)
 	return true;
 }
 
-static bool read_limit(const char *text, uint64_t *limit)
-{
-	char *end;
-	if (!text)
-		return true;
-	errno = 0;
-	*limit = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && !errno && *limit)
-		return true;
-	out_error("find: --limit: '%s' is no number from 1", text);
-	return false;
-}
-
 static bool read_probability(const char *text, double *best)
 {
 	char *end;
@@ -122,7 +109,7 @@ static bool read_conditions(struct finding *finding, const struct call *call)
 int find_read(struct finding *finding, const struct call *call)
 {
 	uint64_t limit = UINT64_MAX;
-	if (!read_times(finding, call) || !read_limit(call->limit, &limit) ||
+	if (!read_times(finding, call) || !call_limit(call, &limit) ||
 	    !read_conditions(finding, call))
 		return EXIT_USAGE;
 	finding->limit = limit;

@@ -318,3 +318,17 @@ void call_help(const struct command *command)
 	struct argp argp = {.options = options, .args_doc = command->args, .doc = doc};
 	argp_help(&argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_DOC | ARGP_HELP_LONG, program);
 }
+
+bool call_limit(const struct call *call, uint64_t *limit)
+{
+	const char *text = call->limit;
+	char *end;
+	if (!text)
+		return true;
+	errno = 0;
+	*limit = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *limit)
+		return true;
+	out_error("%s: --limit: '%s' is no number from 1", call->command->name, text);
+	return false;
+}
