@@ -94,6 +94,7 @@ async function showsWorkers(page) {
 async function showsSlotsAndTotals(page) {
   const slots = await page.locator('#slots .slot').count();
   assert.ok(slots >= 4, 'the slots are there');
+  assert.ok(!(await page.locator('body').innerText()).includes('undefined'), 'the page has a word for everything');
   const number = async (id) => Number((await page.locator(id).textContent()).replace(/\D/g, ''));
   await until('stored frames', async () => (await number('#stored')) > 0);
   const before = await number('#captured');

@@ -6,7 +6,7 @@ const RETRY_MS = 250; // after a connection was lost
 const SLOTS_MS = 250;
 const WORKERS_MS = 1000;
 const PHASES = ['FREE', 'FILLING', 'QUEUED', 'HELD', 'DONE', 'ASIDE'];
-const LETTERS = {FREE: '', FILLING: 'F', QUEUED: 'Q', HELD: 'H', DONE: 'D'};
+const LETTERS = {FREE: '', FILLING: 'F', QUEUED: 'Q', HELD: 'H', DONE: 'D', ASIDE: 'A'};
 
 const byId = (id) => document.getElementById(id);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
