@@ -26,7 +26,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import harness
 import runs
 import successors
-from harness import Failed, await_, check
+from harness import Failed, check
 
 RESTARTS = ('max_restarts = 1000000  restart_window = "1s"  backoff = "1ms"  backoff_max = "20ms"  '
             'ready_timeout = "%ds"' % (2 * harness.PATIENCE))

@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 
-import harness
 from harness import BIN, Failed
 
 

@@ -47,6 +47,16 @@ def await_(condition, what, limit=20.0):
         time.sleep(0.005)
 
 
+def whole_lines(path):
+    """What has been written of a file that somebody writes: the last line may have only begun. One not there is empty."""
+    try:
+        with open(path, errors="replace") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return ""
+    return text[:text.rfind("\n") + 1]
+
+
 class Word:
     def __init__(self, raw):
         self.seq = raw >> 24
@@ -210,11 +220,13 @@ class Pipeline:
             return file.read()[-3000:]
 
     def log(self, worker):
-        try:
-            with open(os.path.join(self.folder, "state", self.name, worker + ".log")) as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
+        return whole_lines(os.path.join(self.folder, "state", self.name, worker + ".log"))
+
+    def journal(self, event=None, worker=None):
+        """Its events so far, oldest first; of one kind, of one worker."""
+        lines = whole_lines(os.path.join(self.folder, "state", self.name, "journal.jsonl")).splitlines()
+        return [e for e in map(json.loads, lines)
+                if event in (None, e["event"]) and worker in (None, e.get("worker"))]
 
     def sanitizer_reports(self):
         """What a sanitizer said in the log of any process: a test that leaves some has failed."""

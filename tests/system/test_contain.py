@@ -130,8 +130,7 @@ def strict(make):
         told = p.start()
         check("forbidden system call: " + call in told, "up says: " + told)
         p.wait_end(1)
-        with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-            ends = [e for e in map(json.loads, file) if e["event"] == "exit" and e["worker"] == "processor.1"]
+        ends = p.journal("exit", "processor.1")
         check(ends and all(e["kind"] == "forbidden" and e["fault"] for e in ends), "the journal says: %s" % ends)
     p = make(sandbox="strict", frames=0, processors=1, processor='exec = "prying-processor" '
              'environment = "PRYING_TRY=write_home"')

@@ -4,7 +4,6 @@ The device is the end of a terminal pair: it hangs up when its other end is clos
 same number. Its path is a link, as udev makes them, that the test moves.
 """
 
-import json
 import os
 import pty
 import re
@@ -94,11 +93,6 @@ def held(pid):
     return found
 
 
-def journal(p, event):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        return [e for e in map(json.loads, file) if e["event"] == event]
-
-
 def gone(p):
     return await_(lambda: (lambda w: w["state"] == "no device" and w)(p.worker("capture.cam1")), "no device")
 
@@ -153,7 +147,7 @@ def gone_and_back(make):
         worker = p.back("capture.cam1", before["incarnation"])
         check(held(worker["pid"]) == [(5, device.name)], "it has %s, not %s" % (held(worker["pid"]), device.name))
     finish(p)
-    check(not any(e["fault"] for e in journal(p, "exit") if e["worker"] == "capture.cam1"), "a fault was counted")
+    check(not any(e["fault"] for e in p.journal("exit") if e["worker"] == "capture.cam1"), "a fault was counted")
 
 
 def never_given_up(make):
@@ -166,7 +160,7 @@ def never_given_up(make):
         unplug(p, device)
         device.plug()
     p.back("capture.cam1", 4)
-    check(not journal(p, "gave-up"), "it was given up")
+    check(not p.journal("gave-up"), "it was given up")
     p.troupe("down", "-n", p.name)
     p.wait_end()
 

@@ -1,13 +1,11 @@
 """Bad disks, and workers that are away for good: what is owed waits in its slots, what can wait waits, nothing
 else stops, and when the cause is gone everything goes on by itself with nothing lost."""
 
-import json
 import os
 import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import urllib.request
 
 import harness
@@ -48,12 +46,6 @@ def mount(*args):
     check(done.returncode == 0, "mount %s: %s" % (" ".join(args), done.stderr))
 
 
-def journal(p, event, worker):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        events = [json.loads(line) for line in file]
-    return [e for e in events if e["event"] == event and e["worker"] == worker]
-
-
 def tries(p):
     """How often the storer has been refused since it began, 0: it is not."""
     told = p.troupe("inspect", "storer", "-n", p.name, code=None).stdout
@@ -67,7 +59,7 @@ def refused(p, *words):
     await_(lambda: tries(p) >= 2, "the storer to try again")
     said = p.log("storer")
     check(said.count(REFUSED) <= max(before, 1), "it says so again and again: %s" % said[-1500:])
-    told = [e["text"] for e in journal(p, "report", "storer")][-1]
+    told = [e["text"] for e in p.journal("report", "storer")][-1]
     for word in words:
         check(word in told, "%r is not in the report %r" % (word, told))
     check(told in p.said(), "the terminal does not say %r: %s" % (told, p.said()))
@@ -75,7 +67,7 @@ def refused(p, *words):
 
 
 def goes_on(p):
-    await_(lambda: "goes on after" in journal(p, "report", "storer")[-1]["text"], "the storer to go on")
+    await_(lambda: "goes on after" in p.journal("report", "storer")[-1]["text"], "the storer to go on")
 
 
 def whole(p):
@@ -273,7 +265,7 @@ def floor(make):
         return kept_and_gone(p)[1]
     await_(gone, "the oldest to go")
     check("so the oldest goes" in p.troupe("inspect", "storer", "-n", p.name).stdout, "inspect does not say so")
-    await_(lambda: any("of the disk are free: the oldest goes" in e["text"] for e in journal(p, "report", "storer")),
+    await_(lambda: any("of the disk are free: the oldest goes" in e["text"] for e in p.journal("report", "storer")),
            "the storer to say so")
     check(stored == sorted(stored), "what is stored goes back: %s" % stored)
     goes_on_by_deleting(p, 0)
@@ -414,7 +406,7 @@ def processor_away(make):
     os.kill(p.worker("processor.1")["pid"], signal.SIGABRT)
     await_(lambda: p.worker("processor.1")["state"] == "gave up", "the supervisor to give up")
     check(re.search("processor.1: gave up .*my last words", p.said()), "it is not said: %s" % p.said())
-    spawned = [e["t"] for e in journal(p, "spawn", "processor.1")][2:]
+    spawned = [e["t"] for e in p.journal("spawn", "processor.1")][2:]
     waits = [later - earlier for earlier, later in zip(spawned, spawned[1:])]
     least = [30e6 * 2 ** n for n in range(4)]  # twice as long each time, less a quarter at most
     check(len(waits) == len(least) and all(w >= l for w, l in zip(waits, least)), "the waits do not grow: %s" % waits)

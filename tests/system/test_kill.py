@@ -1,7 +1,6 @@
 """kill -9 and SIGSTOP of every worker while it holds a slot: nothing is lost, nothing leaks."""
 
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -127,8 +126,7 @@ def stopped_while_it_drains(make):
     await_(lambda: p.status()["pipeline"]["stream"][0]["stored"] > held.seq, "the held frame to be stored")
     finish_and_compare(p)
     check(not [f for f in p.frames() if f["bypassed"]], "no frame was bypassed")
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as journal:
-        causes = [e["cause"] for e in map(json.loads, journal) if e["event"] == "exit" and e["pid"] == holder["pid"]]
+    causes = [e["cause"] for e in p.journal("exit") if e["pid"] == holder["pid"]]
     check(causes == ["hung while draining"], "the journal says %s" % causes)
 
 

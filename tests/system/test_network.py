@@ -1,6 +1,5 @@
 """Streams from the network: what a camera does wrong is said by name, nothing is stored twice, and it comes back."""
 
-import json
 import os
 import re
 import signal
@@ -72,9 +71,7 @@ def check_frames(p):
 
 
 def reports(p, word):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        events = [json.loads(line) for line in file]
-    return [e["text"] for e in events if word in e.get("text", "")]
+    return [e["text"] for e in p.journal() if word in e.get("text", "")]
 
 
 def stalled_killed_and_started_again(make):

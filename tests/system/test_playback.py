@@ -249,8 +249,7 @@ def killed_display(make):
     for got, row in zip(player.frames, p.frames()):
         check_frame(p, got, row)
     check_given_back(p)
-    reclaims = [line for line in open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) if "playback" in line]
-    check(any(json.loads(line).get("playback", 0) > 0 for line in reclaims), "no playback slot was given back")
+    check(any(e.get("playback", 0) > 0 for e in p.journal()), "no playback slot was given back")
     p.troupe("down", "-n", p.name)
 
 

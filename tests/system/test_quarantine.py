@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import harness
-from harness import await_, check
+from harness import await_, check, whole_lines
 
 CRASH = "crash_on = 40"
 DEATHS, PIXELS, ABOUT = "deaths.jsonl", "frame.i420", "frame.txt"
@@ -27,8 +27,7 @@ def wait_for(p, file, **frame):
 
 
 def deaths(folder):
-    with open(os.path.join(folder, DEATHS)) as file:
-        return [json.loads(line) for line in file]
+    return [json.loads(line) for line in whole_lines(os.path.join(folder, DEATHS)).splitlines()]
 
 
 def about(folder):
@@ -83,11 +82,6 @@ def check_the_rest(p, frames, marked=(40,)):
     p.check_equals_reference()
 
 
-def journal(p, event):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        return [e for e in map(json.loads, file) if e["event"] == event]
-
-
 def stop_storer(p):
     pid = p.worker("storer")["pid"]
     os.kill(pid, signal.SIGSTOP)
@@ -108,7 +102,7 @@ def three_deaths(make):
     check(sorted(os.listdir(folder)) == [DEATHS, PIXELS, ABOUT], "in it: %s" % os.listdir(folder))
     check_reasons(folder, "SIGABRT")
     check_pixels(p, folder)
-    event, = journal(p, "quarantine")
+    event, = p.journal("quarantine")
     check(event["stream"] == "cam1" and event["seq"] == 40 and event["folder"] == folder and
           len(event["causes"]) == 3, "the journal tells it: %s" % event)
 

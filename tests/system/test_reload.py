@@ -6,7 +6,7 @@ import signal
 import subprocess
 import urllib.request
 
-from harness import BIN, Failed, await_, check, main, needs
+from harness import BIN, await_, check, main, needs
 
 SMALL = dict(frames=0, fps=100, size="160x120")
 SECRET = "environment = \"KEY=hush-hush\""
@@ -99,10 +99,8 @@ def rows_that_restart(make):
     check(set(answer["reload"]["restarts"]) == wanted, "the answer says %s" % answer)
     check(new_pids(p, before) == wanted, "restarted were %s" % new_pids(p, before))
     check("KEY=hush-hush" in environ(pids(p)["processor.2"]), "the new rows are not there")
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        journal = file.read()
-    check("\"reload\"" in journal, "the journal does not know")
-    check("hush" not in journal + json.dumps(answer) + p.log("supervisor"), "a secret is told")
+    check(p.journal("reload"), "the journal does not know")
+    check("hush" not in json.dumps(p.journal()) + json.dumps(answer) + p.log("supervisor"), "a secret is told")
     finish(p)
 
 

@@ -24,12 +24,6 @@ TERMINFO = r"""see|the terminal of a test,
 DOWN = b"\033[B"
 
 
-def journal(p, kind, worker):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        lines = [json.loads(line) for line in file if line.endswith("\n")]
-    return [l for l in lines if l["event"] == kind and l.get("worker") == worker]
-
-
 def shaky(p, end):
     """A row for a processor with that fault."""
     path = os.path.join(p.folder, "shaky-processor" + end)
@@ -56,8 +50,8 @@ def hung_worker_leaves_its_stack(make):
     p = make(hang_after="500ms", frames=0, processors=1)
     p.settings["processor"] = shaky(p, "-hangs")
     p.up()
-    hung = await_(lambda: journal(p, "hung", "processor.1"), "the processor to hang")[0]
-    end = await_(lambda: [e for e in journal(p, "exit", "processor.1") if e["pid"] == hung["pid"]], "its end")[0]
+    hung = await_(lambda: p.journal("hung", "processor.1"), "the processor to hang")[0]
+    end = await_(lambda: [e for e in p.journal("exit", "processor.1") if e["pid"] == hung["pid"]], "its end")[0]
     check(end["kind"] == "hung", "it ended as %s" % end)
     told = text_of(hung["stack"])
     check("pid %d, incarnation 1," % hung["pid"] in told and "thread %d (" % hung["pid"] in told, told)
@@ -90,7 +84,7 @@ def stopped_worker_needs_no_eu_stack(make):
     worker = p.worker("processor.1")
     os.kill(worker["pid"], signal.SIGSTOP)
     p.back("processor.1", worker["incarnation"])
-    told = text_of(journal(p, "hung", "processor.1")[0]["stack"])
+    told = text_of(p.journal("hung", "processor.1")[0]["stack"])
     check("state T" in told and "eu-stack" not in told, told)
     check(not os.path.exists(called), "eu-stack was called for a stopped process")
 
@@ -104,7 +98,7 @@ def eu_stack_that_hangs_is_ended(make):
     await_(lambda: os.path.exists(called), "eu-stack to be called")
     eu_stack = int(text_of(called))
     p.troupe("ps", "-n", p.name)
-    await_(lambda: journal(p, "exit", "processor.1"), "the hung one's end")
+    await_(lambda: p.journal("exit", "processor.1"), "the hung one's end")
     await_(lambda: not os.path.exists("/proc/%d" % eu_stack) or process_state(eu_stack) in "ZX", "the end of eu-stack")
 
 
@@ -154,7 +148,7 @@ def what_the_disk_has_no_room_for(make):
     await_(lambda: p.worker("processor.1")["frames"] > frames + 5, "frames to be processed, whatever the disk does")
     resource.prlimit(supervisor, resource.RLIMIT_FSIZE, (soft, hard))
     await_(lambda: re.search(r"warn  \d+ lines? dropped: File too large\n", p.log("processor.1")), "the log to say so")
-    told = await_(lambda: journal(p, "log-dropped", "processor.1"), "the journal to say so")
+    told = await_(lambda: p.journal("log-dropped", "processor.1"), "the journal to say so")
     check(told[0]["lines"] > 0 and "large" in told[0]["why"], str(told))
 
 

@@ -124,8 +124,7 @@ def a_decoder_that_crashes(make):
     write(flag)
     p.wait_end(0)
     p.check_quiet()
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        ends = [(e["worker"], e["cause"]) for e in map(json.loads, file) if e["event"] == "exit" and e["fault"]]
+    ends = [(e["worker"], e["cause"]) for e in p.journal("exit") if e["fault"]]
     check(len(ends) == 1 and ends[0][0] == "capture.cam1" and "SIGABRT" in ends[0][1], "who died: %s" % ends)
     p.check_equals_reference()
 
@@ -168,8 +167,7 @@ def going_while_nothing_comes(make):
         await_(lambda: camera.connections >= 3, "the camera to be lost and asked again")
         p.troupe("down", "-n", p.name)
         p.wait_end(0)
-        with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-            check("SIGKILL" not in file.read(), "it had to be killed")
+        check("SIGKILL" not in json.dumps(p.journal()), "it had to be killed")
         p.check_quiet()
 
 

@@ -4,7 +4,6 @@ seed, several at once, while somebody looks from outside all the time whether th
 TROUPE_STORM=400 TROUPE_SEED=7 TROUPE_BIN=build/dev/bin python3 tests/system/test_storm.py makes it longer and another
 one. A seed decides what is done; when it strikes is up to the machine."""
 
-import json
 import os
 import random
 import signal
@@ -264,11 +263,6 @@ def check_used(p, before):
            "the supervisor to use as many threads, descriptors and mappings as before: %s, now %s" % (before, used(p)), 5)
 
 
-def read_journal(p):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        return [json.loads(line) for line in file]
-
-
 def check_journal(events, told):
     """Each process that was spawned has ended once, and what it held was given back once, before its seat was
     another's. Of what there is one of, the next is ready only after the one before has begun to end, or has ended."""
@@ -322,7 +316,7 @@ def storm(make):
     p.troupe("down", "-n", p.name)
     p.wait_end(0)
     test_journal.agree(p, ps=False)
-    events = read_journal(p)
+    events = p.journal()
     check_journal(events, look.told)
     p.check_quiet()
     p.check_nothing_left()

@@ -33,11 +33,6 @@ def worker(name, program, takes="view", tap="latest", more=""):
     return 'worker "%s" { exec = "%s"  takes = "%s"  tap = "%s"  %s }\n' % (name, program, takes, tap, more)
 
 
-def events(p, kind):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        return [e for e in map(json.loads, file) if e["event"] == kind]
-
-
 def taken(p, name):
     return [int(line.split()[1]) for line in p.log(name).split("\n") if line.startswith("took")]
 
@@ -84,7 +79,7 @@ def every_way_of_looking(make):
     p.wait_end()
     p.check_numbers(250, most=20)
     p.check_equals_reference()
-    said = {e["worker"] for e in events(p, "report") if "bright" in e.get("text", "")}
+    said = {e["worker"] for e in p.journal("report") if "bright" in e.get("text", "")}
     check(said == set(names), "these said how bright it is: %s" % said)
     p.check_nothing_left()
 
@@ -132,7 +127,7 @@ def owed_every_frame(make):
     p.back("taker", 1)
     p.wait_end()
     check(taken(p, "taker") == list(range(1, 151)), "taken: %s" % taken(p, "taker"))
-    check(not events(p, "written-off"), "something was written off: %s" % events(p, "written-off"))
+    check(not p.journal("written-off"), "something was written off: %s" % p.journal("written-off"))
     p.check_equals_reference()
 
 
@@ -146,7 +141,7 @@ def never_in_the_way(make):
     os.kill(pid, signal.SIGSTOP)
     last = p.ledger.last()
     await_(lambda: p.ledger.last() > last + 40, "the pipeline to go on")
-    await_(lambda: events(p, "written-off"), "it to be said what is written off")
+    await_(lambda: p.journal("written-off"), "it to be said what is written off")
     os.kill(pid, signal.SIGCONT)
     had = len(taken(p, "taker"))
     await_(lambda: len(taken(p, "taker")) > had, "it to go on")

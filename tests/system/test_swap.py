@@ -16,20 +16,15 @@ QUICK = 'ready_timeout = "%dms"' % (600 * harness.PATIENCE)
 SHORT = 'drain_timeout = "500ms"'
 
 
-def journal(p):
-    with open(os.path.join(p.folder, "state", p.name, "journal.jsonl")) as file:
-        return [json.loads(line) for line in file if line.endswith("\n")]
-
-
 def stage(p, worker, text):
     """Waits until the swap of a worker is at that stage; returns the event."""
-    return await_(lambda: next((e for e in journal(p) if e["event"] == "swap" and e["worker"] == worker
+    return await_(lambda: next((e for e in p.journal() if e["event"] == "swap" and e["worker"] == worker
                                 and e["stage"] == text), None), "the swap of %s to be %s" % (worker, text))
 
 
 def newcomer(p, worker):
     """The pid of the standby that was started last."""
-    return await_(lambda: next((e["pid"] for e in reversed(journal(p)) if e["event"] == "spawn"
+    return await_(lambda: next((e["pid"] for e in reversed(p.journal()) if e["event"] == "spawn"
                                 and e["worker"] == worker and e.get("standby")), None),
                   "a standby of %s to be started" % worker)
 

@@ -4,7 +4,6 @@ of it is a recording, and a reader that was written from docs/recording.md alone
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys

@@ -4,7 +4,7 @@ import json
 import os
 
 from harness import BIN, await_, check, main
-from test_strangers import events, worker
+from test_strangers import worker
 
 WRECK = os.path.join(BIN, "wreck")
 
@@ -15,7 +15,7 @@ def wrecked(make, mode, count, seed=1, **settings):
     p.settings["extra"] = worker("wreck", WRECK, tap="each", more='mode = "%s"  seed = %d  count = %d  %s' % (
         mode, seed, count, "max_restarts = 1000  backoff = \"10ms\"  backoff_max = \"20ms\""))
     p.up()
-    await_(lambda: any("damage done" in e.get("text", "") for e in events(p, "report")), "the damage to be done")
+    await_(lambda: any("damage done" in e.get("text", "") for e in p.journal("report")), "the damage to be done")
     return p
 
 
@@ -26,7 +26,7 @@ def goes_on(p):
 
 
 def nobody_else_died(p):
-    ends = [e for e in events(p, "exit") if e.get("worker") != "wreck" and e.get("fault")]
+    ends = [e for e in p.journal("exit") if e.get("worker") != "wreck" and e.get("fault")]
     check(not ends, "somebody else died: %s" % ends)
 
 
@@ -58,7 +58,7 @@ def messages(make):
 def claims(make):
     """It claims and never finishes, and is otherwise alive: its frames go on unprocessed, and it is ended."""
     p = wrecked(make, "claims", 3, hang_after="500ms", bypass_after="300ms", processors=0)
-    await_(lambda: any("held a frame" in e["cause"] for e in events(p, "exit")), "it to be found out")
+    await_(lambda: any("held a frame" in e["cause"] for e in p.journal("exit")), "it to be found out")
     p.troupe("scale", "processor", "2", "-n", p.name)
     goes_on(p)
     finish(p)
@@ -76,7 +76,7 @@ def seats_and_head(make):
         goes_on(p)
         finish(p)
         complete(p)
-        check(mode == "seats" or events(p, "set-aside"), "nothing was said of the head")
+        check(mode == "seats" or p.journal("set-aside"), "nothing was said of the head")
 
 
 def board_playback_and_areas(make):
@@ -90,7 +90,7 @@ def board_playback_and_areas(make):
 def words(make):
     """Slots whose words cannot be right are set aside, and the stream goes on with the rest."""
     p = wrecked(make, "words", 12, seed=7)
-    await_(lambda: events(p, "set-aside"), "a slot to be set aside")
+    await_(lambda: p.journal("set-aside"), "a slot to be set aside")
     goes_on(p)
     aside = [w for w in p.ledger.words() if w.phase == "ASIDE"]
     check(0 < len(aside) <= 12, "%d slots are set aside" % len(aside))
