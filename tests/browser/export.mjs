@@ -42,16 +42,17 @@ function play() {
   });
 }
 
-// Runs inside the page: the number in the pixels (workers/media/barcode.h) at each of these times.
+// Runs inside the page: the number in the pixels (workers/media/barcode.h) at each of these times, each of another frame.
 async function numbersAt(times) {
   const video = document.querySelector('video');
   const pen = new OffscreenCanvas(video.videoWidth, video.videoHeight).getContext('2d', {willReadFrequently: true});
   const numbers = [];
   for (const time of times) {
-    await new Promise((resolve) => {
-      video.onseeked = resolve;
-      video.currentTime = time;
-    });
+    // Where it was sought is decoded before it is shown: the picture of before could still be there.
+    const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    const sought = new Promise((resolve) => { video.onseeked = resolve; });
+    video.currentTime = time;
+    await Promise.all([shown, sought]);
     pen.drawImage(video, 0, 0);
     let number = 0n;
     for (let bit = 0; bit < 48; bit++) {
