@@ -19,6 +19,7 @@ static void fill_usage(const struct supervisor *s, const struct process *p, Trou
 	struct proc_stat stat;
 	int64_t now = clock_now();
 	out->frames = atomic_load_explicit(&row->frames, memory_order_relaxed);
+	out->counted = atomic_load_explicit(&row->counted, memory_order_relaxed);
 	if (!proc_stat_read(p->pid, &stat))
 		return;
 	out->rss_bytes = stat.rss_bytes;
@@ -68,6 +69,8 @@ static Troupe__Worker *answer_part(const struct part *part, struct arena *arena)
 	if (part->life.state == LIFE_NO_DEVICE)
 		out->missing = arena_text(arena, "%s", m->device.why);
 	if (p->pid) {
+		char counts[NAME_SIZE];
+		out->counts = arena_text(arena, "%s", ledger_counts(&s->ledger, p->seat, counts));
 		fill_usage(s, p, out);
 		fill_held(s, p->seat, arena, out);
 	}

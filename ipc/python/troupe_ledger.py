@@ -27,14 +27,15 @@ STREAM = dict(name=(0, "32s"), first_slot=(32, "I"), n_slots=(36, "I"), width=(4
               view_width=(48, "I"), view_height=(52, "I"), fps_num=(56, "I"), fps_den=(60, "I"), quality=(4220, "I"),
               image_size=(72, "I"), view_size=(76, "I"), coded_size=(80, "I"), owner=(4096, "Q"), served=(4200, "q"))
 SEAT = dict(worker=(0, "32s"), state=(32, "I"), incarnation=(36, "I"), pid=(40, "i"), standby=(44, "I"),
-            progress=(160, "Q"), due=(168, "q"), frames=(176, "Q"), turns=(184, "Q"), alive=(192, "64s"))
+            progress=(160, "Q"), due=(168, "q"), frames=(176, "Q"), turns=(184, "Q"), alive=(192, "64s"),
+            counts=(256, "32s"), counted=(288, "Q"))
 TAP = dict(name=(0, "32s"), owner=(32, "Q"), written_off=(40, "Q"))
 RECORD = dict(seq=(0, "Q"), source_index=(8, "Q"), ordinal=(16, "4Q"), pts=(48, "q"), captured=(56, "q"),
               captured_wall=(64, "q"), published=(72, "q"), label=(128, "i"), coded_bytes=(132, "I"),
               thumb=(136, "768s"), thumb_before=(904, "768s"), claimed=(1672, "q"), finished=(1680, "q"),
               model_version=(1688, "Q"), motion=(1696, "f"), probability=(1700, "f"), prediction=(1704, "i"),
               processor=(1708, "I"), coded_at_source=(1712, "I"))
-STREAM_SIZE, SEAT_SIZE, TAP_SIZE, RECORD_SIZE = 8192, 256, 48, 1728
+STREAM_SIZE, SEAT_SIZE, TAP_SIZE, RECORD_SIZE = 8192, 320, 48, 1728
 
 # ---- the word of a slot: docs/slots.md ----
 

@@ -138,6 +138,10 @@ struct seat_row {
 		pthread_mutex_t mutex;
 		uint64_t room[8]; /* the same size wherever this is built */
 	} alive;
+	/* the worker itself: what it counts of its own, for people */
+	char counts[NAME_SIZE];	  /* "faces"; "": nothing; before it says Hello */
+	_Atomic uint64_t counted; /* so many of them, in this incarnation */
+	uint64_t reserved[3];
 };
 
 enum seat_state { SEAT_EMPTY, SEAT_LIVE, SEAT_DEAD };
@@ -278,9 +282,10 @@ static_assert(sizeof(struct stream_row) == (size_t)2 * LEDGER_PAGE,
 	      "stream_row is part of the layout");
 static_assert(offsetof(struct stream_row, source_word) == LEDGER_PAGE + 96,
 	      "source_word is part of the layout");
-static_assert(sizeof(struct seat_row) == 256, "seat_row is part of the layout");
+static_assert(sizeof(struct seat_row) == 320, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
 static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");
+static_assert(offsetof(struct seat_row, counts) == 256, "counts is part of the layout");
 static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
 static_assert(sizeof(struct tap_row) == 48, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");

@@ -98,3 +98,13 @@ char *ledger_worker(const struct ledger *ledger, uint64_t seat, char out[NAME_SI
 	end_text(out);
 	return out;
 }
+
+char *ledger_counts(const struct ledger *ledger, uint8_t seat, char out[NAME_SIZE])
+{
+	memcpy(out, ledger->seats[seat].counts, NAME_SIZE);
+	end_text(out);
+	for (char *c = out; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == '\x7f')
+			*c = '?'; /* a terminal would obey it */
+	return out;
+}

@@ -23,6 +23,9 @@ void record_copy_playback(const struct ledger *ledger, uint32_t slot, struct pla
 /* The name of a label; "" for none and for one that is not known. Returns `out`. */
 char *ledger_label(const struct ledger *ledger, int64_t number, char out[NAME_SIZE]);
 
+/* What the worker in a seat counts, fit to be shown; "" nothing. Returns `out`. */
+char *ledger_counts(const struct ledger *ledger, uint8_t seat, char out[NAME_SIZE]);
+
 /* Who sits in a seat, by its row; "" nobody. Returns `out`. */
 char *ledger_worker(const struct ledger *ledger, uint64_t seat, char out[NAME_SIZE]);
 

@@ -55,6 +55,11 @@ void worker_progress(struct worker *w)
 	atomic_fetch_add_explicit(&w->row->progress, 1, memory_order_relaxed);
 }
 
+void worker_count(struct worker *w, uint64_t n)
+{
+	atomic_fetch_add_explicit(&w->row->counted, n, memory_order_relaxed);
+}
+
 void worker_drop(struct worker *w, enum drop_reason reason, uint32_t count)
 {
 	atomic_fetch_add(&w->ledger->streams[w->number].drops[reason], count);

@@ -218,6 +218,8 @@ static int attach(struct worker *w, struct ledger *ledger, pid_t born_of)
 		return TROUPE_E_CONFIG;
 	}
 	w->row = &ledger->seats[w->seat];
+	if (w->table->counts)
+		strncpy(w->row->counts, w->table->counts, NAME_SIZE - 1);
 	/* Before Hello, on which somebody begins to wait for it. */
 	if (pthread_mutex_trylock(&w->row->alive.mutex) == 0)
 		w->holds_alive = true;

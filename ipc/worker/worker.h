@@ -75,6 +75,7 @@ struct worker_table {
 	enum worker_takes takes;
 	const struct need *needs; /* what it does beside what all do; anything else is refused */
 	size_t n_needs;
+	const char *counts;    /* what worker_count() counts, for `ps`: "faces"; NULL: nothing */
 	struct row_table rows; /* config; the struct is zeroed, defaulted, then set before open */
 
 	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must
@@ -139,6 +140,9 @@ int worker_handed_fd(const struct worker *w); /* CONTRACT_FD_HANDED or -1; stays
 
 /* Says that the worker gets on. Cheap. */
 void worker_progress(struct worker *w);
+
+/* Counts `n` more of what the table says that it counts. Cheap. */
+void worker_count(struct worker *w, uint64_t n);
 
 /* Sources: a frame was lost for `reason` and takes no number. Only between frames. */
 void worker_drop(struct worker *w, enum drop_reason reason, uint32_t count);

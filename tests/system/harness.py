@@ -79,7 +79,7 @@ class Seat(NamedTuple):
     pid: int
 
 
-SEAT_SIZE, SEATS, SEAT_LIVE = 256, 64, 1
+SEAT_SIZE, SEATS, SEAT_LIVE = 320, 64, 1
 
 
 class Ledger:

@@ -61,6 +61,8 @@ static void print_rows(void)
 	SAY(seat_row, frames);
 	SAY(seat_row, turns);
 	SAY(seat_row, alive);
+	SAY(seat_row, counts);
+	SAY(seat_row, counted);
 	SAY(tap_row, name);
 	SAY(tap_row, owner);
 	SAY(tap_row, written_off);

@@ -85,6 +85,16 @@ static char *write_frames(const struct worker_row *row, char *out)
 	return out;
 }
 
+static char *write_count(const struct worker_row *row, char *out)
+{
+	if (*row->worker->counts)
+		snprintf(out, CELL_SIZE, "%" PRIu64 " %s", row->worker->counted,
+			 row->worker->counts);
+	else
+		snprintf(out, CELL_SIZE, "-");
+	return out;
+}
+
 static char *write_program(const struct worker_row *row, char *out)
 {
 	const char *slash = strrchr(row->worker->program, '/');
@@ -141,6 +151,7 @@ const struct worker_column worker_columns[] = {
 	{"PID", 8, true, write_pid, NULL},
 	{"FOR", 12, true, write_age, NULL},
 	{"FRAMES", 9, true, write_frames, NULL},
+	{"COUNT", -20, true, write_count, NULL},
 	{"PROGRAM", -24, true, write_program, NULL},
 	{"LAST EXIT", -100, false, write_last_exit, NULL},
 	{.heading = NULL},

@@ -2,6 +2,7 @@
 #include "tools/top/once.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/links/json.h"
 #include "tools/troupe/output.h"
 
 #include <jansson.h>
@@ -112,11 +113,12 @@ static json_t *stream_json(const struct watched *w, uint32_t i)
 static json_t *worker_json(const struct worker_row *row)
 {
 	const Troupe__Worker *w = row->worker;
-	return json_pack("{s:s, s:b, s:s, s:i, s:f, s:f, s:I, s:i, s:i, s:s}", "name", w->name,
-			 "spare", row->spare, "state", w->state, "pid", (int)w->pid,
+	return json_pack("{s:s, s:b, s:s, s:i, s:f, s:f, s:I, s:i, s:i, s:s, s:o, s:I}", "name",
+			 w->name, "spare", row->spare, "state", w->state, "pid", (int)w->pid,
 			 "frames_per_second", w->frames_per_second, "cpu_percent", w->cpu_percent,
 			 "rss_bytes", (json_int_t)w->rss_bytes, "slots_held", (int)w->slots_held,
-			 "restarts", (int)w->restarts, "last_exit", w->last_exit);
+			 "restarts", (int)w->restarts, "last_exit", w->last_exit, "counts",
+			 json_text(w->counts), "counted", (json_int_t)w->counted);
 }
 
 int once_print_json(const struct watched *w)

@@ -101,6 +101,9 @@ static void print_worker(const Troupe__Inspection *inspection)
 	printf("  frames        %llu, %.1f a second; %llu wake-ups, progress %llu\n",
 	       (unsigned long long)worker->frames, worker->frames_per_second,
 	       (unsigned long long)inspection->turns, (unsigned long long)inspection->progress);
+	if (*worker->counts)
+		printf("  counted       %llu %s\n", (unsigned long long)worker->counted,
+		       worker->counts);
 	printf("  uses          %.0f%% of a core, %s of memory\n", worker->cpu_percent,
 	       human_bytes(worker->rss_bytes, memory, sizeof memory));
 }

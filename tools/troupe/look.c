@@ -112,7 +112,17 @@ static void pid_cell(struct table *table, int32_t pid)
 		table_cell(table, PAINT_DIM, "-");
 }
 
-static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_t now)
+/* What it counts of its own; the column is there where anybody counts. */
+static void count_cell(struct table *table, const Troupe__Worker *worker)
+{
+	if (*worker->counts)
+		table_cell(table, PAINT_NONE, "%llu %s", (unsigned long long)worker->counted,
+			   worker->counts);
+	else
+		table_cell(table, PAINT_DIM, "-");
+}
+
+static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_t now, bool counts)
 {
 	char age[32], program[128], last[64];
 	table_cell(table, PAINT_NONE, "%s", worker->name);
@@ -123,10 +133,12 @@ static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_
 		   program_text(worker, program, sizeof program), worker->swapped ? " *" : "");
 	table_cell(table, worker->restarts ? PAINT_BUSY : PAINT_NONE, "%u", worker->incarnation);
 	table_cell(table, PAINT_NONE, "%.1f", worker->frames_per_second);
+	if (counts)
+		count_cell(table, worker);
 	table_cell(table, PAINT_NONE, "%s", short_exit(worker->last_exit, last, sizeof last));
 }
 
-static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t now)
+static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t now, bool counts)
 {
 	char age[32], memory[32], repair[32];
 	table_cell(table, PAINT_NONE, "%s", worker->name);
@@ -145,26 +157,50 @@ static void wide_row(struct table *table, const Troupe__Worker *worker, int64_t 
 	table_cell(table, PAINT_NONE, "%u", worker->slots_held);
 	table_cell(table, PAINT_NONE, "%.0f%%", worker->cpu_percent);
 	table_cell(table, PAINT_NONE, "%s", human_bytes(worker->rss_bytes, memory, sizeof memory));
+	if (counts)
+		count_cell(table, worker);
 	table_cell(table, PAINT_NONE, "%s", worker->last_exit);
+}
+
+static bool anybody_counts(const Troupe__Reply *reply)
+{
+	for (size_t i = 0; i < reply->n_worker; i++)
+		if (*reply->worker[i]->counts)
+			return true;
+	return false;
+}
+
+#define COLUMNS_MAX 16
+
+/* Both tables end with what may be long. Returns how many there are. */
+static size_t workers_headings(bool wide, bool counts, const char *headings[COLUMNS_MAX])
+{
+	static const char *const narrow[] = {"WORKER",	"STATE", ">PID", ">FOR",
+					     "PROGRAM", ">NTH",	 ">FPS"};
+	static const char *const all[] = {"WORKER",  "STATE",  ">PID",	    ">FOR",    "PROGRAM",
+					  "SAYS",    ">NTH",   ">RESTARTS", ">REPAIR", ">FRAMES/S",
+					  ">FRAMES", ">HOLDS", ">CPU",	    ">MEMORY"};
+	size_t n = wide ? sizeof all / sizeof all[0] : sizeof narrow / sizeof narrow[0];
+	memcpy(headings, wide ? all : narrow, n * sizeof headings[0]);
+	if (counts)
+		headings[n++] = "COUNT";
+	headings[n++] = "LAST EXIT";
+	return n;
 }
 
 static int print_workers(const Troupe__Reply *reply, bool wide)
 {
-	static const char *const narrow[] = {"WORKER",	"STATE", ">PID", ">FOR",
-					     "PROGRAM", ">NTH",	 ">FPS", "LAST EXIT"};
-	static const char *const all[] = {"WORKER",  "STATE",  ">PID",	    ">FOR",    "PROGRAM",
-					  "SAYS",    ">NTH",   ">RESTARTS", ">REPAIR", ">FRAMES/S",
-					  ">FRAMES", ">HOLDS", ">CPU",	    ">MEMORY", "LAST EXIT"};
-	struct table *table = wide ? table_create(all, sizeof all / sizeof all[0])
-				   : table_create(narrow, sizeof narrow / sizeof narrow[0]);
+	bool counts = anybody_counts(reply);
+	const char *headings[COLUMNS_MAX];
+	struct table *table = table_create(headings, workers_headings(wide, counts, headings));
 	int64_t now = clock_now();
 	bool swapped = false;
 	for (size_t i = 0; table && i < reply->n_worker; i++) {
-		(wide ? wide_row : narrow_row)(table, reply->worker[i], now);
+		(wide ? wide_row : narrow_row)(table, reply->worker[i], now, counts);
 		swapped |= reply->worker[i]->swapped;
 		for (size_t k = 0; k < reply->n_spare; k++)
 			if (strcmp(reply->spare[k]->name, reply->worker[i]->name) == 0)
-				(wide ? wide_row : narrow_row)(table, reply->spare[k], now);
+				(wide ? wide_row : narrow_row)(table, reply->spare[k], now, counts);
 	}
 	int rc = table_print(table, stdout);
 	table_destroy(table);
