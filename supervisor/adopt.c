@@ -25,6 +25,7 @@
  *
  * Each of these steps can be done again by the next adopter, if we are killed as well. */
 #include "supervisor/adopt.h"
+#include "supervisor/adopt_private.h"
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
@@ -32,35 +33,14 @@
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/seats.h"
-#include "ipc/worker/contract.h"
-#include "supervisor/ended.h"
 #include "supervisor/image.h"
 #include "supervisor/member.h"
-#include "supervisor/orphans.h"
 #include "supervisor/reap.h"
 #include "supervisor/setup.h"
-#include "supervisor/spawn.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
-
-/* Descriptors of ours lie above all that mean something to a worker. */
-#define LEAST_FD 128
-/* How long a process may take to end that was killed, or that holds the lock and is none. */
-#define END_PATIENCE (10 * NS_PER_S)
-
-/* It had been handed something: whoever runs of it has that. */
-#define HANDED_LOST (-2)
-
-struct finding {
-	struct supervisor *s;
-	struct orphan all[ORPHANS_MAX];
-	size_t n;
-};
 
 bool adopt_possible(struct supervisor *s, char **image, char *why, size_t why_size)
 {
@@ -79,257 +59,6 @@ bool adopt_possible(struct supervisor *s, char **image, char *why, size_t why_si
 	free(*image);
 	*image = NULL;
 	return false;
-}
-
-/* ---- what the workers have ---- */
-
-static int take_bells(const struct orphan *o)
-{
-	for (int seat = 0; seat < SEATS_MAX; seat++) {
-		int at = CONTRACT_FD_BELLS + seat;
-		int fd = orphan_descriptor(o, at, LEAST_FD);
-		if (fd < 0)
-			return fd;
-		int rc = dup2(fd, at) < 0 ? error_from_errno(errno) : 0;
-		close(fd);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int take_ledger(struct supervisor *s, const struct orphan *o)
-{
-	int fd = orphan_descriptor(o, CONTRACT_FD_LEDGER, LEAST_FD);
-	if (fd < 0)
-		return fd;
-	int rc = ledger_attach(&s->ledger, fd, true);
-	if (rc == 0 && strcmp(s->ledger.header->pipeline, s->config.top.name) != 0)
-		rc = TROUPE_E_CORRUPT;
-	if (rc < 0) {
-		close(fd);
-		return rc;
-	}
-	s->ledger.fd = fd;
-	return 0;
-}
-
-static void drop(struct supervisor *s)
-{
-	if (s->ledger.header)
-		ledger_finish(&s->ledger);
-	if (s->runtime.lock >= 0)
-		close(s->runtime.lock);
-	s->runtime.lock = -1;
-}
-
-/* What all of them have, out of one of them. */
-static int take_common(struct supervisor *s, const struct orphan *o)
-{
-	int rc = take_ledger(s, o);
-	if (rc == 0) {
-		s->runtime.lock = orphan_descriptor(o, CONTRACT_FD_LIFE, LEAST_FD);
-		rc = s->runtime.lock < 0 ? s->runtime.lock : take_bells(o);
-	}
-	if (rc == 0)
-		s->ledger.bell_base = CONTRACT_FD_BELLS;
-	else
-		drop(s);
-	return rc;
-}
-
-/* The first that has them; each may end at any moment. */
-static int take_from_any(struct finding *f, char *why, size_t why_size)
-{
-	int rc = TROUPE_E_NOT_FOUND;
-	for (size_t i = 0; i < f->n; i++) {
-		rc = take_common(f->s, &f->all[i]);
-		if (rc == 0)
-			return 0;
-	}
-	if (rc == TROUPE_E_DENIED) {
-		snprintf(why, why_size,
-			 "the kernel does not let this user take descriptors out of its workers "
-			 "(another user's, or kernel.yama.ptrace_scope)");
-	} else {
-		snprintf(why, why_size, "none of its workers has what is needed: %s",
-			 error_text(rc));
-	}
-	return rc;
-}
-
-/* The killed one may hold the lock for a moment still, with all workers gone. */
-static int find_some(struct finding *f, char *why, size_t why_size)
-{
-	int64_t deadline = clock_now() + END_PATIENCE;
-	for (;;) {
-		f->n = orphans_find(f->s->runtime.folder, f->all, ORPHANS_MAX);
-		if (f->n > 0)
-			return 0;
-		if (clock_now() >= deadline) {
-			snprintf(why, why_size, "%s/lock is held, and by no worker",
-				 f->s->runtime.folder);
-			return TROUPE_E_TIMEOUT;
-		}
-		poll(NULL, 0, 5);
-	}
-}
-
-/* ---- who is who ---- */
-
-/* A worker's child has the same environment, but its pid is not in the seat row. */
-static bool is_worker(const struct supervisor *s, const struct orphan *o)
-{
-	if (o->seat == 0 || o->seat >= SEATS_MAX)
-		return false;
-	const struct seat_row *row = &s->ledger.seats[o->seat];
-	int32_t pid = atomic_load(&row->pid);
-	return atomic_load(&row->state) == SEAT_LIVE && row->incarnation == o->incarnation &&
-	       strncmp(row->worker, o->worker, NAME_SIZE) == 0 && (pid == 0 || pid == o->pid);
-}
-
-static bool is_child_of_worker(const struct finding *f, const struct orphan *o)
-{
-	const struct seat_row *row = &f->s->ledger.seats[o->seat];
-	int32_t pid = o->seat < SEATS_MAX ? atomic_load(&row->pid) : 0;
-	return pid && pid != o->pid && row->incarnation == o->incarnation;
-}
-
-/* Its descriptors, and that it is no child. */
-static void take_process(struct part *part, struct orphan *o)
-{
-	struct supervisor *s = part->member->supervisor;
-	struct process *p = &part->process;
-	o->taken = true;
-	p->pid = o->pid;
-	p->pidfd = o->pidfd;
-	o->pidfd = -1;
-	p->start_time = o->start_time;
-	p->seat = o->seat;
-	p->incarnation = o->incarnation;
-	p->adopted = true;
-	atomic_store(&s->ledger.seats[p->seat].pid, p->pid);
-	struct orphan same = {.pid = p->pid, .pidfd = p->pidfd};
-	p->log_fd = orphan_descriptor(&same, STDOUT_FILENO, LEAST_FD);
-	if (p->log_fd < 0)
-		p->log_fd = -1;
-	struct member *m = part->member;
-	if (m->handed_fd == HANDED_LOST) {
-		int fd = orphan_descriptor(&same, CONTRACT_FD_HANDED, LEAST_FD);
-		m->handed_fd = fd < 0 ? HANDED_LOST : fd;
-	}
-}
-
-static struct orphan *find_orphan(struct finding *f, pid_t pid, uint64_t start_time)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (f->all[i].pid == pid && f->all[i].start_time == start_time)
-			return &f->all[i];
-	return NULL;
-}
-
-/* The numbers of descriptors are those of the dead. */
-static void match_part(struct finding *f, struct part *part)
-{
-	struct process *p = &part->process;
-	struct orphan *o = p->pid ? find_orphan(f, p->pid, p->start_time) : NULL;
-	p->pidfd = p->log_fd = -1;
-	p->guard_fd = 0;
-	if (!p->pid)
-		return;
-	const struct seat_row *row = &f->s->ledger.seats[p->seat % SEATS_MAX];
-	if (o && is_worker(f->s, o)) {
-		take_process(part, o);
-		p->standby = atomic_load(&row->standby);
-		return;
-	}
-	p->gone = true;
-	/* Given back already, and perhaps another's by now. */
-	if (atomic_load(&row->state) == SEAT_EMPTY || atomic_load(&row->pid) != p->pid)
-		p->seat = 0;
-}
-
-static bool lives(const struct part *part)
-{
-	return part->process.pid && !part->process.gone;
-}
-
-/* A process that the image does not know begins its life; whatever was counted is counted on. */
-static void settle_in(struct part *part, struct orphan *o, bool plays)
-{
-	struct member *m = part->member;
-	struct supervisor *s = m->supervisor;
-	int64_t now = clock_now();
-	struct life life = life_new(now);
-	life_inherit(&life, &m->lead->life);
-	life.state = LIFE_STARTING;
-	life.again = true;
-	life.until = now + m->section->settings.ready_timeout;
-	part->life = life;
-	memcpy(part->program, m->program, sizeof(part->program));
-	part->process = (struct process){.pidfd = -1, .log_fd = -1, .started = now};
-	take_process(part, o);
-	part->process.standby = atomic_load(&s->ledger.seats[o->seat].standby);
-	if (plays)
-		part_plays(part);
-}
-
-/* The lead drains or is dead, and the new one plays: as when an heir is started. */
-static struct part *make_room(struct member *m)
-{
-	struct part *empty = m->last;
-	m->last = m->lead;
-	m->lead = empty;
-	return empty;
-}
-
-/* Whether there was a place for it. */
-static bool place(struct supervisor *s, struct orphan *o)
-{
-	struct member *m = member_find(s, o->worker);
-	bool standby = atomic_load(&s->ledger.seats[o->seat].standby);
-	if (!m || !m->wanted)
-		return false;
-	if (!lives(m->lead) && !m->lead->process.pid) {
-		settle_in(m->lead, o, true);
-	} else if (lives(m->lead) && standby) {
-		if (m->next->process.pid || m->section->settings.spares == 0)
-			return false;
-		settle_in(m->next, o, false);
-	} else if (m->last->process.pid) {
-		return false;
-	} else {
-		struct life heir = m->lead->life;
-		struct part *lead = make_room(m);
-		lead->life = heir; /* what was counted */
-		settle_in(lead, o, true);
-		m->last->life.again = false;
-	}
-	return true;
-}
-
-static void end_stranger(struct supervisor *s, struct orphan *o)
-{
-	struct pollfd end = {.fd = o->pidfd, .events = POLLIN};
-	log_warn("%s: pid %d has no place any more: ending it", o->worker, (int)o->pid);
-	orphan_kill(o);
-	if (poll(&end, 1, (int)(END_PATIENCE / NS_PER_MS)) > 0)
-		return;
-	log_error("%s: pid %d cannot be killed", o->worker, (int)o->pid);
-	if (o->seat && o->seat < SEATS_MAX)
-		s->stuck_seats |= UINT64_C(1) << o->seat;
-}
-
-static void place_all(struct finding *f)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		struct orphan *o = &f->all[i];
-		if (o->taken || is_child_of_worker(f, o))
-			continue;
-		if (is_worker(f->s, o) && place(f->s, o))
-			continue;
-		end_stranger(f->s, o);
-	}
 }
 
 /* ---- what is left over ---- */
@@ -415,12 +144,12 @@ static void reopen(struct supervisor *s)
 static void note_charged(struct member *m)
 {
 	struct part *next = m->next;
-	if (!lives(next) || next->process.standby)
+	if (!part_lives(next) || next->process.standby)
 		return;
 	if (next->life.state == LIFE_PREPARED)
 		next->life.state = LIFE_STARTING;
 	next->life.until = clock_now() + m->section->settings.ready_timeout;
-	if (!lives(m->lead) && !m->last->process.pid)
+	if (!part_lives(m->lead) && !m->last->process.pid)
 		member_promote(m);
 }
 
@@ -455,7 +184,7 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 		struct member *m = s->members[i];
 		m->handed_fd = m->handed_fd >= 0 ? HANDED_LOST : -1;
 		for (int k = 0; k < PARTS; k++)
-			match_part(f, &m->parts[k]);
+			finding_match(f, &m->parts[k]);
 		count_on(m);
 		give_up_swap(m);
 	}
@@ -467,7 +196,7 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 		bury_others(s->members[i]);
 		note_charged(s->members[i]);
 	}
-	place_all(f);
+	finding_place(f);
 	FAIL_POINT(ADOPT_PLACED);
 	give_back_seats(s);
 	reopen(s);
@@ -479,46 +208,19 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 	return 0;
 }
 
-static bool is_ours(const struct supervisor *s, pid_t pid)
-{
-	for (size_t i = 0; i < s->n_members; i++) {
-		for (int k = 0; k < PARTS; k++)
-			if (s->members[i]->parts[k].process.pid == pid)
-				return true;
-	}
-	return false;
-}
-
-void adopt_look_again(struct supervisor *s)
-{
-	struct finding *f = s->adopted ? calloc(1, sizeof(*f)) : NULL;
-	if (!f)
-		return;
-	s->adopted = false;
-	f->s = s;
-	f->n = orphans_find(s->runtime.folder, f->all, ORPHANS_MAX);
-	for (size_t i = 0; i < f->n; i++) {
-		struct orphan *o = &f->all[i];
-		if (!is_ours(s, o->pid) && !is_child_of_worker(f, o) && !is_worker(s, o))
-			end_stranger(s, o);
-	}
-	orphans_finish(f->all, f->n);
-	free(f);
-}
-
 int adopt_setup(struct supervisor *s, const char *image, char *why, size_t why_size)
 {
 	struct finding *f = calloc(1, sizeof(*f));
 	if (!f)
 		return TROUPE_E_MEMORY;
 	f->s = s;
-	int rc = find_some(f, why, why_size);
+	int rc = finding_look(f, why, why_size);
 	if (rc == 0)
-		rc = take_from_any(f, why, why_size);
+		rc = finding_take_common(f, why, why_size);
 	orphans_finish(f->all, f->n);
 	f->n = 0;
 	if (rc == 0 && (rc = check_streams(s, why, why_size)) < 0)
-		drop(s);
+		finding_drop(s);
 	if (rc == 0) {
 		/* From here on nobody begins any more whom the next look does not see. */
 		atomic_store(&s->ledger.header->supervisor_pid, getpid());
