@@ -5,7 +5,7 @@
 #include "ipc/links/json.h"
 #include "ipc/links/pipe.h"
 #include "schemas/life.pb-c.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/member.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,28 +17,65 @@ static void keep(struct supervisor *s, const struct happening *what)
 	s->happenings.kept[s->happenings.count++ % HAPPENINGS_KEPT] = *what;
 }
 
-static struct happening begin(const char *kind, const struct member *m, int64_t time, int64_t now)
+/* ---- out of the journal ---- */
+
+static const char *text_of(const json_t *line, const char *key)
 {
-	struct happening what = {
-		.kind = kind, .begun = time, .begun_wall = clock_wall() - (now - time)};
-	snprintf(what.worker, sizeof(what.worker), "%s", m->name);
-	if (m->role->source)
-		snprintf(what.stream, sizeof(what.stream), "%s",
-			 m->supervisor->ledger.streams[m->number].name);
-	return what;
+	const char *text = json_string_value(json_object_get(line, key));
+	return text ? text : "";
 }
 
-/* ---- deaths ---- */
-
-void happened_death(struct part *part, const char *cause, const char *words)
+static int64_t number_of(const json_t *line, const char *key)
 {
-	struct member *m = part->member;
-	int64_t now = clock_now();
-	struct happening what = begin("died", m, now, now);
-	snprintf(what.cause, sizeof(what.cause), "%.90s%s%.60s", cause, *words ? ": " : "", words);
+	return json_integer_value(json_object_get(line, key));
+}
+
+static void hear_exit(struct supervisor *s, const json_t *line)
+{
+	const struct member *m = member_find(s, text_of(line, "worker"));
+	struct exit_note note;
+	exit_from_json(line, &note);
+	bool as_it_should = note.kind == EXIT_ASKED || note.kind == EXIT_REPLACED ||
+			    note.kind == EXIT_FINISHED || note.kind == EXIT_DEVICE;
+	if (as_it_should || !note.turn)
+		return;
+	struct happening what = {
+		.kind = "died", .begun = number_of(line, "t"), .begun_wall = journal_wall(line)};
 	what.ended = what.begun;
 	what.ended_wall = what.begun_wall;
-	keep(m->supervisor, &what);
+	snprintf(what.worker, sizeof(what.worker), "%s", text_of(line, "worker"));
+	if (m && m->role->source)
+		snprintf(what.stream, sizeof(what.stream), "%s", s->ledger.streams[m->number].name);
+	snprintf(what.cause, sizeof(what.cause), "%.90s%s%.60s", note.cause,
+		 *note.words ? ": " : "", note.words);
+	keep(s, &what);
+}
+
+static void hear_source(struct supervisor *s, const json_t *line)
+{
+	bool back = strcmp(text_of(line, "what"), "back") == 0;
+	struct happening lost = {.kind = "lost", .begun = number_of(line, "since")};
+	lost.begun_wall = journal_wall(line) - (number_of(line, "t") - lost.begun);
+	if (back) {
+		lost.ended = lost.begun + number_of(line, "lasted");
+		lost.ended_wall = lost.begun_wall + number_of(line, "lasted");
+	}
+	snprintf(lost.worker, sizeof(lost.worker), "%s", text_of(line, "worker"));
+	snprintf(lost.stream, sizeof(lost.stream), "%s", text_of(line, "stream"));
+	snprintf(lost.cause, sizeof(lost.cause), "%s", text_of(line, "why"));
+	keep(s, &lost);
+	for (uint32_t i = 0; i < s->ledger.header->n_streams; i++)
+		if (strcmp(s->ledger.streams[i].name, lost.stream) == 0)
+			s->happenings.lost[i] = back ? (struct happening){0} : lost;
+}
+
+void happenings_hear(void *arg, const json_t *line)
+{
+	enum journal_event event = journal_event_find(text_of(line, "event"));
+	if (event == JOURNAL_EXIT)
+		hear_exit(arg, line);
+	else if (event == JOURNAL_SOURCE)
+		hear_source(arg, line);
 }
 
 /* ---- sources that are lost ---- */
@@ -59,14 +96,14 @@ static int64_t lost_since(const struct member *m, int64_t now)
 	}
 }
 
-static void say_why(const struct member *m, struct happening *what)
+static void say_why(const struct member *m, char *out, size_t size)
 {
 	static const char said[] = " lost: "; /* "camera lost: …", "camera still lost: …" */
 	const char *why = strstr(m->said, said);
 	if (m->lead->life.state == LIFE_NO_DEVICE)
-		snprintf(what->cause, sizeof(what->cause), "no device: %.140s", m->device.path);
+		snprintf(out, size, "no device: %.140s", m->device.path);
 	else
-		snprintf(what->cause, sizeof(what->cause), "%.150s", why ? why + strlen(said) : "");
+		snprintf(out, size, "%.150s", why ? why + strlen(said) : "");
 }
 
 /* Its row says at once that it is lost; why, its report does, a moment later or never. */
@@ -76,34 +113,31 @@ static int64_t why_due(const struct member *m, int64_t since)
 	return known ? since : since + WHY_WAIT;
 }
 
-static void note(struct supervisor *s, const struct happening *lost)
+static void note(struct supervisor *s, const struct member *m, const char *what, int64_t since,
+		 int64_t lasted, const char *why)
 {
-	journal_write(&s->journal, JOURNAL_SOURCE, lost->worker,
-		      json_pack("{s:s, s:s, s:I, s:o, s:I}", "stream", lost->stream, "what",
-				lost->ended ? "back" : "lost", "since", (json_int_t)lost->begun,
-				"why", json_text(lost->cause), "lasted",
-				(json_int_t)(lost->ended ? lost->ended - lost->begun : 0)));
+	journal_write(&s->journal, JOURNAL_SOURCE, m->name,
+		      json_pack("{s:s, s:s, s:I, s:o, s:I}", "stream",
+				s->ledger.streams[m->number].name, "what", what, "since",
+				(json_int_t)since, "why", json_text(why), "lasted",
+				(json_int_t)lasted));
 }
 
 /* Returns when to look again. */
 static int64_t look_at_source(struct supervisor *s, const struct member *m, int64_t now)
 {
-	struct happening *lost = &s->happenings.lost[m->number];
+	const struct happening *lost = &s->happenings.lost[m->number];
 	int64_t since = lost_since(m, now);
+	char why[HAPPENING_CAUSE];
 	if (since && !lost->begun) {
 		int64_t due = why_due(m, since);
 		if (due > now)
 			return due;
-		*lost = begin("lost", m, since, now);
-		say_why(m, lost);
-		keep(s, lost);
-		note(s, lost);
+		say_why(m, why, sizeof(why));
+		note(s, m, "lost", since, 0, why);
 	} else if (!since && lost->begun) {
-		lost->ended = now;
-		lost->ended_wall = clock_wall();
-		keep(s, lost);
-		note(s, lost);
-		*lost = (struct happening){0};
+		snprintf(why, sizeof(why), "%s", lost->cause);
+		note(s, m, "back", lost->begun, now - lost->begun, why);
 	}
 	return CLOCK_NEVER;
 }

@@ -1,13 +1,17 @@
 /* What a recording should say and the supervisor alone knows: that the source of a stream was lost,
  * since when and until when, and that a worker died. It is told to whoever plays a tap, on its
- * pipe, and told again to each incarnation, which knows by kind, stream and beginning what it has
- * already. So one that is killed loses nothing, and a message that does is no harm: the journal has
- * it, too. */
+ * pipe, and told again to each incarnation, which knows by kind, stream, text and beginning what it
+ * has already. So one that is killed loses nothing.
+ *
+ * What is told is made of the journal's lines, as they are written and, by who goes on with a
+ * pipeline, as they are read again: the beginning is the line's time, so whoever tells it tells the
+ * same. A supervisor that dies between the line and the telling loses nothing either. */
 #ifndef TROUPE_SUPERVISOR_HAPPENINGS_H
 #define TROUPE_SUPERVISOR_HAPPENINGS_H
 
 #include "ipc/slots/layout.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 /* How many are kept for those to come; the oldest go first. */
@@ -15,7 +19,6 @@
 #define HAPPENING_CAUSE 160
 
 struct supervisor;
-struct part;
 
 struct happening {
 	const char *kind; /* "lost" or "died" */
@@ -31,8 +34,9 @@ struct happenings {
 	struct happening lost[STREAMS_MAX];	/* whose source is lost now; begun 0: it is not */
 };
 
-/* The process of a part that played has ended, unasked or not as it should. */
-void happened_death(struct part *part, const char *cause, const char *words);
+/* Hears a line of this run's journal; `arg` is the supervisor. The end of a process that played
+ * counts as a death unless it was asked for, its source has ended or its device is gone. */
+void happenings_hear(void *arg, const json_t *line);
 
 /* Looks which sources are lost and which are back, and tells what is new. Called after everything
  * that happens; returns when to look again. */

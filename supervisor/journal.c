@@ -53,11 +53,28 @@ void journal_close(struct journal *journal)
 	journal->fd = -1;
 }
 
+/* The fold passes over other runs' lines by itself. */
+static int take(struct journal *journal, const json_t *line)
+{
+	json_int_t run = json_integer_value(json_object_get(line, "run"));
+	if (journal->hear && (uint64_t)run == journal->run)
+		journal->hear(journal->hearer, line);
+	return history_fold(&journal->history, line);
+}
+
 int journal_resume(struct journal *journal)
 {
+	struct journal_reader reader;
+	json_t *line;
 	history_finish(&journal->history);
 	history_init(&journal->history, HISTORY_RUN, journal->run);
-	return history_fold_folder(&journal->history, journal->folder, NULL);
+	int rc = journal_reader_open(&reader, journal->folder);
+	while (rc == 0 && journal_read(&reader, &line)) {
+		rc = take(journal, line);
+		json_decref(line);
+	}
+	journal_reader_close(&reader);
+	return rc == TROUPE_E_NOT_FOUND ? 0 : rc;
 }
 
 /* ---- one line ---- */
@@ -183,7 +200,7 @@ void journal_write(struct journal *journal, enum journal_event event, const char
 	if (line && details)
 		json_object_update(line, details);
 	if (line) {
-		history_fold(&journal->history, line);
+		take(journal, line);
 		if (journal->fd >= 0)
 			put(journal, line);
 	}

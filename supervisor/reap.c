@@ -374,10 +374,9 @@ static void part_ended(struct part *part, const siginfo_t *info)
 	note.excused = excuse(part, &end);
 	if (!part->process.gone || !was_told(part))
 		tell_exit(part, &note);
+	FAIL_POINT(EXIT_NOTED);
 	if (end.fault)
 		quarantine_accuse(part, &note);
-	if (note.turn && !end.lost && (end.fault || !end.clean))
-		happened_death(part, end.cause, words);
 	fail_early(m, info, &end, words);
 	bool unasked = note.turn && !finished && !end.lost && !part->process.asked;
 	uint8_t seat = part->process.seat;

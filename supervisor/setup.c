@@ -311,6 +311,8 @@ int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 	if (rc == 0 && (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run,
 					  s->config.top.journal_size)) < 0)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
+	s->journal.hear = happenings_hear;
+	s->journal.hearer = s;
 	if (rc == 0 && again && journal_resume(&s->journal) < 0)
 		log_warn("%s/journal.jsonl: cannot be read again", s->runtime.state);
 	if (rc == 0 && (rc = containment_create(s)) < 0)

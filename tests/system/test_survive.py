@@ -1,0 +1,54 @@
+"""What a supervisor knew and had not passed on yet, and what only it held, when it was killed or became another program."""
+
+import os
+import signal
+import sqlite3
+
+import harness
+from harness import await_, check
+from test_adopt import end_well, flowing, flows_on
+
+
+def killed(p):
+    """Who died of a kill, says the recording."""
+    with sqlite3.connect("file:%s/recording.sqlite?mode=ro" % p.recording, uri=True) as catalogue:
+        return [what.split(":")[0] for what, in catalogue.execute("SELECT what FROM events WHERE kind = 'died'")]
+
+
+def kill(p, name):
+    """Returns when its successor is ready, so that its death is in the journal."""
+    pid, number = p.players()[name]
+    os.kill(pid, signal.SIGKILL)
+    p.back(name, number)
+
+
+def deaths_not_told(make):
+    """Who goes on tells the storer of the deaths that the journal has: those that nobody told it, and none twice."""
+    p = flowing(make)
+    kill(p, "trainer")
+    await_(lambda: killed(p) == ["trainer"], "the recording to have the first death")
+    for name, change in (("processor.1", "upgrade"), ("processor.2", "adopt"), ("display", "twice")):
+        before = killed(p)
+        p.troupe("stop", "storer", "-n", p.name)
+        await_(lambda: p.worker("storer")["state"] == "stopped", "the storer to be stopped")
+        kill(p, name)
+        if change == "upgrade":
+            p.troupe("upgrade", "-n", p.name)
+        for _ in range(dict(upgrade=0, adopt=1, twice=2)[change]):
+            p.kill_supervisor()
+            p.adopt()
+        p.troupe("start", "storer", "-n", p.name)
+        await_(lambda: len(killed(p)) > len(before), "the recording to have the death of " + name)
+        check(sorted(killed(p)) == sorted([*before, name]), "died: %s, then %s" % (before, killed(p)))
+    flows_on(p)
+    kill(p, "storer")
+    p.kill_supervisor()
+    p.adopt()
+    await_(lambda: len(killed(p)) > 4, "the recording to have the storer's death")
+    died = ["display", "processor.1", "processor.2", "storer", "trainer"]
+    check(sorted(killed(p)) == died, "died: %s" % killed(p))
+    end_well(p)
+
+
+if __name__ == "__main__":
+    harness.main({f.__name__: f for f in (deaths_not_told,)})
