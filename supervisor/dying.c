@@ -1,17 +1,14 @@
-/* A thread that waits for the futex of a robust mutex, and never takes the mutex: what it reads
- * there is a number, so whatever a worker writes over it does no harm here. A robust futex is part
- * of the kernel's interface (get_robust_list(2)): the thread that holds it, and two bits. */
+/* A thread that waits for a robust futex, and never takes it: what it reads there is a number, so
+ * whatever a worker writes over it does no harm here. Its form is part of the kernel's interface
+ * (get_robust_list(2)): the thread that holds it, and two bits. */
 #include "supervisor/dying.h"
 
 #include "ipc/base/clock.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -20,8 +17,6 @@
 #define STACK_SIZE (128 << 10)
 /* How often one that is to stop is woken: it may have been about to fall asleep. */
 #define WAKE_EVERY (NS_PER_MS / 20)
-
-static_assert(offsetof(pthread_mutex_t, __data.__lock) == 0, "the futex comes first");
 
 struct dying {
 	pthread_t thread;
@@ -77,12 +72,12 @@ static int start(struct dying *dying)
 	return rc;
 }
 
-struct dying *dying_watch(pthread_mutex_t *alive, int told)
+struct dying *dying_watch(_Atomic uint32_t *alive, int told)
 {
 	struct dying *dying = calloc(1, sizeof(*dying));
 	if (!dying)
 		return NULL;
-	dying->alive = (_Atomic uint32_t *)(void *)alive;
+	dying->alive = alive;
 	dying->told = told;
 	if (start(dying) == 0)
 		return dying;

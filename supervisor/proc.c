@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Of the flags in /proc/PID/stat (PF_EXITING), set before a thread lets go of anything. */
+#define EXITING 0x4ul
+
 const char *proc_stat_state(pid_t pid, char *text, size_t size)
 {
 	char path[64];
@@ -46,6 +49,14 @@ bool proc_stat_read(pid_t pid, struct proc_stat *stat)
 	stat->cpu_ticks = user + system;
 	stat->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return true;
+}
+
+bool proc_is_ending(pid_t pid)
+{
+	char text[1024];
+	const char *state = proc_stat_state(pid, text, sizeof(text));
+	const char *flags = state ? proc_stat_field(state, 9) : NULL;
+	return !flags || (strtoul(flags, NULL, 10) & EXITING) != 0;
 }
 
 bool proc_traced(pid_t pid)

@@ -23,6 +23,9 @@ const char *proc_stat_state(pid_t pid, char *text, size_t size);
 /* Where field `number` (from 3 on) stands behind `state`, see proc(5). NULL: there are fewer. */
 const char *proc_stat_field(const char *state, int number);
 
+/* Whether its main thread is going, or has gone, as only the kernel can say. */
+bool proc_is_ending(pid_t pid);
+
 /* Whether a debugger holds it. */
 bool proc_traced(pid_t pid);
 

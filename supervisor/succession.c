@@ -94,6 +94,22 @@ static void note_dying(struct part *part)
 	succession_follow(part);
 }
 
+/* The word that tells of it lies where anybody may write. Whoever lives all the same is no longer
+ * listened for: its end is known by its pidfd. */
+static void hear(struct part *part)
+{
+	struct process *p = &part->process;
+	if (!dying_seen(p->dying) || p->dies)
+		return;
+	if (proc_is_ending(p->pid)) {
+		note_dying(part);
+		return;
+	}
+	log_warn("%s: pid %d was said to die and does not", part->member->name, (int)p->pid);
+	dying_forget(p->dying);
+	p->dying = NULL;
+}
+
 static void on_dying(void *arg, int fd, short revents)
 {
 	struct supervisor *s = arg;
@@ -101,12 +117,9 @@ static void on_dying(void *arg, int fd, short revents)
 	ssize_t ignored = read(fd, &count, sizeof(count));
 	(void)ignored;
 	(void)revents;
-	for (size_t i = 0; i < s->n_members; i++) {
-		struct member *m = s->members[i];
+	for (size_t i = 0; i < s->n_members; i++)
 		for (int k = 0; k < PARTS; k++)
-			if (dying_seen(m->parts[k].process.dying) && !m->parts[k].process.dies)
-				note_dying(&m->parts[k]);
-	}
+			hear(&s->members[i]->parts[k]);
 }
 
 void succession_begin(struct supervisor *s)
@@ -130,7 +143,7 @@ void succession_watch(struct part *part)
 	struct supervisor *s = part->member->supervisor;
 	struct process *p = &part->process;
 	if (!p->dying && s->dying_fd >= 0)
-		p->dying = dying_watch(&s->ledger.seats[p->seat].alive.mutex, s->dying_fd);
+		p->dying = dying_watch(&s->ledger.seats[p->seat].alive, s->dying_fd);
 }
 
 /* ---- spares ---- */

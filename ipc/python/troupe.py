@@ -96,6 +96,31 @@ def now() -> int:
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
+SET_ROBUST_LIST = {"x86_64": 273, "aarch64": 99}  # the system call's number; on other machines we do without
+
+
+class Alive:
+    """The word of the seat row by which the kernel tells at once that our main thread ends: a robust futex
+    (set_robust_list(2)). The list by which it finds the word is our own memory: first entry, from there to the word,
+    none pending; and the one entry."""
+
+    def __init__(self, word: int):
+        self.word, self.call = ctypes.c_uint32.from_address(word), SET_ROBUST_LIST.get(os.uname().machine)
+        self.list = (ctypes.c_int64 * 4)()
+        head = ctypes.addressof(self.list)
+        self.list[:] = head + 24, word - (head + 24), 0, head
+        if self._register(head):
+            self.word.value = os.getpid()  # of the main thread
+
+    def _register(self, head: int) -> bool:
+        return bool(self.call) and ctypes.CDLL(None).syscall(self.call, ctypes.c_void_p(head), ctypes.c_size_t(24)) == 0
+
+    def release(self) -> None:
+        if self.word.value & 0x3FFFFFFF == os.getpid():
+            self.word.value = 0
+        self._register(0)
+
+
 class Worker:
     """One incarnation of a worker, from its environment to its exit code."""
 
@@ -149,8 +174,7 @@ class Worker:
         libc.prctl(1, signal.SIGHUP, 0, 0, 0)  # PR_SET_PDEATHSIG
         if os.getppid() != self.parent:
             self._lose()
-        self.alive = ctypes.c_void_p(self.ledger.base + self.row + SEAT["alive"][0])
-        self.holds_alive = libc.pthread_mutex_trylock(self.alive) == 0
+        self.alive = Alive(self.ledger.base + self.row + SEAT["alive"][0])
         context = zmq.Context()
         self.pipe, self.reports = context.socket(zmq.PAIR), context.socket(zmq.PUSH)
         for socket, path in (self.pipe, "TROUPE_PIPE"), (self.reports, "TROUPE_REPORTS"):
@@ -440,8 +464,7 @@ class Worker:
         finally:
             if self.tap >= 0:
                 self.ledger.swap(self._tap_owner(), self.seat, 0)
-            if self.holds_alive:
-                ctypes.CDLL(None).pthread_mutex_unlock(self.alive)
+            self.alive.release()
         return EXIT_ASKED
 
 

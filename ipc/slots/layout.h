@@ -15,7 +15,6 @@
 #include "ipc/slots/word.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -132,12 +131,8 @@ struct seat_row {
 	_Atomic int64_t due;	   /* asleep: its next timer or CLOCK_NEVER; awake: since when */
 	_Atomic uint64_t frames;   /* frames it finished, filled, took or peeked */
 	_Atomic uint64_t turns;	   /* times its loop woke up */
-	/* Held by its main thread while that lives; made by the supervisor, robust and shared.
-	 * Nothing is protected by it: that the kernel lets go of it tells of the thread's end. */
-	union {
-		pthread_mutex_t mutex;
-		uint64_t room[8]; /* the same size wherever this is built */
-	} alive;
+	_Atomic uint32_t alive; /* id of its main thread, a robust futex: see alive.h */
+	uint32_t room[15];
 	/* the worker itself: what it counts of its own, for people */
 	char counts[NAME_SIZE];	  /* "faces"; "": nothing; before it says Hello */
 	_Atomic uint64_t counted; /* so many of them, in this incarnation */
@@ -286,7 +281,6 @@ static_assert(sizeof(struct seat_row) == 320, "seat_row is part of the layout");
 static_assert(offsetof(struct seat_row, standby) == 44, "standby is part of the layout");
 static_assert(offsetof(struct seat_row, alive) == 192, "alive is part of the layout");
 static_assert(offsetof(struct seat_row, counts) == 256, "counts is part of the layout");
-static_assert(sizeof(pthread_mutex_t) <= 64, "a mutex must fit its room");
 static_assert(sizeof(struct tap_row) == 48, "tap_row is part of the layout");
 static_assert(sizeof(struct slot_record) == 1728, "slot_record is part of the layout");
 static_assert(sizeof(struct playback_record) == 256, "playback_record is part of the layout");

@@ -9,17 +9,6 @@
 
 #include <string.h>
 
-/* The supervisor waits for the worker's main thread to let go of it, by will or by death. */
-static void make_alive(pthread_mutex_t *mutex)
-{
-	pthread_mutexattr_t attributes;
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(mutex, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
-
 int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation)
 {
 	struct ledger_header *h = ledger->header;
@@ -30,7 +19,6 @@ int seat_assign(struct ledger *ledger, const char *worker, uint32_t incarnation)
 			continue;
 		*row = (struct seat_row){.incarnation = incarnation, .due = CLOCK_NEVER};
 		strncpy(row->worker, worker, NAME_SIZE - 1);
-		make_alive(&row->alive.mutex);
 		bell_answer(ledger, (uint8_t)seat); /* rings for a predecessor in this seat */
 		atomic_store(&row->state, SEAT_LIVE);
 		seat_bit_set(&h->bells_all, (uint8_t)seat);

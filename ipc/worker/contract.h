@@ -56,8 +56,9 @@ enum contract_exit {
  * bell rings for it), it takes charge and says Ready. A worker that was never a standby reads 0 at
  * once.
  *
- * Dying: its main thread may lock the mutex `alive` of its seat row before it says Hello, and
- * unlock it at an orderly end; then its death is known before its memory is gone.
+ * Dying: its main thread may take the robust futex `alive` of its seat row (ipc/slots/alive.h)
+ * before it says Hello, and let go of it at an orderly end; then its death is known before its
+ * memory is gone.
  *
  * Signals: TERM drains like the pipe's Drain; HUP says that the supervisor is dead: go on for as
  * long as `orphan_wait` of the ledger's header says (0: not at all), then finish what is on its way

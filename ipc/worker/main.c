@@ -81,6 +81,7 @@ static int read_config(struct worker *w, char *why, size_t why_size)
 			 CONTRACT_FD_CONFIG, CONFIG_LIMIT);
 		return TROUPE_E_CONFIG;
 	}
+	as_told_rows(w, lines);
 	int rc = worker_prepare(w, lines, why, why_size);
 	explicit_bzero(lines, strlen(lines));
 	free(lines);
@@ -221,10 +222,9 @@ static int attach(struct worker *w, struct ledger *ledger, pid_t born_of)
 	if (w->table->counts)
 		strncpy(w->row->counts, w->table->counts, NAME_SIZE - 1);
 	/* Before Hello, on which somebody begins to wait for it. */
-	if (pthread_mutex_trylock(&w->row->alive.mutex) == 0)
-		w->holds_alive = true;
-	else
-		log_debug("%s: somebody has my mutex: my end will be known by my pidfd", w->name);
+	rc = alive_take(&w->alive, &w->row->alive);
+	if (rc < 0)
+		log_debug("%s: my end will be known by my pidfd: %s", w->name, error_text(rc));
 	return 0;
 }
 
@@ -459,8 +459,7 @@ static int live_as_worker(struct worker *w)
 			log_warn("%s ends: %s", w->name, error_text(rc));
 	}
 	finish(w);
-	if (w->holds_alive) /* in good order: nobody is to be alarmed */
-		pthread_mutex_unlock(&w->row->alive.mutex);
+	alive_release(&w->alive); /* in good order: nobody is to be alarmed */
 	ledger_finish(&ledger);
 	return exit_code(rc < 0 ? rc : 0);
 }
@@ -473,9 +472,9 @@ int worker_main(int argc, char **argv, const struct worker_table *table)
 	struct worker *w = calloc(1, sizeof(*w));
 	if (!w)
 		return CONTRACT_EXIT_ENVIRONMENT;
-	w->table = table;
 	w->signal_fd = w->adopter_fd = -1;
-	code = live_as_worker(w);
+	int rc = as_told(w, table);
+	code = rc < 0 ? exit_code(rc) : live_as_worker(w);
 	free(w);
 	return code;
 }

@@ -4,6 +4,7 @@
 
 #include "ipc/links/loop.h"
 #include "ipc/links/message.h"
+#include "ipc/slots/alive.h"
 #include "ipc/worker/contract.h"
 #include "ipc/worker/worker.h"
 
@@ -30,6 +31,7 @@ struct watch {
 
 struct worker {
 	const struct worker_table *table;
+	struct worker_table as_told; /* what `table` is where the worker plays what it is told */
 	void *config;
 	void *self; /* the table's state, from open */
 	char name[NAME_SIZE];
@@ -43,7 +45,7 @@ struct worker {
 	int handed_fd;
 
 	bool opened, in_charge, ended;
-	bool holds_alive;		/* the mutex of its seat row, until the end */
+	struct alive alive;		/* the word of its seat row, until the end */
 	bool said_prepared, said_ready; /* as it is said again to who takes it over */
 	bool draining, orphan, stop;
 	bool alone;	/* nobody supervises: it goes on, and is an orphan at alone_until */
@@ -104,6 +106,12 @@ void supervised_by(struct worker *w, pid_t supervisor);
 /* Ends the time without a supervisor when it is over. */
 void supervised_turn(struct worker *w, int64_t *due);
 void supervised_end(struct worker *w);
+
+/* as_told.c: WORKER_TAKES_AS_TOLD. */
+/* Sets the table. TROUPE_E_CONFIG, and why is said: the program cannot play that. */
+int as_told(struct worker *w, const struct worker_table *table);
+/* Takes out of those lines what only the program knows in whose place this one plays. */
+void as_told_rows(const struct worker *w, char *lines);
 
 /* pipe_side.c: talk with the supervisor. */
 int pipe_side_open(struct worker *w, const char *pipe_path);

@@ -4,6 +4,7 @@ troupe_unit_test(test_steps SOURCES test_steps.c small_ledger.c LINK troupe_slot
 troupe_unit_test(test_bypass SOURCES test_bypass.c small_ledger.c LINK troupe_slots)
 troupe_unit_test(test_bells SOURCES test_bells.c small_ledger.c LINK troupe_slots)
 troupe_unit_test(test_seats SOURCES test_seats.c small_ledger.c LINK troupe_slots)
+troupe_unit_test(test_alive SOURCES test_alive.c LINK troupe_slots Threads::Threads)
 troupe_unit_test(test_playback SOURCES test_playback.c small_ledger.c LINK troupe_slots)
 troupe_unit_test(test_check SOURCES test_check.c small_ledger.c LINK troupe_slots)
 troupe_unit_test(test_stations SOURCES test_stations.c small_ledger.c LINK troupe_slots)

@@ -1,5 +1,5 @@
-/* Hearing of the death of a main thread by the mutex that it holds, and of nothing else. */
-#include "ipc/base/clock.h"
+/* Hearing of the death of a main thread by the futex that it holds, and of nothing else. */
+#include "ipc/slots/alive.h"
 #include "supervisor/dying.h"
 
 #include <setjmp.h>
@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -21,28 +20,17 @@
 #define PATIENCE_MS 20000 /* nothing here takes so long unless it is broken */
 
 struct scene {
-	pthread_mutex_t *alive;
+	_Atomic uint32_t *alive;
 	int told;
 	pid_t pid;
 	struct dying *dying;
 };
-
-static void make_mutex(struct scene *scene)
-{
-	pthread_mutexattr_t attributes;
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(scene->alive, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
 
 static int enter(void **state)
 {
 	struct scene *scene = calloc(1, sizeof(*scene));
 	scene->alive = mmap(NULL, sizeof(*scene->alive), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	make_mutex(scene);
 	scene->told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*state = scene;
 	return 0;
@@ -58,8 +46,8 @@ static int leave(void **state)
 	return 0;
 }
 
-/* A worker that holds its mutex, or does not, until it is told by a byte on its standard input what
- * to do: 'u' unlocks and ends. */
+/* A worker that holds its futex, or does not, until its standard input ends: then it lets go of it
+ * and ends. */
 static int start_worker(struct scene *scene, bool holds)
 {
 	int orders[2], ready[2];
@@ -68,12 +56,13 @@ static int start_worker(struct scene *scene, bool holds)
 	assert_int_equal(pipe(ready), 0);
 	scene->pid = fork();
 	if (scene->pid == 0) {
-		bool locked = holds && pthread_mutex_trylock(scene->alive) == 0;
+		struct alive alive = {0};
+		if (holds && alive_take(&alive, scene->alive) < 0)
+			_exit(1);
 		close(orders[1]);
 		if (write(ready[1], "r", 1) != 1 || read(orders[0], &byte, 1) < 0)
 			_exit(1);
-		if (locked)
-			pthread_mutex_unlock(scene->alive);
+		alive_release(&alive);
 		_exit(0);
 	}
 	close(orders[0]);
@@ -121,7 +110,7 @@ static void nobody_is_alarmed_without_need(void **state)
 		struct scene *scene = *state;
 		int orders = start_worker(scene, holds);
 		struct dying *dying = dying_watch(scene->alive, scene->told);
-		close(orders); /* it unlocks and ends */
+		close(orders); /* it lets go and ends */
 		waitpid(scene->pid, NULL, 0);
 		dying_forget(dying);
 		assert_false(is_told(scene, 0));
@@ -143,14 +132,14 @@ static void it_can_be_told_to_stop(void **state)
 
 /* It lies where a worker may write by mistake: whatever it writes, the supervisor lives on, and can
  * forget it. */
-static void a_mutex_that_was_written_over_harms_nobody(void **state)
+static void a_futex_that_was_written_over_harms_nobody(void **state)
 {
 	struct scene *scene = *state;
 	for (int byte = 0; byte < 256; byte++) {
-		make_mutex(scene);
+		atomic_store(scene->alive, 0);
 		int orders = start_worker(scene, true);
 		struct dying *dying = dying_watch(scene->alive, scene->told);
-		memset(scene->alive, byte, sizeof(*scene->alive));
+		atomic_store(scene->alive, (uint32_t)byte * 0x01010101u);
 		kill(scene->pid, SIGKILL);
 		waitpid(scene->pid, NULL, 0);
 		dying_forget(dying);
@@ -158,24 +147,21 @@ static void a_mutex_that_was_written_over_harms_nobody(void **state)
 	}
 }
 
-/* The next process of a seat gets the mutex made anew as soon as the last one is reaped: neither
+/* The next process of a seat gets the word anew as soon as the last one is reaped: neither
  * the kernel nor our thread writes to it any more. */
 static void nothing_is_written_after_the_end(void **state)
 {
 	struct scene *scene = *state;
-	char now[sizeof(*scene->alive)], then[sizeof(*scene->alive)];
 	for (int i = 0; i < 100; i++) {
-		make_mutex(scene);
+		atomic_store(scene->alive, 0);
 		int orders = start_worker(scene, true);
 		struct dying *dying = dying_watch(scene->alive, scene->told);
 		kill(scene->pid, SIGKILL);
 		waitpid(scene->pid, NULL, 0);
 		dying_forget(dying);
-		memset(scene->alive, i, sizeof(*scene->alive));
-		memset(then, i, sizeof(then));
+		atomic_store(scene->alive, (uint32_t)i);
 		poll(NULL, 0, 1);
-		memcpy(now, scene->alive, sizeof(now));
-		assert_memory_equal(now, then, sizeof(now));
+		assert_int_equal(atomic_load(scene->alive), i);
 		close(orders);
 	}
 }
@@ -195,7 +181,7 @@ int main(void)
 		TEST(a_death_before_anybody_listened_is_heard_of),
 		TEST(nobody_is_alarmed_without_need),
 		TEST(it_can_be_told_to_stop),
-		TEST(a_mutex_that_was_written_over_harms_nobody),
+		TEST(a_futex_that_was_written_over_harms_nobody),
 		TEST(nothing_is_written_after_the_end),
 		TEST(to_forget_nothing_is_fine),
 	};

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,23 +312,21 @@ static void an_orphaned_standby_does_what_is_left(void **state)
 	assert_int_equal(rig_end(&rig), CONTRACT_EXIT_ASKED);
 }
 
-/* Its mutex tells of its end: held from Hello on, let go of in good order, or by the kernel. */
-static void the_mutex_is_held_while_it_lives(void **state)
+/* Its word tells of its end: its own from Hello on, let go of in good order, or marked by the
+ * kernel. */
+static void its_id_stands_there_while_it_lives(void **state)
 {
 	(void)state;
 	for (int killed = 0; killed < 2; killed++) {
 		struct rig rig;
 		rig_start(&rig, "");
-		pthread_mutex_t *alive = &rig.ledger.seats[rig.seat].alive.mutex;
+		_Atomic uint32_t *alive = &rig.ledger.seats[rig.seat].alive;
 		message_free(rig_expect(&rig, MESSAGE_HELLO));
-		assert_int_equal(pthread_mutex_trylock(alive), EBUSY);
+		assert_int_equal(atomic_load(alive), rig.pid);
 		kill(rig.pid, killed ? SIGKILL : SIGTERM);
 		struct pollfd ended = {.fd = rig.pidfd, .events = POLLIN};
 		assert_int_equal(poll(&ended, 1, 10000), 1);
-		assert_int_equal(pthread_mutex_trylock(alive), killed ? EOWNERDEAD : 0);
-		if (killed)
-			pthread_mutex_consistent(alive);
-		pthread_mutex_unlock(alive);
+		assert_int_equal(atomic_load(alive), killed ? FUTEX_OWNER_DIED : 0);
 		assert_int_equal(rig_end(&rig), killed ? -SIGKILL : CONTRACT_EXIT_ASKED);
 	}
 }
@@ -342,7 +341,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(worker_exits_by_the_contract),
 		cmocka_unit_test(a_standby_is_prepared_and_waits),
 		cmocka_unit_test(an_orphaned_standby_does_what_is_left),
-		cmocka_unit_test(the_mutex_is_held_while_it_lives),
+		cmocka_unit_test(its_id_stands_there_while_it_lives),
 		cmocka_unit_test(orphan_ends),
 		cmocka_unit_test(orphan_waits_for_a_living_capture),
 	};
