@@ -3,6 +3,7 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/base/utf8.h"
 #include "ipc/links/json.h"
 #include "ipc/slots/record.h"
 #include "supervisor/answers.h"
@@ -178,20 +179,25 @@ static void do_scale(struct call *call)
 int control_label(struct supervisor *s, const char *label)
 {
 	struct ledger_header *h = s->ledger.header;
-	uint32_t n = atomic_load(&h->n_labels);
 	char known[NAME_SIZE];
 	if (!*label)
 		return 0;
+	scrutiny_mend(s);
+	uint32_t n = atomic_load(&h->n_labels);
 	for (uint32_t i = 1; i < n && i < LABELS_MAX; i++)
 		if (strcmp(ledger_label(&s->ledger, i, known), label) == 0)
 			return (int)i;
 	if (strlen(label) >= NAME_SIZE)
 		return TROUPE_E_OVERSIZED;
+	snprintf(known, sizeof(known), "%s", label);
+	if (strcmp(utf8_tame(known), label) != 0)
+		return TROUPE_E_ARGUMENT;
 	if (n >= LABELS_MAX)
 		return TROUPE_E_FULL;
 	/* The name before the number that makes it seen. */
 	strncpy(h->labels[n], label, NAME_SIZE - 1);
 	atomic_store(&h->n_labels, n + 1);
+	scrutiny_new_label(s);
 	return (int)n;
 }
 
@@ -234,7 +240,10 @@ static void do_label(struct call *call)
 {
 	const Troupe__LabelRequest *request = call->request->label;
 	int label = control_label(call->s, request->label);
-	if (label < 0) {
+	if (label == TROUPE_E_ARGUMENT) {
+		say(call, label, "label: \"%.64s\" has characters that cannot be shown",
+		    request->label);
+	} else if (label < 0) {
 		say(call, label, "label \"%.64s\": %s (%d names of up to %d bytes)", request->label,
 		    error_text(label), LABELS_MAX - 1, NAME_SIZE - 1);
 	} else if (for_streams(call, request->stream, set_label, (uint32_t)label)) {

@@ -3,6 +3,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/redact.h"
+#include "ipc/base/utf8.h"
 #include "supervisor/config.h"
 #include "supervisor/proposal.h"
 #include "supervisor/resume.h"
@@ -163,7 +164,7 @@ static int check(const struct arguments *a)
 	int rc = config_load(&config, a->up.file, a->up.programs, a->up.sets, a->up.n_sets, why,
 			     sizeof(why));
 	if (rc < 0)
-		fprintf(stderr, "troupe: %s\n", why);
+		fprintf(stderr, "troupe: %s\n", utf8_tame(why));
 	else
 		printf("%s: right\n", a->up.file);
 	config_finish(&config);
@@ -177,7 +178,7 @@ static int print_config(const struct arguments *a)
 			 ? tables_print(a->up.programs, stdout, why, sizeof(why))
 			 : config_print_default(a->up.programs, stdout, why, sizeof(why));
 	if (rc < 0)
-		fprintf(stderr, "troupe: %s\n", why);
+		fprintf(stderr, "troupe: %s\n", utf8_tame(why));
 	return rc < 0 || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -188,7 +189,7 @@ static int clean(const struct arguments *a)
 	int rc = runtime_clean(a->up.name ? a->up.name : "troupe", CLEAN_PATIENCE, &pid, why,
 			       sizeof(why));
 	if (rc < 0)
-		fprintf(stderr, "troupe: %s\n", why);
+		fprintf(stderr, "troupe: %s\n", utf8_tame(why));
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -2,6 +2,7 @@
 #include "supervisor/progress.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/utf8.h"
 #include "supervisor/answers.h"
 #include "supervisor/notify.h"
 
@@ -69,10 +70,7 @@ void progress_say(struct supervisor *s, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	/* Words of a dying process may be anything. */
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	printf("%s%s\n", s->progress->terminal ? "\r\033[K" : "", line);
+	printf("%s%s\n", s->progress->terminal ? "\r\033[K" : "", utf8_tame(line));
 	fflush(stdout);
 }
 

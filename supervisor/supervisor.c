@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/base/utf8.h"
 #include "ipc/links/json.h"
 #include "supervisor/inspect.h"
 #include "supervisor/journald.h"
@@ -117,9 +118,12 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 static void report_failure(const struct supervisor *s, int console, const char *why)
 {
 	int to = console >= 0 ? console : STDERR_FILENO;
-	dprintf(to, "%stroupe: %s\n", journald_is(to) ? "<3>" : "", why); /* sd-daemon(3) */
+	char text[WHY_SIZE];
+	snprintf(text, sizeof(text), "%s", why);
+	dprintf(to, "%stroupe: %s\n", journald_is(to) ? "<3>" : "",
+		utf8_tame(text)); /* sd-daemon(3) */
 	if (s->ready_fd >= 0)
-		dprintf(s->ready_fd, "error: %s\n", why);
+		dprintf(s->ready_fd, "error: %s\n", text);
 }
 
 static void play(struct supervisor *s, bool show)

@@ -1,34 +1,12 @@
 /* Any protobuf message as JSON. */
 #include "ipc/links/json.h"
 
+#include "ipc/base/utf8.h"
 #include "ipc/links/fields.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* How many bytes at `at` are one UTF-8 character that JSON may hold; 0: none. `left` > 0. */
-static size_t utf8_length(const uint8_t *at, size_t left)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = at[0] < 0x80   ? 1
-			: at[0] < 0xc2 ? 0
-			: at[0] < 0xe0 ? 2
-			: at[0] < 0xf0 ? 3
-				       : 4;
-	if (length < 2)
-		return length;
-	if (length > left || at[0] > 0xf4)
-		return 0;
-	uint32_t point = at[0] & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (at[i] & 0x3f);
-	}
-	bool surrogate = point >= 0xd800 && point <= 0xdfff;
-	return point < smallest[length] || point > 0x10ffff || surrogate ? 0 : length;
-}
 
 json_t *json_text(const char *text)
 {

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/utf8.h"
 
 #include <curses.h>
 #include <locale.h>
@@ -108,11 +109,11 @@ static attr_t attributes(enum paint paint)
 
 /* ---- text ---- */
 
-/* Words of a dying process may be anything. */
+/* Words of a dying process may be anything; at a tab curses would leave the column. */
 static char *tame(char *text)
 {
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
+	for (char *c = utf8_tame(text); *c; c++)
+		if (*c == '\t')
 			*c = ' ';
 	return text;
 }

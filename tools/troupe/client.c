@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/links/loop.h"
 #include "tools/troupe/output.h"
+#include "tools/troupe/reply_tame.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -208,6 +209,8 @@ static void take_replies(void *arg, struct link *link)
 	int rc;
 	while (!waiting->reply && (rc = ask_receive(link, &reply)) != TROUPE_E_AGAIN &&
 	       rc != TROUPE_E_CLOSED) {
+		if (rc == 0)
+			reply_tame(&reply->base);
 		if (rc == 0 && reply->id == waiting->id && !reply->more) {
 			waiting->reply = reply;
 			return;

@@ -2,6 +2,7 @@
  * whether or not a supervisor runs. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/utf8.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/journal_show.h"
 #include "tools/troupe/when.h"
@@ -138,17 +139,18 @@ void journal_say_damage(const struct journal_reader *reader, bool half)
 
 static void show(const struct call *call, const struct journal_reader *reader, json_t *line)
 {
-	char when[32], text[2048];
+	char when[32], worker[64], text[2048];
 	enum paint paint;
 	if (call->json) {
-		puts(reader->text);
+		puts(utf8_tame(reader->text)); /* what JSON has to escape, it has */
 		return;
 	}
 	when_format(journal_wall(line), when, sizeof when);
+	out_tamed(line_text(line, "worker"), worker, sizeof worker);
 	event_say(line, text, sizeof text, &paint);
 	printf("%s%s%s  %-*s  %s%s%s\n", paint_begin(stdout, PAINT_DIM), when,
-	       paint_end(stdout, PAINT_DIM), WORKER_WIDTH, line_text(line, "worker"),
-	       paint_begin(stdout, paint), text, paint_end(stdout, paint));
+	       paint_end(stdout, PAINT_DIM), WORKER_WIDTH, worker, paint_begin(stdout, paint), text,
+	       paint_end(stdout, paint));
 }
 
 /* Shows what there is by now but the first `skip`; returns how many there were. */

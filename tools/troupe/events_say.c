@@ -1,5 +1,6 @@
 /* What an event says to people: a function each, and what it has for those that have none. */
 #include "ipc/base/clock.h"
+#include "ipc/base/utf8.h"
 #include "tools/troupe/journal_show.h"
 
 #include <inttypes.h>
@@ -330,5 +331,5 @@ char *event_say(json_t *line, char *out, size_t size, enum paint *paint)
 	else
 		say_whatever(&to);
 	*paint = line_is(line, "fault") ? PAINT_BAD : sayings[event].paint;
-	return out;
+	return utf8_tame(out);
 }

@@ -84,11 +84,11 @@ static void say_names(const struct finding *finding)
 		const char *before = "";
 		printf("  %s: ", stream);
 		for (int kind = EVENT_LABEL; kind <= EVENT_PREDICTION; kind++) {
-			char what[EVENT_WHAT_SIZE] = "";
+			char what[EVENT_WHAT_SIZE] = "", shown[EVENT_WHAT_SIZE];
 			while (recording_next_event_what(recording, stream, (enum event_kind)kind,
 							 what, what) == 0) {
 				printf("%s%s %s", before, event_kind_text((enum event_kind)kind),
-				       what);
+				       out_tamed(what, shown, sizeof shown));
 				before = ", ";
 			}
 		}

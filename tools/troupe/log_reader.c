@@ -2,6 +2,7 @@
 #include "tools/troupe/log_reader.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,12 +162,13 @@ static bool read_line(struct log_reader *reader, bool is_last)
 	ssize_t n = getline(&reader->line, &reader->room, reader->file);
 	if (n <= 0)
 		return false;
-	if (reader->line[n - 1] == '\n')
-		reader->line[n - 1] = '\0';
-	else if (!is_last) {
+	bool ends = reader->line[n - 1] == '\n';
+	if (!ends && !is_last) {
 		fseeko(reader->file, begin, SEEK_SET);
 		return false;
 	}
+	/* What strangers write goes to terminals, and through pipes to others. */
+	reader->line[utf8_tame_bytes(reader->line, (size_t)(ends ? n - 1 : n))] = '\0';
 	take_apart(reader);
 	return true;
 }

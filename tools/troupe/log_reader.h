@@ -20,7 +20,7 @@ struct log_reader {
 	FILE *file;	/* that is read, NULL: none yet */
 	ino_t inode;
 	bool has;		  /* a line: */
-	char *text;		  /* without its end and its time */
+	char *text;		  /* without its end and its time, and tame: see ipc/base/utf8.h */
 	char time[LOG_TIME_SIZE]; /* of the line, or of one before it; "" not known */
 	enum log_weight weight;	  /* a line that is not troupe's own weighs as much as a warning */
 	char *line;		  /* as it is in the file; NULL before the first */

@@ -24,7 +24,7 @@ struct logs {
 	struct log_reader log[LOGS_MAX];
 	size_t n;
 	int name_width;
-	bool only_one, json, tame;
+	bool only_one, json;
 	/* What is shown. */
 	enum log_weight weight;	   /* lines of this weight and above */
 	char since[LOG_TIME_SIZE]; /* "" all */
@@ -88,21 +88,10 @@ static void find_logs(struct logs *logs, const char *only)
 
 /* ---- one line ---- */
 
-/* A stranger's words must not move the cursor of whoever reads them. */
-static void tame(char *text)
-{
-	for (char *c = text; *c; c++)
-		if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
-			*c = '?';
-}
-
 static char *json_line(const struct log_reader *line)
 {
-	/* A stranger may write what is no UTF-8. */
-	json_t *text = json_string(line->text);
-	json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "worker", line->worker, "time", line->time,
-				 "level", log_weight_text(line->weight), "text",
-				 text ? text : json_string("(bytes that are no text)"));
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "worker", line->worker, "time", line->time,
+				 "level", log_weight_text(line->weight), "text", line->text);
 	char *out = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
 	return out;
@@ -114,8 +103,6 @@ static char *format(const struct logs *logs, const struct log_reader *line)
 	char *out = NULL;
 	if (logs->json)
 		return json_line(line);
-	if (logs->tame)
-		tame(line->line);
 	if (logs->only_one)
 		return strdup(line->line);
 	int n = asprintf(&out, "%s%-*s |%s %s", paint_begin(stdout, PAINT_DIM), logs->name_width,
@@ -295,7 +282,6 @@ int logs_run(const struct call *call)
 		return EXIT_FAILED;
 	logs->only_one = only != NULL;
 	logs->json = call->json;
-	logs->tame = isatty(STDOUT_FILENO);
 	logs->folder = folder;
 	bool valid = read_lines(call, logs) && read_level(call, logs) && read_since(call, logs);
 	int rc = valid ? state_pick(call, folder, sizeof folder) : EXIT_USAGE;

@@ -3,6 +3,7 @@
 
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
+#include "ipc/base/utf8.h"
 #include "ipc/links/json.h"
 
 #include <stdarg.h>
@@ -12,12 +13,21 @@
 
 void out_error(const char *format, ...)
 {
+	char *text = NULL;
 	va_list args;
 	va_start(args, format);
-	fputs("troupe: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	int length = vasprintf(&text, format, args);
 	va_end(args);
+	if (length < 0)
+		return;
+	fprintf(stderr, "troupe: %s\n", utf8_tame(text));
+	free(text);
+}
+
+char *out_tamed(const char *text, char *out, size_t size)
+{
+	snprintf(out, size, "%s", text);
+	return utf8_tame(out);
 }
 
 static const char *const paints[] = {
@@ -104,7 +114,7 @@ void table_cell(struct table *table, enum paint paint, const char *format, ...)
 	if (!make_room(table) || vasprintf(&text, format, args) < 0)
 		table->broken = true;
 	else
-		table->cells[table->n++] = (struct cell){.text = text, .paint = paint};
+		table->cells[table->n++] = (struct cell){.text = utf8_tame(text), .paint = paint};
 	va_end(args);
 }
 

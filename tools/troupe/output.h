@@ -8,8 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* "troupe: text" on stderr. */
+/* "troupe: text" on stderr. What strangers may have a hand in (names, words, labels) is tamed (see
+ * ipc/base/utf8.h) here and in tables. */
 void out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A copy for a terminal, as much as fits. Returns `out`. */
+char *out_tamed(const char *text, char *out, size_t size);
 
 enum paint { PAINT_NONE, PAINT_BOLD, PAINT_DIM, PAINT_GOOD, PAINT_BUSY, PAINT_BAD };
 

@@ -2,6 +2,7 @@
 #include "tools/troupe/play_show.h"
 
 #include "ipc/base/errors.h"
+#include "ipc/base/utf8.h"
 #include "ipc/slots/word.h"
 #include "tools/troupe/when.h"
 #include "workers/media/cells.h"
@@ -138,7 +139,7 @@ char *play_show_describe(const struct record *record, char *out, size_t size)
 	else if (*record->prediction)
 		snprintf(out + n, size - (size_t)n, " seen as %s %.0f %%", record->prediction,
 			 (double)record->probability * 100);
-	return out;
+	return utf8_tame(out);
 }
 
 static size_t write_line(char *out, uint32_t line, uint32_t columns, const char *words)

@@ -75,10 +75,12 @@ static const char *text_of(const json_t *death, const char *key)
 
 static void print_death(const json_t *death)
 {
-	const char *words = text_of(death, "words");
+	char words[1024], program[1024];
+	out_tamed(text_of(death, "words"), words, sizeof words);
 	printf("  %d. %s, pid %d, %s: %s%s%s%s%s\n",
 	       (int)json_integer_value(json_object_get(death, "attempt")), text_of(death, "worker"),
-	       (int)json_integer_value(json_object_get(death, "pid")), text_of(death, "program"),
+	       (int)json_integer_value(json_object_get(death, "pid")),
+	       out_tamed(text_of(death, "program"), program, sizeof program),
 	       paint_begin(stdout, PAINT_BAD), text_of(death, "cause"),
 	       paint_end(stdout, PAINT_BAD), *words ? ": " : "", words);
 }
