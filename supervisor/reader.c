@@ -4,6 +4,7 @@
 #include "supervisor/reader.h"
 
 #include "ipc/base/errors.h"
+#include "supervisor/nearest.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -28,20 +29,52 @@ static void say(struct entries *entries, int line, const char *text)
 	entries->failed = true;
 }
 
-static void list_keys(cfg_t *cfg, char *out, size_t size)
-{
-	size_t used = strlen(out);
-	for (unsigned i = 0; i < cfg_num(cfg) && used < size; i++) {
-		const char *name = cfg_opt_name(cfg_getnopt(cfg, i));
-		if (strcmp(name, CONTEXT) != 0)
-			used += (size_t)snprintf(out + used, size - used, "%s%s",
-						 out[used - 1] == ':' ? " " : ", ", name);
-	}
-}
-
 static bool is_top(const cfg_t *cfg)
 {
 	return strcmp(cfg->name, "root") == 0;
+}
+
+/* The key that can be had from what was written with the fewest changes, NULL: none with two. */
+static const char *nearest_key(cfg_t *cfg, const char *written)
+{
+	const char *nearest = NULL;
+	unsigned least = 3;
+	for (unsigned i = 0; i < cfg_num(cfg); i++) {
+		const char *name = cfg_opt_name(cfg_getnopt(cfg, i));
+		unsigned changes = nearest_changes(written, name);
+		if (changes >= least || changes >= strlen(name))
+			continue;
+		least = changes;
+		nearest = name;
+	}
+	return nearest;
+}
+
+/* As many as there is room for. */
+static void list_keys(cfg_t *cfg, char *out, size_t size)
+{
+	static const char rest[] = ", …: `troupe config` shows all";
+	size_t used = strlen(out);
+	for (unsigned i = 0; i < cfg_num(cfg); i++) {
+		const char *name = cfg_opt_name(cfg_getnopt(cfg, i));
+		if (strcmp(name, CONTEXT) == 0)
+			continue;
+		if (used + strlen(name) + sizeof(rest) + 2 > size) {
+			snprintf(out + used, size - used, "%s", rest);
+			return;
+		}
+		used += (size_t)snprintf(out + used, size - used, "%s%s",
+					 out[used - 1] == ':' ? " " : ", ", name);
+	}
+}
+
+static void say_unknown(cfg_t *cfg, const char *name, char *out, size_t size)
+{
+	const char *nearest = nearest_key(cfg, name);
+	snprintf(out, size,
+		 "unknown %s \"%.40s\"%s%s%s, valid:", is_top(cfg) ? "key or section" : "key", name,
+		 nearest ? " (\"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+	list_keys(cfg, out, size);
 }
 
 /* How libconfuse calls what it does not know; it has no code for it. */
@@ -52,16 +85,13 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
 {
 	struct entries *entries = context(cfg);
 	bool is_unknown = strcmp(format, unknown) == 0;
-	char text[400];
+	char text[320]; /* with the file's path less than what anybody can be told */
 	if (!entries || (is_unknown && entries->lenient && !is_top(cfg)))
 		return;
 	int used = is_top(cfg) ? 0 : snprintf(text, sizeof(text), "%s: ", cfg->name);
 	if (is_unknown) {
-		const char *name = va_arg(args, const char *);
-		snprintf(text + used, sizeof(text) - (size_t)used,
-			 "unknown %s \"%.40s\", valid:", is_top(cfg) ? "key or section" : "key",
-			 name);
-		list_keys(cfg, text, sizeof(text));
+		say_unknown(cfg, va_arg(args, const char *), text + used,
+			    sizeof(text) - (size_t)used);
 	} else {
 		vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
 	}

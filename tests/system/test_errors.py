@@ -115,7 +115,8 @@ def memory_limit_of_the_system(make):
 def unknown_keys_and_values(make):
     for line, words in ((' processor { cuont = 2 } ', ("cuont", "count")),
                         (' procesor { count = 2 } ', ("procesor", "processor")),
-                        (' hang_afterr = "3s" ', ("hang_afterr",)),
+                        (' hang_afterr = "3s" ', ("hang_afterr", "\"hang_after\"?")),
+                        (' storer { foldr = "x" } ', ("\"folder\"?", "storer", ", …: `troupe config` shows all")),
                         (' storer { commit_interval = "soon" } ', ("commit_interval", "soon"))):
         p = make(extra=line)
         path = p.write_config()

@@ -1,6 +1,8 @@
 /* Config files: what is right is taken, what is wrong is named with file and line. */
 #include "supervisor/config.h"
+#include "supervisor/nearest.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,10 +110,10 @@ struct bad {
 
 static const struct bad bad_files[] = {
 	{"nam = \"x\"\n" STREAM POOL REST, NULL,
-	 "t.conf:1: unknown key or section \"nam\", valid: name, "},
+	 "t.conf:1: unknown key or section \"nam\" (\"name\"?), valid: name, "},
 	{"\n\nmixer { }\n", NULL, "t.conf:3: unknown key or section \"mixer\", valid: "},
 	{STREAM REST "# c\n\nprocessor {\n exec = \"" FAKE "\"\n cuont = 3\n}\n", NULL,
-	 "t.conf:9: processor: unknown key \"cuont\", valid: exec, "},
+	 "t.conf:9: processor: unknown key \"cuont\" (\"count\"?), valid: exec, "},
 	{STREAM REST "processor { exec = \"" FAKE "\"\n count = many\n}\n", NULL,
 	 "t.conf:6: processor: count = \"many\" is not a whole number"},
 	{STREAM REST "processor { exec = \"" FAKE "\"\n number = 12\n}\n", NULL,
@@ -190,9 +192,25 @@ static void random_files(void **state)
 	}
 }
 
+static void misspelt_words(void **state)
+{
+	(void)state;
+	assert_int_equal(nearest_changes("", ""), 0);
+	assert_int_equal(nearest_changes("count", "count"), 0);
+	assert_int_equal(nearest_changes("", "count"), 5);
+	assert_int_equal(nearest_changes("count", ""), 5);
+	assert_int_equal(nearest_changes("qualty", "quality"), 1);
+	assert_int_equal(nearest_changes("quallity", "quality"), 1);
+	assert_int_equal(nearest_changes("cuont", "count"), 2);
+	assert_int_equal(nearest_changes("limit_file", "hang_after"), 9);
+	assert_int_equal(nearest_changes("a123456789b123456789c123456789d123456789e", "a"),
+			 UINT_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(misspelt_words),
 		cmocka_unit_test_setup_teardown(a_full_file, enter, leave),
 		cmocka_unit_test_setup_teardown(what_the_command_line_sets_wins, enter, leave),
 		cmocka_unit_test_setup_teardown(bad_files_are_named_by_line, enter, leave),
