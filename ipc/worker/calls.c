@@ -5,6 +5,8 @@
 #include "ipc/slots/bells.h"
 #include "ipc/slots/record.h"
 
+#include <string.h>
+
 const void *worker_config(const struct worker *w)
 {
 	return w->config;
@@ -53,6 +55,15 @@ int worker_handed_fd(const struct worker *w)
 void worker_progress(struct worker *w)
 {
 	atomic_fetch_add_explicit(&w->row->progress, 1, memory_order_relaxed);
+}
+
+bool frame_put_coded(struct frame *frame, const void *data, size_t size)
+{
+	bool fits = size > 0 && size <= frame->stream->coded_size;
+	if (fits)
+		memcpy(frame->coded, data, size);
+	frame->record->coded_bytes = fits ? (uint32_t)size : 0;
+	return fits;
 }
 
 void worker_count(struct worker *w, uint64_t n)

@@ -23,6 +23,8 @@ int worker_prepare(struct worker *w, const char *lines, char *why, size_t why_si
 
 int worker_open(struct worker *w)
 {
+	if (w->table->state_size && !(w->self = calloc(1, w->table->state_size)))
+		return TROUPE_E_MEMORY;
 	int rc = w->table->open ? w->table->open(w, &w->self) : 0;
 	w->opened = rc >= 0;
 	return rc;
@@ -52,13 +54,21 @@ int worker_take_charge(struct worker *w)
 	return 1;
 }
 
+/* What `open` has made, `close` has freed. */
+static void free_state(struct worker *w)
+{
+	if (w->table->state_size)
+		free(w->self);
+	w->self = NULL;
+}
+
 void worker_leave(struct worker *w)
 {
 	asking_end(w);
 	if (w->opened && w->table->close)
 		w->table->close(w, w->self);
 	w->opened = false;
-	w->self = NULL;
+	free_state(w);
 	_Atomic uint64_t *owner = w->ledger ? role_owner(w) : NULL;
 	if (owner) {
 		/* After close: a successor in this very moment finds everything let go of. */
@@ -88,6 +98,7 @@ int worker_create(struct worker **worker, const struct worker_table *table, stru
 	if (rc == 0 && (rc = worker_open(w)) < 0)
 		snprintf(why, why_size, "%s cannot start: %s", table->name, error_text(rc));
 	if (rc < 0) {
+		free_state(w);
 		free(w->config);
 		free(w);
 		return rc;

@@ -159,6 +159,18 @@ static int source_turn(struct worker *w, int64_t now, int64_t *due)
 
 /* ---- queue ---- */
 
+/* What the one before it may have left, whom its death or a bypass has stopped, is gone. */
+static void begin_record(const struct worker *w, struct slot_record *record, int64_t claimed)
+{
+	record->claimed = claimed;
+	record->processor = w->seat;
+	record->model_version = 0;
+	record->motion = record->probability = 0;
+	record->prediction = 0;
+	if (record->coded_at_source == CODED_NOT)
+		record->coded_bytes = 0;
+}
+
 static int queue_turn(struct worker *w)
 {
 	uint32_t slot;
@@ -167,8 +179,7 @@ static int queue_turn(struct worker *w)
 	int64_t claimed = clock_now();
 	bells_freed(w->ledger); /* a source may wait for the queue to get shorter */
 	struct frame frame = role_frame(w, slot, ledger_word(w->ledger, slot));
-	frame.record->claimed = claimed;
-	frame.record->processor = w->seat;
+	begin_record(w, frame.record, claimed);
 	record_put_back(w->ledger, slot, frame.record);
 	worker_progress(w);
 	int rc = w->table->frame(w, w->self, &frame);
@@ -216,6 +227,8 @@ static int tap_stream(struct worker *w, uint32_t stream)
 			break;
 		w->seen[stream] = frame.seq;
 		count_frame(w);
+		if (w->table == &w->as_told)
+			worker_settle(w, stream, frame.seq);
 		taken++;
 	}
 	return taken;

@@ -32,6 +32,10 @@ enum worker_takes {
 	WORKER_TAKES_LATEST, /* peeks at the newest finished frame */
 	WORKER_TAKES_EACH,   /* peeks at every finished frame it is fast enough for */
 	WORKER_TAKES_NOTHING,
+	WORKER_TAKES_AS_TOLD, /* worker_main() only: what its section of the config says. Who looks
+				 has `frame` for it: a frame that it is owed is settled when that
+				 returns TAP_TAKEN. Of the queue, and in a processor's place, it has
+				 `process`, and rows that it does not know are passed over. */
 };
 
 /* A frame as a callback sees it. Pointers are into the slot, but for `record`: a source fills the
@@ -78,6 +82,9 @@ struct worker_table {
 	const char *counts;    /* what worker_count() counts, for `ps`: "faces"; NULL: nothing */
 	struct row_table rows; /* config; the struct is zeroed, defaulted, then set before open */
 
+	/* Not 0: *self is so many bytes, zeroed before `open` and freed after `close`, both of
+	 * which may be NULL then. */
+	size_t state_size;
 	/* Allocates and opens what this worker needs of its own and stores its state in *self. Must
 	 * not touch anything there is one of (stream, recording, the listening socket): a
 	 * predecessor may still live, and as a standby it may wait for `ready` as long as that
@@ -92,6 +99,8 @@ struct worker_table {
 	int64_t (*due)(struct worker *w, void *self);
 	/* One frame; see enum worker_takes. */
 	int (*frame)(struct worker *w, void *self, struct frame *frame);
+	/* WORKER_TAKES_AS_TOLD: one frame of the queue. NULL: it processes none. */
+	int (*process)(struct worker *w, void *self, struct frame *frame);
 	/* Live source without a free slot: consume one frame, or say SOURCE_ENDED. NULL for
 	 * sources that can wait. */
 	int (*drop)(struct worker *w, void *self);
@@ -126,6 +135,10 @@ struct worker_table {
 int worker_main(int argc, char **argv, const struct worker_table *table);
 
 /* ---- what callbacks may call ---- */
+
+/* Processors: the JPEG of a frame that came without (`coded_at_source` of its record is CODED_NOT).
+ * false: it does not fit; then, as without one, the storer makes it of the image. */
+bool frame_put_coded(struct frame *frame, const void *data, size_t size);
 
 const void *worker_config(const struct worker *w);   /* the struct the rows fill */
 const char *worker_name(const struct worker *w);     /* "processor.1" */
