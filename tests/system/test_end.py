@@ -50,7 +50,7 @@ def killed_supervisor(make):
     p = flowing(make)
     os.kill(p.process.pid, signal.SIGKILL)
     p.process.wait()
-    await_(lambda: not p.pids(), "orphaned workers to end", 15)
+    await_(lambda: not p.pids(), "orphaned workers to end", 30)
     check(p.ledger.last() == len(p.frames()), "%d captured, %d stored" % (
         p.ledger.last(), len(p.frames())))
     p.verify()

@@ -63,12 +63,12 @@ def names_titles_and_json(make):
 def answers_http(make):
     p = make(frames=0, listen="127.0.0.1:0").up()
     url = p.status()["pipeline"]["url"].rstrip("/")
-    with urllib.request.urlopen(url + "/healthz", timeout=10) as answer:
+    with urllib.request.urlopen(url + "/healthz", timeout=20 * harness.PATIENCE) as answer:
         check(answer.status == 200, "healthz says %d" % answer.status)
-    with urllib.request.urlopen(url + "/api/workers", timeout=10) as answer:
+    with urllib.request.urlopen(url + "/api/workers", timeout=20 * harness.PATIENCE) as answer:
         names = [w["name"] for w in json.load(answer)["worker"]]
     check("storer" in names, "api/workers says %s" % names)
-    with urllib.request.urlopen(url + "/stream/cam1", timeout=10) as stream:
+    with urllib.request.urlopen(url + "/stream/cam1", timeout=20 * harness.PATIENCE) as stream:
         data = b""
         while data.count(b"\xff\xd8\xff") < 3:
             data += stream.read1(65536)
@@ -90,7 +90,8 @@ def recording_off_and_on(make):
     p.check_quiet()
     seqs = [f["seq"] for f in p.frames()]
     gaps = [b - a for a, b in zip(seqs, seqs[1:]) if b - a != 1]
-    check(len(gaps) == 1 and gaps[0] > 30, "one gap where recording was off: %s" % gaps)
+    # When it is told to go on, the storer may be as many frames behind as there are slots.
+    check(len(gaps) == 1 and gaps[0] > 50 - p.settings["slots"], "one gap where recording was off: %s" % gaps)
     p.verify()
 
 
@@ -144,10 +145,13 @@ def scale_swap_and_label(make):
 
 def live_source_drops_and_counts(make):
     """A source that cannot wait, with the storer stopped: frames go by, each of them accounted for."""
-    p = make(frames=500, fps=100, stream="live = yes", slots=16, hang_after="1s", bypass_after="500ms").up()
+    p = make(frames=0, fps=100, stream="live = yes", slots=16, hang_after="1s", bypass_after="500ms").up()
     await_(lambda: p.ledger.last() > 20, "frames to flow")
     os.kill(p.worker("storer")["pid"], signal.SIGSTOP)
     await_(lambda: p.status()["pipeline"]["stream"][0]["drop"], "a drop to be counted")
+    after = p.ledger.last()
+    await_(lambda: p.ledger.last() > after + 20, "frames to flow again")
+    p.troupe("down", "-n", p.name)
     p.wait_end(0)
     p.check_quiet()
     last = p.ledger.last()

@@ -82,23 +82,31 @@ def check_the_rest(p, frames, marked=(40,)):
     p.check_equals_reference()
 
 
+def ended_by_us(p):
+    """Ends a source that has no end, so that nothing has to be looked at before it; returns how many frames there are."""
+    last = p.ledger.last()
+    await_(lambda: p.ledger.last() > last + 20, "frames to flow on")
+    p.troupe("down", "-n", p.name)
+    p.wait_end(0)
+    p.settings["frames"] = p.ledger.last()  # as many as the reference shall have
+    return p.ledger.last()
+
+
 def stop_storer(p):
-    pid = p.worker("storer")["pid"]
-    os.kill(pid, signal.SIGSTOP)
+    pid = p.hit("storer", signal.SIGSTOP)["pid"]
     harness.wait_stopped(pid)
     return pid
 
 
 def three_deaths(make):
-    p = make(frames=200, fps=100, processor=CRASH).up()
+    p = make(frames=0, fps=100, processor=CRASH).up()
     folder = os.path.dirname(wait_for(p, ABOUT))
     listed = p.ps()["pipeline"]
     check(listed["stream"][0]["quarantined"] == 1, "ps counts it: %s" % listed)
     check(listed["quarantine"] == shelf(p), "ps names the folder: %s" % listed)
     said = p.troupe("ps", "-n", p.name).stdout
     check("cam1: 1 frame in quarantine" in said and shelf(p) in said, "ps says so: " + said)
-    p.wait_end(0)
-    check_the_rest(p, 200)
+    check_the_rest(p, ended_by_us(p))
     check(sorted(os.listdir(folder)) == [DEATHS, PIXELS, ABOUT], "in it: %s" % os.listdir(folder))
     check_reasons(folder, "SIGABRT")
     check_pixels(p, folder)
@@ -119,13 +127,13 @@ def is_listed(make):
 
 
 def two_streams(make):
-    p = make(frames=100, fps=50, processor=CRASH, extra='''stream "cam2" { source = "pattern:"
+    p = make(frames=0, fps=50, processor=CRASH, extra='''stream "cam2" { source = "pattern:"
         pattern_size = "160x120" pattern_fps = 50 pattern_frames = 100 }''').up()
     for stream in ("cam1", "cam2"):
         wait_for(p, ABOUT, stream=stream)
     counts = [s["quarantined"] for s in p.ps()["pipeline"]["stream"]]
     check(counts == [1, 1], "each stream counts its own: %s" % counts)
-    p.wait_end(0)
+    ended_by_us(p)
     p.check_quiet()
     for stream in ("cam1", "cam2"):
         folder = folder_of(p, stream=stream)
@@ -142,7 +150,10 @@ def hangs_count(make):
         seat, = await_(holder, "somebody to hold frame 40 for the %d. time" % (attempt + 1))
         who = next(s for s in p.ledger.seats() if s.number == seat)
         await_(lambda: p.worker(who.worker)["state"] == "ready", "the supervisor to know that it is ready")
-        os.kill(who.pid, signal.SIGSTOP)
+        try:
+            os.kill(who.pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            pass  # on a busy machine it hung by itself
     folder = os.path.dirname(wait_for(p, ABOUT))
     p.wait_end(0)
     check_the_rest(p, 120)
@@ -203,7 +214,7 @@ def killed_supervisor(make):
 
 
 def only_the_newest_are_kept(make):
-    p = make(frames=100, fps=50, processor=CRASH, extra='''quarantine_keep = 1
+    p = make(frames=0, fps=50, processor=CRASH, extra='''quarantine_keep = 1
         stream "cam2" { source = "pattern:"  pattern_fps = 50  pattern_frames = 100 }''')
     old = os.path.join(shelf(p), "1234-cam1-7")
     os.makedirs(old)
@@ -213,7 +224,7 @@ def only_the_newest_are_kept(make):
         file.write("not a frame")
     p.up()
     await_(lambda: [s["quarantined"] for s in p.ps()["pipeline"]["stream"]] == [1, 1], "both in quarantine")
-    p.wait_end(0)
+    ended_by_us(p)
     left = [f for f in os.listdir(shelf(p)) if f != "a file"]
     check(len(left) == 1 and left[0].endswith("-40"), "one folder is left: %s" % left)
     p.check_quiet()
@@ -221,10 +232,10 @@ def only_the_newest_are_kept(make):
 
 
 def not_recorded(make):
-    p = make(frames=100, fps=100, processor=CRASH, stream="record = no").up()
+    p = make(frames=0, fps=100, processor=CRASH, stream="record = no").up()
     folder = os.path.dirname(wait_for(p, DEATHS))
     await_(lambda: p.ps()["pipeline"]["stream"][0]["quarantined"] == 1, "ps to count it")
-    p.wait_end(0)
+    ended_by_us(p)
     p.check_quiet()
     check_reasons(folder, "SIGABRT")
     check(os.listdir(folder) == [DEATHS], "only the reasons: %s" % os.listdir(folder))

@@ -23,7 +23,7 @@ def breakable(p, program):
 def break_it(p, worker):
     with open(os.path.join(p.folder, "broken"), "w"):
         pass
-    os.kill(p.worker(worker)["pid"], signal.SIGKILL)
+    p.hit(worker)
 
 
 def state_of(p, worker, state):
@@ -125,9 +125,7 @@ def nobody_reads_the_progress(make):
     p.prefix = ["sh", "-c", 'exec "$@" >%s' % pipe, "sh"]
     p.up()
     for _ in range(3):
-        worker = p.worker("processor.1")
-        os.kill(worker["pid"], signal.SIGABRT)
-        p.back("processor.1", worker["incarnation"])
+        p.back("processor.1", p.hit("processor.1", signal.SIGABRT)["incarnation"])
     p.troupe("down", "-n", p.name)
     p.wait_end(0)
     check(os.read(reader, 2 * size) == b"x" * size, "nothing was written")
