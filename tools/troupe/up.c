@@ -16,15 +16,15 @@
 #include <unistd.h>
 
 #define READY_FD 3
-/* Room for "troupe: NAME supervisor" and as much again, into which the supervisor writes a name
- * that is only in the file. */
+/* "troupe: NAME supervisor"; where the name is only in the file, room for it, into which the
+ * supervisor writes it. */
 #define TITLE_SIZE 96
 
 static void supervisor_arguments(const struct call *call, char *title, size_t size,
 				 struct arguments *arguments)
 {
 	snprintf(title, size, "troupe: %s supervisor%*s", call->name ? call->name : "starting",
-		 PIPELINE_NAME_MAX, "");
+		 call->name ? 0 : PIPELINE_NAME_MAX, "");
 	arguments_add(arguments, title);
 	if (call->adopt)
 		arguments_add(arguments, "--adopt");
