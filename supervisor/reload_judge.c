@@ -126,20 +126,54 @@ static void check_users(const struct supervisor *s, struct reload *reload)
 	}
 }
 
+/* How many play a section. */
+static int64_t players(const struct section *section)
+{
+	return section->role->shape == ROLE_POOL ? section->settings.count : 1;
+}
+
 static int check_seats(const struct config *wanted, char *why, size_t why_size)
 {
 	int64_t seats = 1; /* of a newcomer */
 	for (size_t i = 0; i < wanted->n_sections; i++) {
 		const struct section *section = &wanted->sections[i];
-		int64_t n = section->role->shape == ROLE_POOL ? section->settings.count : 1;
 		if (section->settings.enabled)
-			seats += n * (1 + section->settings.spares);
+			seats += players(section) * (1 + section->settings.spares);
 	}
 	if (seats < SEATS_MAX)
 		return 0;
 	snprintf(why, why_size,
 		 "%.400s: needs %lld seats, %d are there: a lower count or fewer spares",
 		 wanted->file, (long long)seats, SEATS_MAX - 1);
+	return TROUPE_E_FULL;
+}
+
+static bool is_member(const struct supervisor *s, const struct section *section, uint32_t number)
+{
+	char name[NAME_SIZE];
+	bool is = roster_name(section->role, section->title, number, name, sizeof(name)) < 0;
+	for (size_t i = 0; i < s->n_members && !is; i++)
+		is = strcmp(s->members[i]->name, name) == 0;
+	return is;
+}
+
+/* Whoever has been a member of a run stays one, so that it can come back. */
+static int check_members(const struct supervisor *s, const struct config *wanted, char *why,
+			 size_t why_size)
+{
+	size_t members = s->n_members;
+	for (size_t i = 0; i < wanted->n_sections; i++) {
+		const struct section *section = &wanted->sections[i];
+		int64_t n = players(section);
+		for (int64_t k = 1; k <= n && section->settings.enabled; k++)
+			members += !is_member(s, section, (uint32_t)k);
+	}
+	if (members <= MEMBERS_MAX)
+		return 0;
+	snprintf(why, why_size,
+		 "%.400s: would make %zu workers with those that this run has had already, %d can "
+		 "be: take names that were there, or `troupe down`, then `troupe up`",
+		 wanted->file, members, MEMBERS_MAX);
 	return TROUPE_E_FULL;
 }
 
@@ -200,5 +234,7 @@ int reload_judge(struct supervisor *s, struct reload *reload, char *why, size_t 
 	if (change)
 		return refuse(reload, change, why, why_size);
 	rc = check_seats(wanted, why, why_size);
+	if (rc == 0)
+		rc = check_members(s, wanted, why, why_size);
 	return rc == 0 ? check_programs(reload, why, why_size) : rc;
 }
