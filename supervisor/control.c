@@ -197,7 +197,7 @@ int control_label(struct supervisor *s, const char *label)
 	/* The name before the number that makes it seen. */
 	strncpy(h->labels[n], label, NAME_SIZE - 1);
 	atomic_store(&h->n_labels, n + 1);
-	scrutiny_new_label(s);
+	scrutiny_new_label(s, label);
 	return (int)n;
 }
 

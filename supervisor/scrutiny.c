@@ -5,6 +5,7 @@
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/playback.h"
+#include "ipc/slots/record.h"
 #include "supervisor/member.h"
 #include "supervisor/proc.h"
 #include "supervisor/progress.h"
@@ -180,6 +181,37 @@ static void look_at_holders(struct supervisor *s, const struct seating *seating,
 
 /* ---- what the supervisor itself writes ---- */
 
+/* They come into the recording, so one that is written over would be believed for ever. */
+static void look_at_labels(struct supervisor *s)
+{
+	struct ledger_header *h = s->ledger.header;
+	const struct scrutiny *ours = &s->scrutiny;
+	if (ours->n_labels == 0)
+		return;
+	for (uint32_t i = 0; i < ours->n_labels; i++)
+		if (memcmp(h->labels[i], ours->labels[i], NAME_SIZE) != 0)
+			memcpy(h->labels[i], ours->labels[i], NAME_SIZE);
+	if (atomic_load(&h->n_labels) != ours->n_labels)
+		atomic_store(&h->n_labels, ours->n_labels);
+}
+
+static void note_labels(struct supervisor *s)
+{
+	struct scrutiny *ours = &s->scrutiny;
+	uint32_t n = atomic_load(&s->ledger.header->n_labels);
+	strncpy(ours->labels[0], "none", NAME_SIZE - 1);
+	ours->n_labels = n < 1 ? 1 : n < LABELS_MAX ? n : LABELS_MAX;
+	for (uint32_t i = 1; i < ours->n_labels; i++)
+		ledger_label(&s->ledger, i, ours->labels[i]);
+}
+
+void scrutiny_new_label(struct supervisor *s, const char *label)
+{
+	struct scrutiny *ours = &s->scrutiny;
+	if (ours->n_labels > 0 && ours->n_labels < LABELS_MAX)
+		strncpy(ours->labels[ours->n_labels++], label, NAME_SIZE - 1);
+}
+
 static void look_at_head(struct supervisor *s)
 {
 	struct ledger_header *h = s->ledger.header;
@@ -194,8 +226,7 @@ static void look_at_head(struct supervisor *s)
 		h->orphan_wait = settings_orphan_wait(top);
 	if (h->supervisor_pid != getpid())
 		h->supervisor_pid = getpid();
-	if (atomic_load(&h->n_labels) > LABELS_MAX)
-		atomic_store(&h->n_labels, LABELS_MAX);
+	look_at_labels(s);
 }
 
 void scrutiny_mend(struct supervisor *s)
@@ -263,6 +294,7 @@ static void look_at_owners(struct supervisor *s, const struct seating *seating)
 static bool begin(struct supervisor *s)
 {
 	uint32_t n = s->ledger.header->n_slots;
+	note_labels(s);
 	s->scrutiny.holding = calloc(n, sizeof(*s->scrutiny.holding));
 	for (uint32_t slot = 0; slot < n && s->scrutiny.holding; slot++) {
 		uint64_t word = ledger_word(&s->ledger, slot);

@@ -5,6 +5,8 @@
 #ifndef TROUPE_SUPERVISOR_SCRUTINY_H
 #define TROUPE_SUPERVISOR_SCRUTINY_H
 
+#include "ipc/slots/layout.h"
+
 #include <stdint.h>
 
 struct supervisor;
@@ -22,14 +24,19 @@ struct scrutiny {
 	uint64_t mended;	 /* pages of the ledger that were written over */
 	uint32_t aside;		 /* slots set aside */
 	struct holding *holding; /* a slot each; NULL: it has not looked yet */
+	uint32_t n_labels;	 /* the ledger's, as we wrote them; 0: not yet */
+	char labels[LABELS_MAX][NAME_SIZE];
 };
 
 /* Looks, if it has not looked for a moment. Costs no wake-up of its own: called after whatever
  * happens, and frames that flow make the supervisor look after its workers anyway. */
 void scrutiny_look(struct supervisor *s, int64_t now);
 
-/* Before somebody is started: what never changes says what it should. */
+/* Before somebody is started, or reads what we have written: it says what it should. */
 void scrutiny_mend(struct supervisor *s);
+
+/* A label was added to the ledger's. */
+void scrutiny_new_label(struct supervisor *s, const char *label);
 
 void scrutiny_finish(struct supervisor *s);
 

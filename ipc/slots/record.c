@@ -1,6 +1,8 @@
 /* Copies of what others have written. */
 #include "ipc/slots/record.h"
 
+#include "ipc/base/utf8.h"
+
 #include <string.h>
 
 /* Further from now than any clock that is right, and near enough that sums and differences fit. */
@@ -21,9 +23,11 @@ static int32_t label(int32_t value)
 	return value >= 0 && value < LABELS_MAX ? value : 0;
 }
 
+/* It goes into recordings and to terminals, both of which take texts. */
 static void end_text(char text[NAME_SIZE])
 {
 	text[NAME_SIZE - 1] = '\0';
+	utf8_tame(text);
 }
 
 void record_copy(const struct ledger *ledger, uint32_t slot, uint64_t word, struct slot_record *out)
@@ -103,8 +107,5 @@ char *ledger_counts(const struct ledger *ledger, uint8_t seat, char out[NAME_SIZ
 {
 	memcpy(out, ledger->seats[seat].counts, NAME_SIZE);
 	end_text(out);
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == '\x7f')
-			*c = '?'; /* a terminal would obey it */
 	return out;
 }
