@@ -21,7 +21,8 @@
  * - A swap half-way is given up: a newcomer that does not play yet is sent away, one that plays,
  *   stays. The stage of the pipeline is the image's: what was starting or stopping goes on with it.
  * - A device or a listening socket lives in the worker that uses it. If that is gone too, it is
- *   opened anew, the socket at the same address.
+ *   opened anew, the socket at the same address; if somebody holds that still, as one who is about
+ *   to find out that he came too late, at each start of the worker until it is free.
  *
  * Each of these steps can be done again by the next adopter, if we are killed as well. */
 #include "supervisor/adopt.h"
@@ -134,9 +135,10 @@ static void reopen(struct supervisor *s)
 		char why[WHY_SIZE];
 		if (m->handed_fd != HANDED_LOST)
 			continue;
-		m->handed_fd = -1; /* a device is opened when its capture starts */
-		if (!*m->device.path && setup_socket_again(s, m, why, sizeof(why)) < 0)
-			log_warn("%s: %s", m->name, why);
+		if (*m->device.path)
+			m->handed_fd = -1; /* it is opened when its capture starts */
+		else if (setup_socket_again(s, m, why, sizeof(why)) < 0)
+			log_warn("%s: %s", m->name, why); /* part_spawn tries again */
 	}
 }
 
@@ -182,7 +184,8 @@ static int take_over(struct finding *f, const char *image, char *why, size_t why
 		return rc;
 	for (size_t i = 0; i < s->n_members; i++) {
 		struct member *m = s->members[i];
-		m->handed_fd = m->handed_fd >= 0 ? HANDED_LOST : -1;
+		if (m->handed_fd >= 0)
+			m->handed_fd = HANDED_LOST;
 		for (int k = 0; k < PARTS; k++)
 			finding_match(f, &m->parts[k]);
 		count_on(m);

@@ -10,10 +10,6 @@
 /* How long a process may take to end that was killed, or that holds the lock and is none. */
 #define ADOPT_END_PATIENCE (10 * NS_PER_S)
 
-/* In place of a member's handed_fd: it had been handed something, and whoever runs of it has that.
- */
-#define HANDED_LOST (-2)
-
 struct finding {
 	struct supervisor *s;
 	struct orphan all[ORPHANS_MAX];

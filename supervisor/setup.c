@@ -222,9 +222,13 @@ static int open_sockets(struct supervisor *s, struct member *m, const char *agai
 int setup_socket_again(struct supervisor *s, struct member *m, char *why, size_t why_size)
 {
 	char address[sizeof(s->url)];
+	m->handed_fd = -1;
 	if (sscanf(s->url, "http://%95[^/]", address) != 1)
 		return 0;
-	return open_sockets(s, m, address, why, why_size);
+	int rc = open_sockets(s, m, address, why, why_size);
+	if (rc < 0)
+		m->handed_fd = HANDED_LOST;
+	return rc;
 }
 
 static int open_device(struct supervisor *s, struct member *m, char *why, size_t why_size)

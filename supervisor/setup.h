@@ -23,7 +23,8 @@ int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size);
 /* Binds the sockets that everybody talks to. */
 int setup_sockets(struct supervisor *s, char *why, size_t why_size);
 
-/* Opens what a member listens at once more, at the address that it has had. */
+/* Opens what a member listens at once more, at the address that it has had, in place of
+ * HANDED_LOST; on an error, that it stays. */
 int setup_socket_again(struct supervisor *s, struct member *m, char *why, size_t why_size);
 
 /* In a program that an upgrade made of us, in place of setup_process. */

@@ -16,6 +16,7 @@
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
 #include "supervisor/reap.h"
+#include "supervisor/setup.h"
 #include "supervisor/stack.h"
 #include "supervisor/swap.h"
 
@@ -176,6 +177,7 @@ void process_finish(struct process *process, struct supervisor *s)
 	dying_forget(process->dying);
 	guard_destroy(process->guard);
 	stack_forget(process, s);
+	words_finish(&process->words);
 	int *const fds[] = {&process->pidfd, &process->log_fd};
 	for (int i = 0; i < 2; i++) {
 		if (*fds[i] >= 0) {
@@ -281,6 +283,9 @@ int part_spawn(struct part *part)
 	memcpy(part->program, swap_is_newcomer(part) ? m->swap.program : m->program,
 	       sizeof(part->program));
 	int rc = prepare(part, &log);
+	/* Who ends because it came too late for an adopter still holds the address for a moment. */
+	if (rc == 0 && m->handed_fd == HANDED_LOST)
+		rc = setup_socket_again(s, m, made.why, sizeof(made.why));
 	if (rc == 0)
 		rc = start_program(part, log, &made);
 	if (log >= 0)

@@ -125,6 +125,9 @@ struct missed {
 	int64_t said;
 };
 
+/* In place of a descriptor: there was one, in the hands of a supervisor that is dead. */
+#define HANDED_LOST INT_MIN
+
 struct member {
 	struct supervisor *supervisor;
 	const struct role *role;
@@ -140,7 +143,7 @@ struct member {
 	struct part *last; /* a former lead that drains or dies, or empty */
 	uint32_t incarnations, turns;
 	struct swap swap;
-	int handed_fd; /* listening socket or device, -1 */
+	int handed_fd; /* listening socket or device, -1 none, HANDED_LOST */
 	struct device device;
 	struct log_file log;
 	struct missed missed;

@@ -19,11 +19,13 @@ EXITING = 4            # PF_EXITING of /proc/PID/stat
 LOOK_EVERY = 0.01
 # Two of a name must be seen for so long: one that was started as its supervisor died, and sees that another one has
 # come, ends before it does anything.
-TOO_LONG = 0.5 * harness.PATIENCE
+TOO_LONG = 3 * harness.PATIENCE
 # What happens before a kill, and while nobody supervises: out of 100.
 BEFORE = [("nothing", 55), ("kill", 25), ("restart", 10), ("scale", 10)]
 ALONE = [("nothing", 70), ("kill", 20), ("two", 5), ("wait", 5)]
 ADOPTER_DIES = 0.2     # of the adopters are killed before they have said that they are ready
+# Ends of which a recording says nothing.
+NO_DEATH = ("asked", "replaced", "finished", "device")
 UPGRADES = 0.05        # so often a supervisor becomes another program instead
 
 
@@ -259,6 +261,16 @@ class Points(Succession):
             time.sleep(self.random.random() * 0.03)
 
 
+def check_deaths(p):
+    """Each death that the journal has is in the recording, once, whoever was to tell it."""
+    told = [(what.split(":")[0], begun) for what, begun in runs.Recording(p.recording).catalogue.execute(
+        "SELECT what, begun FROM events WHERE kind = 'died'")]
+    doubled = sorted(key for key in set(told) if told.count(key) > 1)
+    check(not doubled, "the recording has deaths twice: %s" % doubled)
+    lost = {(e["worker"], e["t"]) for e in p.journal("exit") if not e["standby"] and e["kind"] not in NO_DEATH} - set(told)
+    check(not lost, "the recording lacks deaths: %s" % sorted(lost))
+
+
 def verify(succession, show):
     """One run, every frame once, as the reference has it. Returns the rows."""
     p, ledger = succession.p, succession.ledger
@@ -270,6 +282,7 @@ def verify(succession, show):
     check(len(rows) == ledger.last(), "%d frames are stored, %d were numbered" % (len(rows), ledger.last()))
     lost = [row["seq"] for row in rows if row["bypassed"] or row["quarantined"]]
     check(not lost, "frames went by the processors: %s" % lost[:10])
+    check_deaths(p)
     p.verify(limit=60 + len(rows) // 200)
     check(not p.sanitizer_reports(), "a sanitizer reported: " + p.sanitizer_reports())
     return rows
@@ -281,7 +294,7 @@ def play(p, choice, wanted, show, plant=None):
     try:
         succession.run(wanted)
         if plant == "twin":
-            subprocess.Popen(["troupe: %s storer" % p.name, "9"], executable="/bin/sleep")
+            subprocess.Popen(["troupe: %s storer" % p.name, "%d" % (10 * harness.PATIENCE)], executable="/bin/sleep")
             await_(lambda: succession.twins.found, "the second storer to be found")
             succession.look()
         succession.end()

@@ -1,12 +1,16 @@
 """What a supervisor knew and had not passed on yet, and what only it held, when it was killed or became another program."""
 
+import ctypes
 import os
 import signal
 import sqlite3
+import urllib.request
 
 import harness
 from harness import await_, check
 from test_adopt import end_well, flowing, flows_on
+
+PIDFD_GETFD = 438  # the system call
 
 
 def killed(p):
@@ -50,5 +54,38 @@ def deaths_not_told(make):
     end_well(p)
 
 
+# ---- what was handed to workers ----
+
+def copy_of(pid, fd):
+    """A descriptor of another process."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    copy = libc.syscall(PIDFD_GETFD, os.pidfd_open(pid), fd, 0)
+    check(copy >= 0, "descriptor %d of %d: %s" % (fd, pid, os.strerror(ctypes.get_errno())))
+    return copy
+
+
+def address_in_use(make):
+    """What the display listens at is held by somebody a while longer, as by a worker that came too late for the adopter:
+    it is opened as soon as it is free, by whoever supervises then."""
+    p = flowing(make, display='backoff = "20ms" max_restarts = 1000')
+    url, display = p.status()["pipeline"]["url"], p.players()["display"][0]
+    held = copy_of(display, 5)
+    p.kill_supervisor()
+    os.kill(display, signal.SIGKILL)
+    for _ in range(2):
+        before = p.log("supervisor").count("cannot listen there")
+        p.adopt()
+        await_(lambda: p.log("supervisor").count("cannot listen there") > before, "the address to be in use")
+        check(p.worker("display")["state"] != "ready", "it listens somewhere else")
+        p.kill_supervisor()
+    os.close(held)
+    p.adopt()
+    await_(lambda: p.worker("display")["state"] == "ready", "the display to be back")
+    check(p.status()["pipeline"]["url"] == url, "the address has changed")
+    with urllib.request.urlopen(url, timeout=20) as page:
+        check(page.status == 200, "it does not answer")
+    end_well(p)
+
+
 if __name__ == "__main__":
-    harness.main({f.__name__: f for f in (deaths_not_told,)})
+    harness.main({f.__name__: f for f in (deaths_not_told, address_in_use)})
