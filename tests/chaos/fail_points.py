@@ -461,10 +461,11 @@ class Run:
             if self.ledger:
                 check(self.ledger.quiet(), "slots are not FREE: %s" % [
                     w for w in self.ledger.words() if w.phase != "FREE"])
-        last = min([found[q][1] for q in ended], default=float("inf"))
+        noted = max([when for pid, when in found.values() if pid in self.journal.exits], default=0)
         for (name, role), (pid, when) in found.items():
-            if role in ("supervisor", "archive") or when > last - 1e9:
-                continue  # it may not have come to noting that
+            late = ended and when > noted - 1e9 and pid not in self.journal.exits
+            if role in ("supervisor", "archive") or late:
+                continue  # it had not come to noting that when it died itself
             told = self.journal.exits.get(pid)
             check(told, "%s, pid %d, died at %s: the journal does not tell" % (role, pid, name))
             check(told["worker"].split(".")[0] == role and told["cause"] == runs.KILLED,

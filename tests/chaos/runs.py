@@ -158,4 +158,4 @@ def check_no_old_worker(pipeline):
 
 
 def wait_orphans(pipeline):
-    await_(lambda: not pipeline.pids(), "the workers of a killed supervisor to end: %s" % pipeline.pids(), 25)
+    await_(lambda: not pipeline.pids(), "the workers of a killed supervisor to end: %s" % pipeline.pids(), 60)

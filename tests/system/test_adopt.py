@@ -79,6 +79,11 @@ def check_no_drop(p):
         check(not stream.get("drop") and not stream.get("bypassed"), "lost: %s" % stream)
 
 
+def exits(p, worker):
+    """What inspect tells of the ends of a worker; the last may be told a moment after its successor is ready."""
+    return json.loads(p.troupe("inspect", worker, "--json", "-n", p.name).stdout)["inspection"].get("exit", [])
+
+
 def adopted(make):
     """A killed supervisor is followed by one that takes over the very same processes."""
     p = flowing(make)
@@ -121,7 +126,7 @@ def deaths_alone(make):
         died = name in ("processor.1", "storer", "display")
         check(after[name][1] == number + died, "%s: incarnation %d after %d" % (name, after[name][1], number))
         check((after[name][0] != pid) == died, "%s: pid %d after %d" % (name, after[name][0], pid))
-    told = json.loads(p.troupe("inspect", "storer", "--json", "-n", p.name).stdout)["inspection"]["exit"]
+    told = await_(lambda: exits(p, "storer"), "its end to be told")
     check(told[-1]["cause"] == "ended while nobody supervised" and not told[-1].get("fault"), "told: %s" % told)
     flows_on(p)
     check("taken over by supervisor %d" % p.process.pid in p.log("trainer"), "its log: %s" % p.log("trainer"))
@@ -136,7 +141,7 @@ def status_of_strangers(make):
     pid, number = p.players()["processor.2"]
     os.kill(pid, signal.SIGABRT)
     p.back("processor.2", number)
-    told = json.loads(p.troupe("inspect", "processor.2", "--json", "-n", p.name).stdout)["inspection"]["exit"][-1]
+    told = await_(lambda: exits(p, "processor.2"), "its end to be told")[-1]
     known = "died of SIGABRT" in told["cause"] or told["cause"] == "ended while adopted, status unknown"
     check(known and told["pid"] == pid, "told: %s" % told)
     end_well(p)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import BIN, await_, check, main
+from harness import BIN, Failed, await_, check, main
 
 SKIPPED = 77
 MANUAL = os.path.join(os.path.dirname(BIN), "manual")
@@ -50,19 +50,29 @@ OFFERS = (
 )
 
 
+def again_and_again(is_right, typed, offered):
+    """Nothing is offered where the pipeline does not answer at once, as on a busy machine."""
+    try:
+        await_(is_right, typed, 5)
+    except Failed:
+        raise Failed("%s: %s" % (typed, offered[-1])) from None
+
+
 def in_bash(make):
     need("bash")
     p = make(frames=0).up()
     script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _troupe; printf "%s\\n" "${COMPREPLY[@]}"'
     for typed, all_of_it, among in OFFERS:
-        words = fill(p, typed).split(" ")
-        done = subprocess.run(["bash", "--norc", "-c", script, "bash", os.path.join(MANUAL, "troupe.bash"), *words],
-                              env=env_of(p), capture_output=True, text=True)
-        check(done.stderr == "", "%s: %s" % (typed, done.stderr))
-        offered = sorted(done.stdout.split())
-        if all_of_it is not None:
-            check(offered == [fill(p, word) for word in all_of_it], "%s: %s" % (typed, offered))
-        check(set(among) <= set(offered), "%s: %s" % (typed, offered))
+        words, offered = fill(p, typed).split(" "), []
+
+        def is_offered():
+            done = subprocess.run(["bash", "--norc", "-c", script, "bash", os.path.join(MANUAL, "troupe.bash"), *words],
+                                  env=env_of(p), capture_output=True, text=True)
+            check(done.stderr == "", "%s: %s" % (typed, done.stderr))
+            offered.append(sorted(done.stdout.split()))
+            exact = all_of_it is None or offered[-1] == [fill(p, word) for word in all_of_it]
+            return exact and set(among) <= set(offered[-1])
+        again_and_again(is_offered, typed, offered)
     p.troupe("down", "-n", p.name)
     p.wait_end()
 
@@ -140,8 +150,8 @@ def in_zsh(make):
     p = make(frames=0).up()
     zsh = Zsh(p)
     for typed, line in LINES:
-        got = zsh.complete(fill(p, typed))
-        check(got == fill(p, line), "'%s' becomes '%s'" % (fill(p, typed), got))
+        got = []
+        again_and_again(lambda: got.append(zsh.complete(fill(p, typed))) or got[-1] == fill(p, line), typed, got)
     zsh.end()
     p.troupe("down", "-n", p.name)
     p.wait_end()

@@ -108,9 +108,7 @@ def other_user(make):
             check(not mine or socket or found.st_mode & 0o077 == 0, "%s: %o" % (name, found.st_mode))
     p.write_config(trainer="user = \"daemon:nogroup\"")
     check("answer no such user" in p.troupe("reload", "-n", p.name, code=2).stderr, "a new user is let in")
-    incarnation = p.worker("storer")["incarnation"]
-    os.kill(p.worker("storer")["pid"], signal.SIGKILL)
-    p.back("storer", incarnation)
+    p.back("storer", p.hit("storer")["incarnation"])
     finish(p)
 
 
@@ -132,10 +130,8 @@ def refused_by_check(make):
 
 def hangs_for_itself(make):
     p = make(hang_after="50min", bypass_after="1h", display="hang_after = \"300ms\"", **SMALL).up()
-    before = p.worker("display")
-    os.kill(before["pid"], signal.SIGSTOP)
-    after = p.back("display", before["incarnation"])
-    check("hung" in after["last_exit"], "it ended otherwise: %s" % after["last_exit"])
+    p.back("display", p.hit("display", signal.SIGSTOP)["incarnation"])
+    p.ended_by("display", "hung")
     finish(p)
 
 

@@ -112,9 +112,7 @@ def kill_and_swap(make, b_frames):
     p = playing(make, p.folder, b_frames)
     for worker in "capture.cam1", "processor.1", "storer", "capture.cam1", "storer":
         more_frames(p, random.randint(3, 15))
-        before = p.worker(worker)
-        os.kill(before["pid"], signal.SIGKILL)
-        p.back(worker, before["incarnation"])
+        p.back(worker, p.hit(worker)["incarnation"])
     for worker in "storer", "capture.cam1":
         more_frames(p, random.randint(3, 15))
         p.troupe("swap", worker, "--probation", "1ms", "-n", p.name)
@@ -147,7 +145,10 @@ def all_killed_at_once(make):
         await_(lambda: stream(p)["stored"] > enough, "frames to be stored")
         p.process.kill()
         for pid in list(p.pids()):
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it noticed that its supervisor is dead
         p.process.wait()
         await_(lambda: not p.pids(), "all to be dead")
         p.up()

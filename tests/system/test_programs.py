@@ -71,7 +71,7 @@ def share(things, condition):
 
 def swap(p, worker, program):
     """Swaps, and waits until the old program is gone."""
-    p.troupe("swap", worker, *(["--exec", program] if program else []), "--probation", "1s", "-n", p.name)
+    p.troupe("swap", worker, *(["--exec", program] if program else []), "--probation", "100ms", "-n", p.name)
     got = p.worker(worker)["program"]
     wanted = os.path.join(harness.BIN, program or "troupe-" + worker.split(".")[0])
     check(os.path.realpath(got) == os.path.realpath(wanted), "%s is played by %s, not %s" % (worker, got, wanted))
@@ -181,7 +181,7 @@ def display_for_the_terminal(make):
     p.back("display", before["incarnation"])
     await_(lambda: tty.see(lambda s: s.alternates == 2 and shows_the_card(s, 6, 48, 8)), "the successor's picture")
     swap(p, "display", None)
-    check(tty.see(lambda s: not s.alternate and s.cursor), "the terminal is not as it was")
+    await_(lambda: tty.see(lambda s: not s.alternate and s.cursor), "the terminal to be as it was")
     check("<html" in page(p).lower(), "the page is not back")
     finish(p)
 

@@ -37,6 +37,15 @@ def environ(pid):
         return file.read().decode().split("\0")
 
 
+def has_rows(p, worker, variable, there):
+    """Whether a worker that is ready was started with, or without, that variable."""
+    found = p.worker(worker)
+    try:
+        return found["state"] == "ready" and (variable in environ(found["pid"])) == there
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # it has just gone
+
+
 def flow(p):
     def stored():
         return p.status()["pipeline"]["stream"][0]["stored"]
@@ -182,8 +191,7 @@ def newcomer_that_fails(make):
     after = p.worker("trainer")
     check(after["program"] == before["program"] and after["state"] == "ready", "the trainer is %s" % after)
     for name in ("processor.1", "processor.2"):
-        await_(lambda: p.worker(name)["state"] == "ready" and "A=1" not in environ(p.worker(name)["pid"]),
-               "%s to have its old rows" % name)
+        await_(lambda: has_rows(p, name, "A=1", False), "%s to have its old rows" % name)
     check(p.status()["pipeline"]["url"] == url, "the address has changed")
     p.write_config()
     check(changed(reload(p)) == {}, "what failed runs")
@@ -200,9 +208,7 @@ def one_at_a_time(make):
     for request in (["reload"], ["swap", "storer"], ["scale", "processor", "3"]):
         told = p.troupe(*request, "-n", p.name, code=1).stderr
         check("under way" in told, "%s is refused with: %s" % (request, told))
-    incarnation = p.worker("processor.1")["incarnation"]
-    os.kill(p.worker("processor.1")["pid"], signal.SIGKILL)
-    p.back("processor.1", incarnation)
+    p.back("processor.1", p.hit("processor.1")["incarnation"])
     finish(p)
     told = process.communicate(timeout=60)
     check(process.returncode == 1 and "stopping" in told[1], "it ended with %s" % (told,))
@@ -229,13 +235,8 @@ def killed_workers(make):
         check(process.returncode in (0, 1), "reload ended with %d: %s" % (process.returncode, told))
         done = process.returncode == 0
         for worker in ("processor.1", "processor.2", "storer", "capture.cam1"):
-            def settled():
-                found = p.worker(worker)
-                try:
-                    return found["state"] == "ready" and ("TURN=%d" % turn in environ(found["pid"])) == done
-                except (FileNotFoundError, ProcessLookupError):
-                    return False
-            await_(settled, "%s to have the %s rows" % (worker, "new" if done else "old"), 60)
+            await_(lambda: has_rows(p, worker, "TURN=%d" % turn, done),
+                   "%s to have the %s rows" % (worker, "new" if done else "old"), 60)
     finish(p)
 
 

@@ -7,6 +7,8 @@ import signal
 import harness
 from harness import await_, check
 
+# To hang so long is enough; who does not hang must not be taken for one on a busy machine.
+SOON = "%dms" % (1000 * harness.PATIENCE)
 ROLES = ("capture.cam1", "processor.1", "storer", "trainer", "display")
 
 
@@ -113,7 +115,7 @@ def killed_together(make):
 
 
 def hang(make):
-    p = start(make, "storer", hang_after="500ms", slots=200)
+    p = start(make, "storer", hang_after=SOON, slots=200)
     waiting, before = spare(p, "storer"), p.worker("storer")
     os.kill(before["pid"], signal.SIGSTOP)
     lead(p, "storer", waiting["pid"])
@@ -123,7 +125,7 @@ def hang(make):
 
 def hang_of_the_spare(make):
     """It is replaced; the lead stays."""
-    p = start(make, "storer", hang_after="500ms")
+    p = start(make, "storer", hang_after=SOON)
     waiting, before = spare(p, "storer"), p.worker("storer")
     os.kill(waiting["pid"], signal.SIGSTOP)
     await_(lambda: spare(p, "storer")["pid"] != waiting["pid"], "another spare")
@@ -133,7 +135,7 @@ def hang_of_the_spare(make):
 
 def hang_of_both(make):
     """A spare that is stopped as well is no help: another one comes."""
-    p = start(make, "storer", hang_after="500ms", slots=200)
+    p = start(make, "storer", hang_after=SOON, slots=200)
     waiting, before = spare(p, "storer"), p.worker("storer")
     os.kill(waiting["pid"], signal.SIGSTOP)
     os.kill(before["pid"], signal.SIGSTOP)

@@ -111,7 +111,7 @@ class Look(threading.Thread):
         now, there = time.monotonic(), zombies(self.p.process.pid)
         self.dead = {pid: self.dead.get(pid, now) for pid in there}
         self.faults |= {"pid %d is not buried" % pid for pid, since in self.dead.items()
-                        if now - since > 2 * harness.PATIENCE}
+                        if now - since > 10 * harness.PATIENCE}
 
     def answers(self):
         begun = time.monotonic()
