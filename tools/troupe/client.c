@@ -136,9 +136,22 @@ static bool is_anothers(const char *name)
 	return true;
 }
 
+const char *service_hint(char *out, size_t size)
+{
+	struct stat st;
+	const struct passwd *user = NULL;
+	if (stat(FOLDER_SERVICE_RUNTIME, &st) == 0 && st.st_uid != geteuid())
+		user = getpwuid(st.st_uid);
+	*out = '\0';
+	if (user)
+		snprintf(out, size, "; `sudo -u %s troupe …` asks the service's", user->pw_name);
+	return out;
+}
+
 /* Says why `name` is not there. */
 static int refuse(const char *name, const struct pipeline *pipeline, const char *valid)
 {
+	char hint[HINT_SIZE];
 	if (!folder_name_valid(name)) {
 		out_error("'%s' is no name for a pipeline (valid: up to %d letters, digits, '-', "
 			  "'_', '.')",
@@ -151,7 +164,8 @@ static int refuse(const char *name, const struct pipeline *pipeline, const char 
 		out_error("the supervisor of '%s' is dead; `troupe down -n %s` clears up", name,
 			  name);
 	} else {
-		out_error("no pipeline '%s' runs (valid: %s)", name, *valid ? valid : "none runs");
+		out_error("no pipeline '%s' runs (valid: %s)%s", name, *valid ? valid : "none runs",
+			  service_hint(hint, sizeof hint));
 	}
 	return EXIT_USAGE;
 }
@@ -175,7 +189,8 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 		return is_anothers(pipeline->name) ? EXIT_FAILED : EXIT_DONE;
 	}
 	if (count == 0) {
-		out_error("no pipeline runs; `troupe up -c FILE` starts one");
+		out_error("no pipeline runs; `troupe up -c FILE` starts one%s",
+			  service_hint(valid, sizeof valid));
 		return EXIT_FAILED;
 	}
 	out_error("which pipeline? -n NAME says it (valid: %s)", valid);

@@ -21,6 +21,11 @@ struct pipeline {
 /* Finds all; the names are in order. Returns how many. */
 size_t pipelines_find(struct pipeline *found, size_t max);
 
+/* "; `sudo -u troupe troupe …` asks the service's", or "" where there is no service of another
+ * user's: what is said behind "no pipeline runs". Returns `out`. */
+#define HINT_SIZE 96
+const char *service_hint(char *out, size_t size);
+
 /* The pipeline that a call means. With `killed`, one without a living supervisor is fine too.
  * Returns EXIT_DONE or, having said what is wrong and what is valid, another exit code. */
 int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipeline);
