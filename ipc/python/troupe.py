@@ -2,10 +2,11 @@
 
     import troupe
 
-    def look(worker: troupe.Worker, frame: troupe.Frame) -> None:
-        print(frame.seq, frame.view.mean())
+    class Mine(troupe.Worker):
+        def look(self, frame: troupe.Frame) -> None:
+            print(frame.seq, frame.view.mean())
 
-    troupe.main("mine", "1.0", look)
+    Mine.main()
 
 What the worker takes, its section of the config says (`takes`, `tap`), or, in a processor's place, that it is one.
 The pixels are numpy arrays within the pipeline's shared memory: nothing is copied, and nothing may be kept beyond the
@@ -20,76 +21,29 @@ import signal
 import struct
 import sys
 import time
-from typing import Callable, Iterator, Optional
+from typing import Iterable, Iterator, Optional
 
 import zmq
 
 import troupe_life_pb2 as life
 import troupe_report_pb2 as reports
-from troupe_ledger import (ACQUIRE, ASIDE, DONE, FREE, HEADER, HELD, NEVER, QUEUED, RECORD, SEAT, SEATS_MAX, SEAT_LIVE,
+import troupe_rows
+from troupe_ledger import (ACQUIRE, ASIDE, CODED_NOT, CODED_PICTURE, DONE, FREE, HEADER, HELD, NEVER, QUEUED, RECORD, SEAT, SEATS_MAX, SEAT_LIVE,
                            SEAT_SIZE, SEQ_CST, STREAM, TAP, TAP_SIZE, Frame, Ledger, Refused, Stream, Word, enter_done,
                            fence, pack, shows, unpack)
+from troupe_messages import SCHEMA, crc32c, decode, encode
+from troupe_rows import Row
 
 # ---- the contract: descriptors, exit codes ----
 
 FD_CONFIG, FD_LEDGER, FD_BELLS = 0, 3, 8
 EXIT_ASKED, EXIT_CONFIG, EXIT_BUG, EXIT_ENVIRONMENT = 0, 100, 101, 111
 
-# ---- messages: ZeroMQ, a header of 16 bytes, one protobuf message ----
-
-KINDS = {1: life.Hello, 2: life.Ready, 3: life.Drain, 4: life.Stop, 7: life.Dump, 8: life.Dumped, 9: life.Prepared,
-         11: life.SayAgain, 24: reports.Report}
-NUMBER = {kind: number for number, kind in KINDS.items()}
-SCHEMA = 1
-
-
-def _crc_table() -> list:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return table
-
-
-_CRC = _crc_table()
-
-
-def crc32c(data: bytes) -> int:
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = value >> 8 ^ _CRC[(value ^ byte) & 255]
-    return value ^ 0xFFFFFFFF
-
-
-def encode(message) -> bytes:
-    body = message.SerializeToString()
-    return struct.pack("<4sHHII", b"trp1", SCHEMA, NUMBER[type(message)], len(body), crc32c(body)) + body
-
-
-def decode(data: bytes):
-    """The message, or None: nothing that we know, or damaged."""
-    if len(data) < 16:
-        return None
-    magic, schema, number, length, crc = struct.unpack_from("<4sHHII", data)
-    body = data[16:]
-    if magic != b"trp1" or schema != SCHEMA or number not in KINDS or len(body) != length or crc32c(body) != crc:
-        return None
-    message = KINDS[number]()
-    try:
-        message.ParseFromString(body)
-    except Exception:  # protobuf's own error, whose class depends on which of its implementations runs
-        return None
-    return message
-
-
 # ---- the worker ----
 
 GUARD = 0.1  # seconds: a bell is never the only cause of progress
 PER_TURN = 16
 ORPHAN_DEADLINE = 10.0
-
-FrameFn = Callable[["Worker", Frame], None]
 
 
 def now() -> int:
@@ -121,30 +75,137 @@ class Alive:
         self._register(0)
 
 
-class Worker:
-    """One incarnation of a worker, from its environment to its exit code."""
+class Missing(Exception):
+    """Something that the worker opens is not there, or cannot be had: starting again may help."""
 
-    def __init__(self, name: str, version: str, frame: FrameFn, default: str = "view", how: str = "latest"):
+
+class TooLate(Exception):
+    """Another supervisor has come before we could be seen, and may have started somebody else in our place."""
+
+
+class Supervision:
+    """Who supervises, and how long to go on when nobody does. The end of one is told by its pidfd: SIGHUP comes once
+    for each of its threads, and from whoever wants us to wait no longer."""
+
+    def __init__(self, ledger: Ledger, parent: int):
+        self.ledger, self.parent = ledger, parent
+        self.pid, self.fd = 0, -1
+        self.alone_until = self.orphan_until = None
+        self.hung_up = False
+        if ledger.get(0, HEADER, "supervisor_pid") != parent:
+            raise TooLate
+
+    def begin(self, poller) -> None:
+        self.poller = poller
+        if not self._watch(self.parent) or os.getppid() != self.parent:
+            self._forget()
+            self._lose()
+
+    def _watch(self, pid: int) -> bool:
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            return False  # it is dead, too
+        self._forget()
+        self.pid, self.fd = pid, fd
+        self.poller.register(fd, select.POLLIN)
+        return True
+
+    def _forget(self) -> None:
+        if self.fd >= 0:
+            self.poller.unregister(self.fd)
+            os.close(self.fd)
+        self.pid, self.fd = 0, -1
+
+    def _has_ended(self) -> bool:
+        look = select.poll()
+        look.register(self.fd, select.POLLIN)
+        return bool(look.poll(0))
+
+    def _lose(self) -> None:
+        """On for as long as the ledger says, then to the end of what is on its way."""
+        wait = struct.unpack("<q", struct.pack("<Q", self.ledger.load(HEADER["orphan_wait"][0])))[0]
+        if wait > 0:
+            self.alone_until = time.monotonic() + wait / 1e9
+        else:
+            self._become_orphan()
+
+    def _become_orphan(self) -> None:
+        self.alone_until = None
+        self.orphan_until = self.orphan_until or time.monotonic() + ORPHAN_DEADLINE
+
+    def taken_over(self, pid: int) -> None:
+        """By a supervisor that may be the one we have. Who has begun to end as an orphan does not go back."""
+        if pid > 0 and self.orphan_until is None and pid not in (os.getppid(), self.pid) and self._watch(pid):
+            self.alone_until = None
+
+    def turn(self) -> None:
+        hung_up, self.hung_up = self.hung_up, False
+        if self.fd >= 0 and self._has_ended():
+            self._forget()
+            if self.orphan_until is None:
+                self._lose()
+            self.hung_up = False  # of its threads the last one has told, too
+        elif self.fd < 0 and hung_up or self.alone_until is not None and time.monotonic() >= self.alone_until:
+            self._become_orphan()
+
+
+class Worker:
+    """One incarnation of a worker, from its environment to its exit code. A program is a class of its own that says
+    what is its own, and whose main() is called."""
+
+    # ---- what a program says of itself ----
+
+    program = ""  # its name; "": the class's
+    version = "1"
+    rows: Iterable[Row] = ()  # of its config; their values are in self.config
+    needs: Iterable[tuple] = ()  # what it does beside what all may: ("read-path", "/etc/names")
+    counts = ""  # what count() counts, for `troupe ps`: "faces"
+    takes, how = "view", "latest"  # in the place of a stock worker that looks; else its section says it
+
+    def open(self) -> None:
+        """Opens what is its own. It may take as long as it likes; an OSError ends the worker."""
+
+    def look(self, frame: Frame) -> None:
+        """One frame. What it is owed it has for good when this returns."""
+        raise Refused("it processes frames, and cannot look at them")
+
+    def process(self, frame: Frame) -> None:
+        """One frame of the queue: the view is to be made, and where there is none the JPEG."""
+        raise Refused("it looks at frames, and cannot process them")
+
+    def tell(self) -> Iterable[str]:
+        """Lines about itself, "key: value", for `troupe inspect`."""
+        return ()
+
+    def close(self) -> None:
+        """The orderly end."""
+
+    # ---- its beginning ----
+
+    def __init__(self):
         environment = os.environ
-        self.program, self.version, self.frame = name, version, frame
+        self.program = self.program or type(self).__name__.lower()
         self.name, self.pipeline = environment["TROUPE_WORKER"], environment["TROUPE_PIPELINE"]
         self.state_folder, self.seat = environment["TROUPE_STATE"], int(environment["TROUPE_SEAT"])
-        self.parent = int(environment["TROUPE_SUPERVISOR"])
-        self.takes = environment.get("TROUPE_TAKES") or default
-        self.how = "queue" if self.takes == "queue" else environment.get("TROUPE_HOW") or how
+        self.takes = environment.get("TROUPE_TAKES") or self.takes
+        self.how = "queue" if self.takes == "queue" else environment.get("TROUPE_HOW") or self.how
+        self.frame = self.process if self.how == "queue" else self.look
         with open(FD_CONFIG) as lines:
-            self.rows = dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
+            self.given = dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
+        self.config = troupe_rows.apply(self.rows, self.given)
         self.ledger = Ledger(FD_LEDGER)
+        self.supervision = Supervision(self.ledger, int(environment["TROUPE_SUPERVISOR"]))
         self.row = self.ledger.head["seats_at"] + self.seat * SEAT_SIZE
         if not 0 < self.seat < SEATS_MAX or self.ledger.get(self.row, SEAT, "state") != SEAT_LIVE:
             raise Refused("seat %d is not mine" % self.seat)
+        self.ledger.put(self.row, SEAT, "counts", self.counts.encode()[:31])
         self.tap = int(environment["TROUPE_TAP"]) if self.how == "lossless" else -1
         if self.tap >= self.ledger.head["n_taps"]:
             raise Refused("there is no tap %d" % self.tap)
         self.seen = [0] * len(self.ledger.streams)
         self.missed, self.ordinals = 0, {}  # lossless: frames that were written off, and the last taken
-        self.draining = self.stop = self.ready = False
-        self.alone_until = self.orphan_until = None
+        self.draining = self.stop = self.prepared = self.ready = False
         self.drain_seen: Optional[list] = None
         self.bell = FD_BELLS + self.seat
 
@@ -152,17 +213,9 @@ class Worker:
 
     def _signal(self, number: int, _frame) -> None:
         if number == signal.SIGHUP:
-            self._lose()
+            self.supervision.hung_up = True
         else:
             self.draining = True
-
-    def _lose(self) -> None:
-        """The supervisor is dead: on for as long as the ledger says, then to the end of what is on its way."""
-        wait = struct.unpack("<q", struct.pack("<Q", self.ledger.load(HEADER["orphan_wait"][0])))[0]
-        if self.alone_until is None and wait > 0:
-            self.alone_until = time.monotonic() + wait / 1e9
-        elif self.orphan_until is None:
-            self.orphan_until = time.monotonic() + ORPHAN_DEADLINE
 
     def _begin(self) -> None:
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -172,15 +225,14 @@ class Worker:
             signal.signal(number, self._signal)
         libc = ctypes.CDLL(None)
         libc.prctl(1, signal.SIGHUP, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() != self.parent:
-            self._lose()
+        self.poller = select.poll()
+        self.supervision.begin(self.poller)
         self.alive = Alive(self.ledger.base + self.row + SEAT["alive"][0])
         context = zmq.Context()
         self.pipe, self.reports = context.socket(zmq.PAIR), context.socket(zmq.PUSH)
         for socket, path in (self.pipe, "TROUPE_PIPE"), (self.reports, "TROUPE_REPORTS"):
             socket.linger = 200
             socket.connect("ipc://" + os.environ[path])
-        self.poller = select.poll()
         for fd in self.bell, self.wakened, self.pipe.getsockopt(zmq.FD):
             self.poller.register(fd, select.POLLIN)
 
@@ -199,8 +251,10 @@ class Worker:
 
     def _hello(self) -> None:
         self.send(life.Hello(schema=SCHEMA, pid=os.getpid(), seat=self.seat, program=self.program,
-                             version=self.version, takes=self._said()))
-        self.send(life.Prepared(pid=os.getpid(), seat=self.seat))
+                             version=self.version, takes=self._said(),
+                             draining=self.draining or self.supervision.orphan_until is not None))
+        if self.prepared:
+            self.send(life.Prepared(pid=os.getpid(), seat=self.seat))
         if self.ready:
             self.send(life.Ready(pid=os.getpid(), seat=self.seat))
 
@@ -210,11 +264,16 @@ class Worker:
         elif isinstance(message, life.Stop):
             self.stop = True
         elif isinstance(message, life.SayAgain):
-            self.alone_until = None
+            self.supervision.taken_over(message.supervisor)
             self._hello()
         elif isinstance(message, life.Dump):
-            self.send(life.Dumped(id=message.id, line=["takes: %s, %s" % (self.takes, self.how),
-                                                       "missed: %d" % self.missed]))
+            self._dump(message.id)
+
+    def _dump(self, question: int) -> None:
+        rows = [life.Row(name=row.name, value=self.given.get(row.name, row.fallback),
+                         is_default=self.given.get(row.name, row.fallback) == row.fallback) for row in self.rows]
+        self.send(life.Dumped(id=question, row=rows, line=[
+            *self.tell(), "takes: %s, %s" % (self.takes, self.how), "missed: %d" % self.missed]))
 
     def _read_mail(self) -> None:
         while self.pipe.getsockopt(zmq.EVENTS) & zmq.POLLIN:
@@ -235,6 +294,10 @@ class Worker:
     def progress(self) -> None:
         """Says that the worker gets on; to be called by whoever works on one frame for more than a second."""
         self.ledger.add(self.row + SEAT["progress"][0])
+
+    def count(self, n: int = 1) -> None:
+        """Counts n more of what it says that it counts."""
+        self.ledger.add(self.row + SEAT["counted"][0], int(n))
 
     # ---- bells ----
 
@@ -264,7 +327,7 @@ class Worker:
     # ---- what each kind does with a frame; each returns how many it has done ----
 
     def _call(self, frame: Frame) -> None:
-        self.frame(self, frame)
+        self.frame(frame)
         self.ledger.add(self.row + SEAT["frames"][0])
         self.progress()
 
@@ -311,11 +374,14 @@ class Worker:
         frame.put("processor", self.seat)
         for key in "model_version", "motion", "probability", "prediction":
             frame.put(key, 0)
+        if frame.get("coded_at_source") == CODED_NOT:
+            frame.put("coded_bytes", 0)
         self._ring_set("waiting")  # a source may wait for the queue to get shorter
         finished = False
         try:
             self._call(frame)
             frame.put("finished", now())
+            frame.note_steps()
             finished = True
         finally:
             left = self._let_go(frame, finished)
@@ -415,10 +481,11 @@ class Worker:
             self.ledger.set_bit(HEADER[bit][0], self.seat)
         if not bit or not self._work_left():
             self._read_mail()  # libzmq tells on its descriptor only of what came after the last look
-            calm = self.ready and self.alone_until is None and all(w.phase in (FREE, ASIDE) for w in self._words())
+            calm = self.ready and self.supervision.alone_until is None and all(
+                w.phase in (FREE, ASIDE) for w in self._words())
             self.ledger.store(self.row + SEAT["due"][0], NEVER if calm else now() + int(GUARD * 1e9))
             if not self.stop and not (self.draining and self.how != "lossless"):
-                self.poller.poll(None if calm and self.orphan_until is None else GUARD * 1000)
+                self.poller.poll(None if calm and self.supervision.orphan_until is None else GUARD * 1000)
             self.ledger.store(self.row + SEAT["due"][0], now())
             self.ledger.add(self.row + SEAT["turns"][0])
             self.progress()
@@ -427,11 +494,11 @@ class Worker:
 
     def _drained(self) -> bool:
         """What was finished and owed when the drain began is still taken."""
-        if self.alone_until is not None and time.monotonic() >= self.alone_until and self.orphan_until is None:
-            self._lose()
-        if self.orphan_until is not None and not self.draining:
+        self.supervision.turn()
+        orphan_until = self.supervision.orphan_until
+        if orphan_until is not None and not self.draining:
             waits = {"queue": QUEUED, "lossless": DONE}.get(self.how)
-            self.draining = time.monotonic() >= self.orphan_until or not any(w.phase == waits for w in self._words())
+            self.draining = time.monotonic() >= orphan_until or not any(w.phase == waits for w in self._words())
         if self.stop or not self.draining or not self.ready or self.how != "lossless":
             return self.stop or self.draining
         if self.drain_seen is None:
@@ -456,32 +523,51 @@ class Worker:
             while select.select([self.wakened], [], [], 0)[0]:
                 os.read(self.wakened, 64)
 
+    def _open(self) -> None:
+        try:
+            self.open()
+        except OSError as why:
+            raise Missing(why) from why
+
     def run(self) -> int:
         self._begin()
         self._hello()
         try:
+            self._open()
+            self.prepared = True
+            self.send(life.Prepared(pid=os.getpid(), seat=self.seat))
             self._live()
+            self.close()
         finally:
             if self.tap >= 0:
                 self.ledger.swap(self._tap_owner(), self.seat, 0)
             self.alive.release()
         return EXIT_ASKED
 
+    @classmethod
+    def main(cls) -> None:
+        """Plays the worker, or answers what the program is asked by hand."""
+        name = cls.program or cls.__name__.lower()
+        if "--version" in sys.argv:
+            print(name, cls.version)
+        elif "--rows" in sys.argv:
+            print(troupe_rows.describe(cls.rows, cls.needs), end="")
+        elif len(sys.argv) > 1 or "TROUPE_SEAT" not in os.environ:
+            sys.exit("%s: a worker of a troupe pipeline: `troupe up` starts it" % name)
+        else:
+            code = cls._play(name)
+            sys.stdout.flush()
+            os._exit(code)  # the arrays of frames may still point into the memory
 
-def main(name: str, version: str, frame: FrameFn, rows: str = "", **defaults) -> None:
-    """Plays the worker, or answers what it is asked by hand. `rows` is what --rows prints: a line each of name, type,
-    min, max, default, choices and help, separated by tabs."""
-    if "--version" in sys.argv:
-        print(name, version)
-    elif "--rows" in sys.argv:
-        print(rows, end="")
-    elif len(sys.argv) > 1 or "TROUPE_SEAT" not in os.environ:
-        sys.exit("%s: a worker of a troupe pipeline: `troupe up` starts it" % name)
-    else:
+    @classmethod
+    def _play(cls, name: str) -> int:
         try:
-            code = Worker(name, version, frame, **defaults).run()
-        except Refused as why:
-            print("%s: %s" % (name, why), file=sys.stderr)
-            code = EXIT_CONFIG
-        sys.stdout.flush()
-        os._exit(code)  # the arrays of frames may still point into the memory
+            return cls().run()
+        except TooLate:
+            why, code = "another supervisor has taken over before I began: ending", EXIT_ASKED
+        except Refused as wrong:
+            why, code = wrong, EXIT_CONFIG
+        except Missing as missing:
+            why, code = missing, EXIT_ENVIRONMENT
+        print("%s: %s" % (name, why), file=sys.stderr)
+        return code

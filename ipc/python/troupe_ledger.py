@@ -19,7 +19,7 @@ NEVER = (1 << 63) - 1
 
 HEADER = dict(magic=(0, "Q"), version=(8, "I"), n_streams=(12, "I"), n_slots=(16, "I"), n_taps=(20, "I"),
               size=(24, "Q"), run=(32, "Q"), streams_at=(40, "Q"), seats_at=(48, "Q"), taps_at=(56, "Q"),
-              words_at=(64, "Q"), records_at=(72, "Q"), areas_at=(88, "Q"), playback_areas_at=(112, "Q"),
+              words_at=(64, "Q"), records_at=(72, "Q"), areas_at=(88, "Q"), playback_areas_at=(112, "Q"), stations_at=(120, "Q"),
               supervisor_pid=(4096, "i"), bypass_after=(4112, "q"), labels=(4128, "32s"), n_labels=(5152, "I"),
               idle=(5160, "Q"), asked=(5168, "Q"), waiting=(5176, "Q"), bells_all=(5184, "Q"),
               orphan_wait=(5192, "q"))
@@ -35,7 +35,10 @@ RECORD = dict(seq=(0, "Q"), source_index=(8, "Q"), ordinal=(16, "4Q"), pts=(48, 
               thumb=(136, "768s"), thumb_before=(904, "768s"), claimed=(1672, "q"), finished=(1680, "q"),
               model_version=(1688, "Q"), motion=(1696, "f"), probability=(1700, "f"), prediction=(1704, "i"),
               processor=(1708, "I"), coded_at_source=(1712, "I"))
+STATION_BUCKETS = 112
 STREAM_SIZE, SEAT_SIZE, TAP_SIZE, RECORD_SIZE = 8192, 320, 48, 1728
+STATIONS_SIZE = 4 * STATION_BUCKETS * 8  # of a stream; PUBLISHED, CLAIMED, FINISHED, STORED
+CODED_NOT, CODED_PICTURE, CODED_UNIT, CODED_KEY_UNIT = range(4)  # coded_at_source of a record
 
 # ---- the word of a slot: docs/slots.md ----
 
@@ -60,6 +63,14 @@ def enter_done(w: Word) -> Word:
 
 def shows(w: Word) -> bool:
     return w.phase in (FREE, DONE) and not w.marks & SPOILED
+
+
+def station_bucket(took: int) -> int:
+    """Which one counts a step of so many ns: four of them an octave, from 1,024 ns on."""
+    if took < 1024:
+        return 0
+    octave = took.bit_length() - 1
+    return min((octave - 10) * 4 + (took >> octave - 2 & 3) + 1, STATION_BUCKETS - 1)
 
 
 # ---- atomic instructions on shared memory ----
@@ -216,6 +227,11 @@ class Frame:
                 self._array(w * h + w * h // 4, h // 2, w // 2))
 
     @property
+    def i420(self) -> numpy.ndarray:
+        """The same planes, as they lie: one behind the other."""
+        return self._array(0, self.stream.width * self.stream.height * 3 // 2)
+
+    @property
     def view(self) -> numpy.ndarray:
         """The small picture, rows of RGB; void when bypassed."""
         return self._array(self.stream.view_at, self.stream.view_height, self.stream.view_width, 3)
@@ -227,7 +243,7 @@ class Frame:
 
     def put_coded(self, data: bytes) -> bool:
         """A processor's JPEG; False: it does not fit, and the storer will code the image itself."""
-        fits = len(data) <= self.stream.coded_size
+        fits = 0 < len(data) <= self.stream.coded_size
         if fits:
             self._array(self.stream.coded_at, len(data))[:] = numpy.frombuffer(data, numpy.uint8)
         self.put("coded_bytes", len(data) if fits else 0)
@@ -238,6 +254,13 @@ class Frame:
         """How much the thumbnail differs from the one before, 0 to 1."""
         a, b = (numpy.frombuffer(self.get(key), numpy.uint8).astype(int) for key in ("thumb", "thumb_before"))
         return float(numpy.abs(a - b).sum()) / (a.size * 255)
+
+    def note_steps(self) -> None:
+        """Counts how long each step of a processed frame's way took, for `troupe top`. The last one counts itself."""
+        times = [self.get(key) for key in ("captured", "published", "claimed", "finished")]
+        for station, (begun, ended) in enumerate(zip(times, times[1:])):
+            self.ledger.add(self.ledger.head["stations_at"] + self.stream.number * STATIONS_SIZE
+                            + (station * STATION_BUCKETS + station_bucket(ended - begun)) * 8)
 
     def still(self) -> bool:
         """Whether everything that was read so far was of this one frame."""

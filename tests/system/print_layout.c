@@ -1,7 +1,7 @@
 /* Prints where the fields of the ledger lie, as the C code has it, and a message as it goes over
  * the wire: what implementations in other languages are compared with. */
 #include "ipc/base/crc32c.h"
-#include "ipc/slots/layout.h"
+#include "ipc/slots/stations.h"
 
 #include <stdio.h>
 
@@ -23,6 +23,7 @@ static void print_header(void)
 	SAY(ledger_header, records_at);
 	SAY(ledger_header, areas_at);
 	SAY(ledger_header, playback_areas_at);
+	SAY(ledger_header, stations_at);
 	SAY(ledger_header, supervisor_pid);
 	SAY(ledger_header, bypass_after);
 	SAY(ledger_header, labels);
@@ -91,14 +92,28 @@ static void print_record(void)
 	SAY(slot_record, coded_at_source);
 }
 
+/* Which bucket counts what took so long: around where each of them begins. */
+static void print_buckets(void)
+{
+	for (int shift = 0; shift < 42; shift++) {
+		for (int64_t quarter = 4; quarter < 8; quarter++) {
+			int64_t took = quarter << shift;
+			printf("bucket %lld %u\n", (long long)took - 1, station_bucket(took - 1));
+			printf("bucket %lld %u\n", (long long)took, station_bucket(took));
+		}
+	}
+}
+
 int main(void)
 {
+	print_buckets();
 	print_header();
 	print_rows();
 	print_record();
-	printf("size stream_row %zu\nsize seat_row %zu\nsize tap_row %zu\nsize slot_record %zu\n",
+	printf("size stream_row %zu\nsize seat_row %zu\nsize tap_row %zu\nsize slot_record %zu\n"
+	       "size station_row %zu\n",
 	       sizeof(struct stream_row), sizeof(struct seat_row), sizeof(struct tap_row),
-	       sizeof(struct slot_record));
+	       sizeof(struct slot_record), sizeof(struct station_row));
 	printf("magic ledger %llu\nversion ledger %d\n", (unsigned long long)LEDGER_MAGIC,
 	       LEDGER_VERSION);
 	printf("crc32c troupe %u\n", crc32c(0, "troupe", 6));

@@ -2,6 +2,7 @@
 config can give them. They are killed at any moment, and nothing that is promised suffers."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -16,8 +17,16 @@ TAKER = """#!/usr/bin/python3
 import sys
 sys.path.insert(0, {0!r})
 import troupe
-troupe.main("taker", "1", lambda worker, frame: print("took", frame.seq, flush=True),
-            rows="\\tneed\\tread-path\\t{0}\\n")
+
+
+class Taker(troupe.Worker):
+    needs = [("read-path", {0!r})]
+
+    def look(self, frame):
+        print("took", frame.seq, flush=True)
+
+
+Taker.main()
 """
 
 
@@ -55,8 +64,10 @@ import json, troupe, troupe_ledger as l
 tables = dict(ledger_header=l.HEADER, stream_row=l.STREAM, seat_row=l.SEAT, tap_row=l.TAP, slot_record=l.RECORD)
 told = {"%s %s" % (table, field): at for table, fields in tables.items() for field, (at, kind) in fields.items()}
 told.update({"size stream_row": l.STREAM_SIZE, "size seat_row": l.SEAT_SIZE, "size tap_row": l.TAP_SIZE,
-             "size slot_record": l.RECORD_SIZE, "magic ledger": l.MAGIC, "version ledger": l.VERSION,
-             "crc32c troupe": troupe.crc32c(b"troupe")})
+             "size slot_record": l.RECORD_SIZE, "size station_row": l.STATIONS_SIZE, "magic ledger": l.MAGIC,
+             "version ledger": l.VERSION, "crc32c troupe": troupe.crc32c(b"troupe")})
+begins = [quarter << shift for shift in range(42) for quarter in range(4, 8)]
+told.update(("bucket %d" % took, l.station_bucket(took)) for begin in begins for took in (begin - 1, begin))
 print(json.dumps(told))
 """
 
@@ -72,13 +83,28 @@ def layout(make):
     check(ours == theirs, "they differ: %s" % sorted(set(ours.items()) ^ set(theirs.items())))
 
 
+def check_counted(p, names):
+    """What they count of their own is shown, beside what troupe counts of everybody."""
+    await_(lambda: all(p.worker(n)["counted"] > 0 for n in names), "all of them to count")
+    for asked in ["ps"], ["ps", "--wide"], ["top", "--wide"]:
+        told = p.troupe(*asked, "-n", p.name).stdout
+        check(" COUNT " in told and len(re.findall(r" \d+ bright frames", told)) == len(names), told)
+    top = json.loads(p.troupe("top", "--json", "-n", p.name).stdout)["workers"]
+    counts = {w["name"]: w["counts"] for w in top if w["counted"]}
+    check(counts == dict.fromkeys(names, "bright frames"), "top --json: %s" % counts)
+    for name in "c-owed", "py-owed":
+        told = p.troupe("inspect", name, "-n", p.name).stdout
+        for line in r"counted +\d+ bright frames", r"brightness: \d", r"every +10 *$", r"bright +0 *$":
+            check(re.search(line, told, re.M), "inspect %s lacks %s: %s" % (name, line, told))
+
+
 def every_way_of_looking(make):
     """Both examples in all their ways at once, killed in the middle: all come back, the recording is the reference's."""
     names = {"%s-%s" % (language, tap): (program, tap) for language, program in (("c", IN_C), ("py", IN_PYTHON))
              for tap in ("latest", "each")}
     names["c-owed"], names["py-owed"] = (IN_C, "lossless"), (IN_PYTHON, "lossless")
     p = make(fps=50, frames=0, slots=64, extra="".join(
-        worker(n, program, "image", tap, "every = 10") for n, (program, tap) in names.items())).up()
+        worker(n, program, "image", tap, "every = 10  bright = 0") for n, (program, tap) in names.items())).up()
     check(set(names) <= set(p.names()), "ps does not name them: %s" % p.names())
     pids = {n: p.worker(n)["pid"] for n in names}
     await_(lambda: all(p.worker(n)["frames"] > 5 for n in names), "all of them to see frames")
@@ -86,8 +112,7 @@ def every_way_of_looking(make):
         os.kill(pid, signal.SIGKILL)
     for n in names:
         p.back(n, 1)
-    told = p.troupe("inspect", "py-owed", "-n", p.name).stdout
-    check("lossless" in told, "inspect: %s" % told)
+    check_counted(p, names)
     await_(lambda: {e["worker"] for e in p.journal("report") if "bright" in e.get("text", "")} == set(names),
            "all of them to say how bright it is")
     ended_by_us(p)
@@ -115,6 +140,10 @@ def only_strangers_in_the_queue(make):
     p.troupe("stop", "c", "-n", p.name)
     p.kill_holding("py")
     p.back("py", 1)
+    await_(lambda: p.worker("py")["frames"] > 5, "it to process frames alone")
+    steps = json.loads(p.troupe("top", "--json", "-n", p.name).stdout)["streams"][0]["steps"]
+    check(all(s["frames"] > 0 and 0 < s["p50"] <= s["p99"] for s in steps.values()), "steps: %s" % steps)
+    check(abs(steps["claimed"]["frames"] - steps["finished"]["frames"]) <= 2, "not counted together: %s" % steps)
     p.troupe("start", "c", "-n", p.name)
     p.troupe("stop", "py", "-n", p.name)
     p.kill_holding("c")
