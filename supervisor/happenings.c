@@ -4,6 +4,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/links/json.h"
 #include "ipc/links/pipe.h"
+#include "ipc/slots/record.h"
 #include "schemas/life.pb-c.h"
 #include "supervisor/member.h"
 
@@ -92,7 +93,8 @@ static int64_t lost_since(const struct member *m, int64_t now)
 	case LIFE_GAVE_UP:
 		return 0;
 	default:
-		return atomic_load(&m->supervisor->ledger.streams[m->number].away_since);
+		return record_time(
+			atomic_load(&m->supervisor->ledger.streams[m->number].away_since));
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
+#include "ipc/slots/record.h"
 #include "workers/capture/source.h"
 #include "workers/capture/v4l2_list.h"
 #include "workers/media/model_file.h"
@@ -326,7 +327,7 @@ static int64_t capture_due(struct worker *w, void *self)
 	if (!c->paced || c->next.kind == SOURCE_IS_OVER)
 		return 0;
 	int64_t now = clock_now();
-	int64_t origin = atomic_load(&c->stream->pace_origin);
+	int64_t origin = record_time(atomic_load(&c->stream->pace_origin));
 	if (origin == 0) {
 		origin = now - c->next.pts;
 		atomic_store(&c->stream->pace_origin, origin);

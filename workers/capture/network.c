@@ -7,6 +7,7 @@
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/base/redact.h"
+#include "ipc/slots/record.h"
 #include "workers/capture/reader.h"
 #include "workers/capture/receiver.h"
 #include "workers/media/convert.h"
@@ -340,7 +341,7 @@ static int network_resume(struct source *source, const struct source_mark *mark)
 		return 0;
 	n->begun = true;
 	n->last_pts = mark->pts;
-	n->origin = source->host.held ? atomic_load(source->host.held->origin) : 0;
+	n->origin = source->host.held ? record_time(atomic_load(source->host.held->origin)) : 0;
 	if (!n->origin)
 		n->origin = mark->captured - mark->pts;
 	begin_meeting(n, mark);

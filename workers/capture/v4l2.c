@@ -14,6 +14,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/slots/record.h"
 #include "workers/capture/v4l2_buffers.h"
 #include "workers/capture/v4l2_controls.h"
 #include "workers/capture/v4l2_modes.h"
@@ -374,7 +375,7 @@ static void describe(struct v4l2 *v, struct source_item *item)
 	atomic_compare_exchange_strong(v->held.origin, &unknown, b->captured);
 	item->index = v->next;
 	item->captured = b->captured;
-	item->pts = b->captured - atomic_load(v->held.origin);
+	item->pts = b->captured - record_time(atomic_load(v->held.origin));
 	item->kind = SOURCE_IS_LOST;
 	if (index_of(v, b->sequence) != v->next)
 		item->reason = DROP_DEVICE;
