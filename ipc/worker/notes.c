@@ -96,6 +96,8 @@ void notes_close(struct worker *w)
 	}
 }
 
+/* Who never has anything to report connects to nobody: each connection takes 20 KB of the
+ * supervisor's memory. */
 void worker_report(struct worker *w, const char *format, ...)
 {
 	char text[512];
@@ -103,7 +105,8 @@ void worker_report(struct worker *w, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (!w->reports)
+	if (!w->links ||
+	    (!w->reports && outbox_connect(w->links, w->reports_path, &w->reports) < 0))
 		return;
 	Troupe__Report report = TROUPE__REPORT__INIT;
 	report.worker = w->name;

@@ -49,11 +49,7 @@ int pipe_side_open(struct worker *w, const char *pipe_path)
 	int rc = pipe_connect(w->links, pipe_path, &w->pipe);
 	if (rc == 0)
 		rc = loop_watch_link(w->loop, w->pipe, pipe_is_ready, w);
-	if (rc == 0)
-		rc = bind_inbox(w);
-	if (rc == 0)
-		rc = outbox_connect(w->links, w->reports_path, &w->reports);
-	return rc;
+	return rc == 0 ? bind_inbox(w) : rc;
 }
 
 void pipe_side_hello(struct worker *w)
