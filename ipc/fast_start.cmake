@@ -9,6 +9,9 @@ endif()
 # troupe_fast_start(TARGETS...): these programs are started while somebody waits.
 function(troupe_fast_start)
   set_target_properties(${ARGN} PROPERTIES FAST_START ${TROUPE_FAST_START})
+  foreach(target ${ARGN})
+    target_link_options(${target} PRIVATE LINKER:--as-needed)
+  endforeach()
 endfunction()
 
 # troupe_library(VARIABLE SHARED NAME [ARCHIVE]): what to link for a library: its archive (libNAME.a, or the target

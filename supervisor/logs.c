@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,15 +43,21 @@ static void append(struct member *m, const char *bytes, size_t size)
 	}
 }
 
-/* Returns what read(2) returned. */
+/* Returns what read(2) returned. Mostly a line or two are there, and pages of a stack that were
+ * touched once stay ours for good: so what takes more comes and goes. */
 static ssize_t take(struct part *part)
 {
-	char bytes[READ_AT_ONCE];
-	ssize_t n = read(part->process.log_fd, bytes, sizeof(bytes));
+	char little[4096], *large = NULL;
+	int fd = part->process.log_fd, waiting = 0;
+	if (ioctl(fd, FIONREAD, &waiting) == 0 && waiting > (int)sizeof(little))
+		large = malloc(READ_AT_ONCE);
+	char *bytes = large ? large : little;
+	ssize_t n = read(fd, bytes, large ? READ_AT_ONCE : sizeof(little));
 	if (n > 0) {
 		append(part->member, bytes, (size_t)n);
 		words_add(&part->process.words, bytes, (size_t)n);
 	}
+	free(large);
 	return n;
 }
 

@@ -127,7 +127,7 @@ uint32_t plan_slots(double fps, const struct top_settings *top, uint32_t process
 
 static uint32_t even(double pixels)
 {
-	uint32_t value = (uint32_t)lround(pixels / 2) * 2;
+	uint32_t value = (uint32_t)(pixels / 2 + 0.5) * 2;
 	return value < 2 ? 2 : value;
 }
 

@@ -126,6 +126,7 @@ int query(const char *program, const char *argument, const char *lines, int64_t 
 	if (q.err >= 0)
 		close(q.err);
 	words_last(&q.words, words, words_size);
+	words_finish(&q.words);
 	if (rc < 0) {
 		free(q.text);
 		return rc;

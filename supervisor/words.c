@@ -2,10 +2,21 @@
 #include "supervisor/words.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+void words_finish(struct words *words)
+{
+	free(words->text);
+	*words = (struct words){0};
+}
 
 void words_add(struct words *words, const char *bytes, size_t size)
 {
+	if (!words->text && size > 0)
+		words->text = malloc(WORDS_SIZE);
+	if (!words->text)
+		return;
 	if (size > WORDS_SIZE) {
 		bytes += size - WORDS_SIZE;
 		size = WORDS_SIZE;
@@ -37,9 +48,10 @@ static int worth(const char *line, size_t length, const char **text)
 
 char *words_last(const struct words *words, char *out, size_t size)
 {
-	const char *end = words->text + words->used, *best = end, *best_end = end;
+	const char *begin = words->text ? words->text : "";
+	const char *end = begin + words->used, *best = end, *best_end = end;
 	int best_worth = 1;
-	for (const char *line = words->text; line < end;) {
+	for (const char *line = begin; line < end;) {
 		const char *stop = memchr(line, '\n', (size_t)(end - line)), *text;
 		stop = stop ? stop : end;
 		int its = worth(line, (size_t)(stop - line), &text);

@@ -7,13 +7,15 @@
 
 #define WORDS_SIZE 2048
 
+/* All 0: nothing was said. Most processes say nothing, and then there is no memory for it. */
 struct words {
-	char text[WORDS_SIZE];
+	char *text; /* heap, WORDS_SIZE; NULL: none yet, or there is no memory to be had */
 	size_t used;
 };
 
 /* Adds what was written and forgets what is too old to fit. */
 void words_add(struct words *words, const char *bytes, size_t size);
+void words_finish(struct words *words);
 
 /* The line that tells most: the last one by log_error(), else the last that is no log line (an
  * assertion, a sanitizer), else the last warning. Returns `out`, "" when there is none. */

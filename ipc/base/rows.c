@@ -129,7 +129,7 @@ static int parse_number(const struct row *row, const char *text, double *value)
 	default:
 		return parse_plain(text, value);
 	}
-	*value = round(*value); /* 0.29s are 289999999.99999997 ns */
+	*value = floor(*value + 0.5); /* 0.29s are 289999999.99999997 ns */
 	return rc;
 }
 

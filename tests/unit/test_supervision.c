@@ -130,6 +130,7 @@ static void last_words(void **state)
 		char out[128];
 		words_add(&words, cases[i].said, strlen(cases[i].said));
 		assert_string_equal(words_last(&words, out, sizeof(out)), cases[i].last);
+		words_finish(&words);
 	}
 	struct words words = {0};
 	char out[32], big[3 * WORDS_SIZE];
@@ -139,6 +140,7 @@ static void last_words(void **state)
 	words_add(&words, "\nend\n", 5);
 	assert_int_equal(words.used, WORDS_SIZE);
 	assert_string_equal(words_last(&words, out, sizeof(out)), "end");
+	words_finish(&words);
 }
 
 static void ends_are_judged(void **state)
