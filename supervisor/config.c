@@ -11,10 +11,12 @@
 #include "supervisor/share.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define QUERY_TIMEOUT (10 * NS_PER_S)
@@ -41,12 +43,27 @@ __attribute__((format(printf, 2, 3))) static int complain(struct reading *r, con
 	return TROUPE_E_CONFIG;
 }
 
+/* A pipe is none: whoever opened it would wait for its other end. NULL: errno, or 0 for that. */
+static FILE *open_file(const char *file)
+{
+	struct stat st;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fdopen(fd, "r");
+	close(fd);
+	errno = 0;
+	return NULL;
+}
+
 static int read_text(struct reading *r)
 {
 	const char *file = r->config->file;
-	FILE *in = fopen(file, "re");
+	FILE *in = open_file(file);
 	if (!in)
-		return complain(r, "%s: cannot be read: %s", file, strerror(errno));
+		return complain(r, "%s: cannot be read: %s", file,
+				errno ? strerror(errno) : "it is no file");
 	r->text = calloc(1, FILE_LIMIT + 1);
 	size_t used = r->text ? fread(r->text, 1, FILE_LIMIT + 1, in) : 0;
 	bool bad = ferror(in) || !r->text;
@@ -58,6 +75,8 @@ static int read_text(struct reading *r)
 	r->text[used] = '\0';
 	if (strlen(r->text) != used)
 		return complain(r, "%s: not a text file", file);
+	char *kept = realloc(r->text, used + 1);
+	r->text = kept ? kept : r->text;
 	return 0;
 }
 

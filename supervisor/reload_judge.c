@@ -45,16 +45,30 @@ static const struct member *source_of(const struct supervisor *s, const char *ti
 	return NULL;
 }
 
-/* What of a source's rows has changed cannot be, for that is what comes of it. */
-static void never(struct reload *reload, const struct section *now, const char *why)
+/* Makes those of a section's changes impossible whose row is called so. How many they are. */
+static size_t never_called(struct reload *reload, const struct section *now, const char *called,
+			   const char *why)
 {
+	size_t n = 0;
 	for (size_t i = 0; i < reload->changes.count; i++) {
 		struct change *change = &reload->changes.all[i];
-		if (change->now != now || change->kind != CHANGE_RESTART)
+		if (change->now != now || change->kind != CHANGE_RESTART ||
+		    !strstr(change->row, called))
 			continue;
 		change->kind = CHANGE_NEVER;
 		change->why = why;
+		n++;
 	}
+	return n;
+}
+
+/* What of a source's rows has changed cannot be, for that is what comes of it: the row that says it
+ * by its name, else the source, else any of them may be the cause. */
+static void never(struct reload *reload, const struct section *now, const char *row,
+		  const char *why)
+{
+	if (!never_called(reload, now, row, why) && !never_called(reload, now, "source", why))
+		never_called(reload, now, "", why);
 }
 
 static void check_stream(struct supervisor *s, struct reload *reload,
@@ -67,17 +81,17 @@ static void check_stream(struct supervisor *s, struct reload *reload,
 		return; /* a stream that there is not is refused for that */
 	const struct stream_row *row = &s->ledger.streams[m->number];
 	if (row->width != probed->width || row->height != probed->height) {
-		never(reload, now,
+		never(reload, now, "size",
 		      "the picture would have another size than the slots are made for: `troupe "
 		      "down`, then `troupe up`");
 	}
 	if ((row->live != 0) != probed->live) {
-		never(reload, now,
+		never(reload, now, "live",
 		      "a live source and one that ends are not kept alike: `troupe down`, then "
 		      "`troupe up`");
 	}
 	if (strcmp(s->device[m->number], probed->device) != 0) {
-		never(reload, now,
+		never(reload, now, "source",
 		      "the supervisor holds the device: `troupe down`, then `troupe up`");
 	}
 }

@@ -1,5 +1,7 @@
 """What a careful stranger tries with `troupe reload` and what is told of a pipeline: limits that add up, signals that
 come at the wrong moment, files that are no files."""
+import os
+
 from harness import await_, check, main
 
 SMALL = dict(frames=0, fps=50, size="160x120")
@@ -35,5 +37,25 @@ def more_than_there_can_be(make):
     await_(lambda: not [n for n in p.names() if n.startswith("w")], "all strangers to be gone")
 
 
+def what_is_no_file(make):
+    """A pipe that nobody writes would keep all other orders waiting, too."""
+    p = make(**SMALL).up()
+    pipe = os.path.join(p.folder, "pipe")
+    os.mkfifo(pipe)
+    for path in (pipe, p.folder, "/dev/null"):
+        for command in ("check", "up", "reload"):
+            said = p.troupe(command, *(("-n", p.name) if command == "reload" else ()), "-c", path, code=2).stderr
+            check("it is no file" in said and path in said and said.count("\n") == 1, "%s: %s" % (command, said))
+    said = p.troupe("reload", "-n", p.name).stdout
+    check("nothing differs" in said, said)
+
+
+def row_that_is_to_blame(make):
+    p = make(**SMALL).up()
+    p.write_config(size="320x240", pace="max")
+    said = p.troupe("reload", "--dry-run", "-n", p.name, code=2)
+    check("stream.cam1: pattern_size: from \"160x120\" to \"320x240\"" in said.stderr, said.stderr)
+
+
 if __name__ == "__main__":
-    main({t.__name__: t for t in (more_than_there_can_be,)})
+    main({t.__name__: t for t in (more_than_there_can_be, what_is_no_file, row_that_is_to_blame)})
