@@ -1,4 +1,5 @@
 /* What `troupe top` shows: spans in five characters, rows filtered and sorted, the selection. */
+#include "tools/top/keys.h"
 #include "tools/top/screen.h"
 
 #include <setjmp.h>
@@ -133,6 +134,58 @@ static void the_selection_stays_on_its_worker(void **state)
 	assert_int_equal(view.n_rows, 0);
 }
 
+/* Nobody answers here, so what would be an order says that. */
+#define TRIED "nobody is there to do it"
+
+static void press(struct view *view, struct watched *w, const char *keys)
+{
+	view->said[0] = '\0';
+	for (; *keys; keys++) {
+		view_update(view, w);
+		assert_true(key_pressed(view, w, *keys));
+	}
+}
+
+static void who_was_meant_is_killed_and_nobody_else(void **state)
+{
+	struct crew crew;
+	struct watched w = {.reply = &crew.reply, .lost_at = 1};
+	struct view view = {0};
+	(void)state;
+	make(&crew);
+	crew.worker[0].pid = 100;
+	press(&view, &w, "kn");
+	assert_string_equal(view.said, "");
+	press(&view, &w, "ky");
+	assert_string_equal(view.said, TRIED);
+	press(&view, &w, "k");
+	crew.worker[0].pid = 101;
+	press(&view, &w, "y");
+	assert_string_equal(view.said, "storer is another process by now: nobody was killed");
+	press(&view, &w, "k");
+	crew.reply.n_worker = 0;
+	press(&view, &w, "y");
+	assert_string_equal(view.said, "storer is another process by now: nobody was killed");
+}
+
+static void a_spare_takes_no_orders(void **state)
+{
+	struct crew crew;
+	struct watched w = {.reply = &crew.reply, .lost_at = 1};
+	struct view view = {0};
+	(void)state;
+	make(&crew);
+	view_update(&view, &w);
+	view_select(&view, 1);
+	for (const char *key = "krs"; *key; key++) {
+		press(&view, &w, (char[]){*key, 'y', '\0'});
+		assert_string_equal(view.said, "a spare takes no orders: select storer itself");
+	}
+	view_select(&view, 0);
+	press(&view, &w, "r");
+	assert_string_equal(view.said, TRIED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +193,8 @@ int main(void)
 		cmocka_unit_test(rows_come_as_the_supervisor_has_them),
 		cmocka_unit_test(rows_are_sorted_by_a_column),
 		cmocka_unit_test(the_selection_stays_on_its_worker),
+		cmocka_unit_test(who_was_meant_is_killed_and_nobody_else),
+		cmocka_unit_test(a_spare_takes_no_orders),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,28 +80,44 @@ static void scale_by(struct view *view, struct watched *w, int by)
 
 /* ---- one function a key ---- */
 
+/* The selected worker, NULL: none is. Orders go by names, and a spare has that of who plays. */
+static const Troupe__Worker *whom(struct view *view)
+{
+	char text[SAY_SIZE];
+	if (view->n_rows == 0)
+		return NULL;
+	if (!view->spare)
+		return view->rows[view_place(view)].worker;
+	snprintf(text, sizeof(text), "a spare takes no orders: select %s itself", view->selected);
+	view_say(view, text);
+	return NULL;
+}
+
 static void ask_to_kill(struct view *view, struct watched *w)
 {
+	const Troupe__Worker *worker = whom(view);
 	(void)w;
-	if (view->n_rows == 0)
+	if (!worker)
 		return;
 	memcpy(view->target, view->selected, sizeof(view->target));
+	view->target_pid = worker->pid;
 	view->asking = ASKING_KILL;
 }
 
 static void restart(struct view *view, struct watched *w)
 {
-	if (view->n_rows)
+	if (whom(view))
 		order_worker(view, w, TROUPE__REQUEST__WHAT_RESTART);
 }
 
 /* Whichever of the two it can be. */
 static void stop_or_start(struct view *view, struct watched *w)
 {
-	if (view->n_rows == 0)
-		return;
-	bool runs = view->rows[view_place(view)].worker->pid != 0;
-	order_worker(view, w, runs ? TROUPE__REQUEST__WHAT_STOP : TROUPE__REQUEST__WHAT_START);
+	const Troupe__Worker *worker = whom(view);
+	if (worker)
+		order_worker(view, w,
+			     worker->pid ? TROUPE__REQUEST__WHAT_STOP
+					 : TROUPE__REQUEST__WHAT_START);
 }
 
 static void more(struct view *view, struct watched *w)
@@ -207,11 +223,29 @@ static const struct {
 
 /* ---- questions ---- */
 
+static bool is_still_there(const struct view *view)
+{
+	for (size_t i = 0; i < view->n_rows; i++)
+		if (!view->rows[i].spare && strcmp(view->rows[i].worker->name, view->target) == 0)
+			return view->rows[i].worker->pid == view->target_pid;
+	return false;
+}
+
+/* Who was meant may have ended while the question stood there: its successor is not killed for it.
+ */
 static void answer_kill(struct view *view, struct watched *w, int key)
 {
+	char text[SAY_SIZE];
 	view->asking = ASKING_NOTHING;
-	if (key == 'y' || key == 'Y')
+	if (key != 'y' && key != 'Y')
+		return;
+	if (is_still_there(view)) {
 		kill_worker(view, w);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s is another process by now: nobody was killed",
+		 view->target);
+	view_say(view, text);
 }
 
 static void answer_filter(struct view *view, int key)

@@ -16,7 +16,7 @@
 #define LEAST_COLUMNS 24
 #define LEAST_CELL    6 /* of the last column, where the line ends in it */
 
-#define KEYS "q quit  ? help  k kill  r restart  s stop/start  + - scale  / filter  o sort  w wide"
+#define KEYS "q quit  ? help  k kill  r restart  s stop  + - scale  / filter  o sort  w wide"
 
 static const char *const help[] = {
 	"up, down, PgUp, PgDn, Home, End   select a worker",

@@ -22,7 +22,8 @@ struct view {
 	bool wide;
 	char filter[FILTER_SIZE];
 	enum asking asking;
-	char target[64];     /* of the question */
+	char target[64];     /* of the question … */
+	int32_t target_pid;  /* … and its process when that was asked */
 	char said[SAY_SIZE]; /* what came of the last order … */
 	int64_t said_until;  /* … shown until then */
 };
