@@ -162,6 +162,28 @@ static void fill_drops(const struct stream_row *row, struct arena *arena, Troupe
 	}
 }
 
+/* What was broken, or owed in vain. */
+static void fill_losses(const struct supervisor *s, uint32_t number, struct arena *arena,
+			Troupe__Stream *out)
+{
+	const struct stream_row *row = &s->ledger.streams[number];
+	for (uint32_t i = row->first_slot; i < row->first_slot + row->n_slots; i++)
+		out->slots_aside += word_unpack(ledger_word(&s->ledger, i)).phase == PHASE_ASIDE;
+	out->written_off = arena_get(arena, TAPS_MAX * sizeof(void *));
+	for (size_t i = 0; i < s->n_members && out->written_off; i++) {
+		const struct member *m = s->members[i];
+		int tap = m->role->tap;
+		uint64_t count = tap > RECORDING_TAP ? atomic_load(&row->written_off[tap]) : 0;
+		Troupe__WrittenOff *note = count ? arena_get(arena, sizeof(*note)) : NULL;
+		if (!note)
+			continue;
+		troupe__written_off__init(note);
+		note->worker = arena_text(arena, "%s", m->name);
+		note->count = count;
+		out->written_off[out->n_written_off++] = note;
+	}
+}
+
 /* NULL: there is none. */
 static const struct member *capture_of(const struct supervisor *s, uint32_t number)
 {
@@ -189,7 +211,7 @@ static void fill_absence(const struct supervisor *s, uint32_t number, struct are
 		out->gave_up = arena_text(arena, "%s%s%s", last ? last->cause : "cannot be started",
 					  words ? ": " : "", words ? last->words : "");
 	}
-	out->away_since = m->lead->process.pid ? atomic_load(&row->away_since) : 0;
+	out->away_since = m->lead->process.pid ? record_time(atomic_load(&row->away_since)) : 0;
 	const char *why = out->away_since ? strstr(m->said, lost) : NULL;
 	if (why)
 		out->away = arena_text(arena, "%s", why + strlen(lost));
@@ -225,6 +247,7 @@ static Troupe__Stream *stream_answer(const struct supervisor *s, uint32_t number
 	out->live = row->live != 0;
 	out->expected = s->expected[number];
 	fill_absence(s, number, arena, out);
+	fill_losses(s, number, arena, out);
 	return out;
 }
 

@@ -104,6 +104,8 @@ struct stream_row {
 						   no limit of its own; supervisor */
 	_Atomic int64_t tap_every_ns[TAPS_MAX]; /* 0: every frame; else at most one frame per so
 						   many ns of pts; supervisor */
+	_Atomic uint64_t written_off[TAPS_MAX]; /* frames that the tap was owed once and did not
+						   take; whoever wrote them off */
 };
 
 /* Within its range, whatever stands there. */
@@ -131,7 +133,7 @@ struct seat_row {
 	_Atomic int64_t due;	   /* asleep: its next timer or CLOCK_NEVER; awake: since when */
 	_Atomic uint64_t frames;   /* frames it finished, filled, took or peeked */
 	_Atomic uint64_t turns;	   /* times its loop woke up */
-	_Atomic uint32_t alive; /* id of its main thread, a robust futex: see alive.h */
+	_Atomic uint32_t alive;	   /* id of its main thread, a robust futex: see alive.h */
 	uint32_t room[15];
 	/* the worker itself: what it counts of its own, for people */
 	char counts[NAME_SIZE];	  /* "faces"; "": nothing; before it says Hello */

@@ -321,8 +321,10 @@ static int write_off_of(struct ledger *ledger, uint32_t stream, uint8_t tap)
 				     &(struct word_args){.tap = tap}, NULL);
 		if (rc < 0 && rc != TROUPE_E_LOST)
 			break; /* no word that could be right */
-		if (rc == 0)
+		if (rc == 0) {
 			atomic_fetch_add(&ledger->taps[tap].written_off, 1);
+			atomic_fetch_add(&ledger->streams[stream].written_off[tap], 1);
+		}
 		n += rc == 0;
 	}
 	return n;

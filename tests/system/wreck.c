@@ -1,6 +1,7 @@
 /* A stranger's worker that breaks everything it can reach, in ways that a row chooses and a seed
  * fixes: it throws messages at every socket of the pipeline, claims frames and never finishes them,
- * and writes garbage over each area of the shared memory, through a mapping of its own. */
+ * is too slow for what it is owed, and writes garbage over each area of the shared memory, through
+ * a mapping of its own. */
 #include "ipc/base/clock.h"
 #include "ipc/base/crc32c.h"
 #include "ipc/worker/contract.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <zmq.h>
 
 struct config {
@@ -23,7 +25,7 @@ static const struct row rows[] = {
 	 .type = ROW_CHOICE,
 	 ROW_AT(struct config, mode),
 	 .fallback = "words",
-	 .choices = "messages|claims|words|records|seats|head|rows|board|playback|areas",
+	 .choices = "messages|claims|slow|words|records|seats|head|rows|board|playback|areas",
 	 .help = "What it breaks."},
 	{.name = "seed",
 	 .type = ROW_INT,
@@ -258,7 +260,9 @@ static int look(struct worker *w, void *self, struct frame *frame)
 	(void)w;
 	struct wreck *r = self;
 	r->begun |= frame->seq > 0;
-	return 0;
+	if (strcmp(r->config->mode, "slow") == 0)
+		nanosleep(&(struct timespec){.tv_nsec = NS_PER_S / 20}, NULL);
+	return TAP_TAKEN;
 }
 
 static int64_t do_damage(struct worker *w, void *self, int64_t now)
@@ -272,7 +276,7 @@ static int64_t do_damage(struct worker *w, void *self, int64_t now)
 		throw_messages(r);
 	else if (strcmp(r->config->mode, "claims") == 0)
 		r->done -= ledger_claim(worker_ledger(w), worker_seat(w), &slot) < 0;
-	else
+	else if (strcmp(r->config->mode, "slow") != 0)
 		break_memory(r, worker_ledger(w));
 	if (r->done == r->config->count)
 		worker_report(w, "damage done");
@@ -284,7 +288,7 @@ int main(int argc, char **argv)
 	const struct worker_table table = {.name = "wreck",
 					   .version = "1.0",
 					   .summary = "breaks what it can reach",
-					   .takes = WORKER_TAKES_EACH,
+					   .takes = WORKER_TAKES_AS_TOLD,
 					   .rows = {rows, 3, sizeof(struct config)},
 					   .open = open_wreck,
 					   .frame = look,

@@ -390,6 +390,39 @@ static void print_absent(const Troupe__Pipeline *pipeline)
 	}
 }
 
+static void print_aside(const Troupe__Pipeline *pipeline, const Troupe__Stream *stream)
+{
+	char what[64];
+	if (!stream->slots_aside)
+		return;
+	snprintf(what, sizeof what, "%u slot%s set aside", stream->slots_aside,
+		 stream->slots_aside == 1 ? " is" : "s are");
+	print_trouble(stream, what);
+	printf(" for the rest of the run, because somebody has written over them; `troupe -n %s "
+	       "events --kind set-aside` says what\n",
+	       pipeline->name);
+}
+
+static void print_written_off(const Troupe__Stream *stream, const Troupe__WrittenOff *off)
+{
+	char what[64];
+	snprintf(what, sizeof what, "%llu frame%s written off", (unsigned long long)off->count,
+		 off->count == 1 ? " is" : "s are");
+	print_trouble(stream, what);
+	printf(" that %s was owed: it was too far behind, or not there\n", off->worker);
+}
+
+/* What somebody broke, or was owed and did not take. */
+static void print_losses(const Troupe__Pipeline *pipeline)
+{
+	for (size_t i = 0; i < pipeline->n_stream; i++) {
+		const Troupe__Stream *stream = pipeline->stream[i];
+		print_aside(pipeline, stream);
+		for (size_t k = 0; k < stream->n_written_off; k++)
+			print_written_off(stream, stream->written_off[k]);
+	}
+}
+
 static int print_status(const Troupe__Reply *reply)
 {
 	static const char *const headings[] = {"STREAM",  "SIZE",  ">FPS",	">CAPTURED",
@@ -405,6 +438,7 @@ static int print_status(const Troupe__Reply *reply)
 	int rc = table_print(table, stdout);
 	table_destroy(table);
 	print_absent(reply->pipeline);
+	print_losses(reply->pipeline);
 	return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

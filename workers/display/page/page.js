@@ -313,6 +313,13 @@ function showLegend(count) {
 
 // ---- totals and workers ----
 
+// What somebody broke, or was owed and did not take.
+function lossesOf({name, slots_aside, written_off}) {
+  const aside = slots_aside ? ` Set aside in ${name}, because somebody wrote over them: ${number(slots_aside)} slots.` : '';
+  return aside + (written_off || []).map(({worker, count}) =>
+    ` Frames of ${name} that ${worker} was owed and did not take: ${number(count)}.`).join('');
+}
+
 function showTotals(pipeline) {
   const streams = pipeline.stream || [];
   const sum = (key) => streams.reduce((total, stream) => total + Number(stream[key] || 0), 0);
@@ -330,9 +337,10 @@ function showTotals(pipeline) {
   setText(byId('restarts'), number(pipeline.restarts));
   setText(byId('model'), Number(pipeline.model_version) ? number(pipeline.model_version) : 'none yet');
   const limit = pipeline.limit ? ` Now ${pipeline.limit}.` : '';
-  byId('drops').hidden = !dropped && !limit;
+  const lost = streams.map(lossesOf).join('');
+  byId('drops').hidden = !dropped && !limit && !lost;
   setText(byId('drops'), `Dropped: ${[...drops].filter(([, n]) => n).map(([why, n]) => `${number(n)} because ${why}`)
-    .join(', ') || 'none'}.${limit}`);
+    .join(', ') || 'none'}.${limit}${lost}`);
   setText(byId('pipeline'), pipeline.name || '');
   setText(byId('state'), pipeline.state || '');
   byId('state').dataset.state = pipeline.state || '';
