@@ -2,13 +2,15 @@
 
 import ctypes
 import os
+import select
 import signal
 import sqlite3
 import urllib.request
 
 import harness
 from harness import await_, check
-from test_adopt import end_well, flowing, flows_on
+from test_adopt import Adopted, check_no_drop, end_well, flowing, flows_on
+from test_strangers import IN_PYTHON, worker
 
 PIDFD_GETFD = 438  # the system call
 
@@ -87,5 +89,57 @@ def address_in_use(make):
     end_well(p)
 
 
+# ---- strangers ----
+
+def strange(make, wait):
+    """Nobody of ours processes: a stranger in Python does."""
+    p = make(extra='on_orphan = "wait %s"\n' % wait + worker("py", IN_PYTHON, "queue"), frames=0, fps=30, size="640x480",
+             processors=0)
+    p.__class__ = Adopted
+    p.up()
+    await_(lambda: p.ledger.last() > 10, "frames to flow")
+    return p
+
+
+def python_goes_on(make):
+    """A processor in Python stays who it is over an upgrade and two adoptions, and draws like any."""
+    p = strange(make, "60s")
+    before = p.players()
+    p.troupe("upgrade", "-n", p.name)
+    flows_on(p, 20)
+    for _ in range(2):
+        p.kill_supervisor()
+        flows_on(p, 20)
+        p.adopt()
+        flows_on(p, 20)
+    check(p.players() == before, "other workers: %s, not %s" % (p.players(), before))
+    check_no_drop(p)
+    end_well(p)
+    p.settings.update(frames=p.ledger.last(), pace="max")
+    p.check_equals_reference()
+
+
+def python_ends_alone(make):
+    """When nobody follows the one that took it over, it waits as the config says then and ends, with what was on its
+    way."""
+    p = strange(make, "60s")
+    pid = p.players()["py"][0]
+    end = os.pidfd_open(pid)
+    p.kill_supervisor()
+    p.adopt()
+    check(p.players()["py"][0] == pid, "another process plays")
+    p.settings["extra"] = p.settings["extra"].replace("60s", "300ms")
+    p.write_config()
+    p.troupe("reload", "-n", p.name)
+    flows_on(p, 20)
+    p.kill_supervisor()
+    await_(lambda: select.select([end], [], [], 0)[0] and not p.pids(), "the orphans to end")
+    os.close(end)
+    check("Traceback" not in p.log("py"), "it says: " + p.log("py"))
+    p.check_quiet()
+    check(p.ledger.last() == len(p.frames()), "%d captured, %d stored" % (p.ledger.last(), len(p.frames())))
+    p.troupe("down", "-n", p.name)
+
+
 if __name__ == "__main__":
-    harness.main({f.__name__: f for f in (deaths_not_told, address_in_use)})
+    harness.main({f.__name__: f for f in (deaths_not_told, address_in_use, python_goes_on, python_ends_alone)})
