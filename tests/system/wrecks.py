@@ -3,9 +3,13 @@ seed falls: nobody else dies, hangs or is killed, no frame in the recording is w
 be ended. The system tests play the seeds of SEEDS, `tools/chaos --wrecks N` as many as are wanted."""
 
 import os
+import shutil
+import sqlite3
+import subprocess
 from typing import NamedTuple
 
-from harness import BIN, await_, check
+import harness
+from harness import Failed, await_, check
 
 WORKER = ('worker "wreck" {{ exec = "{program}"  takes = "view"  tap = "{tap}"  mode = "{mode}"  seed = {seed}  '
           'count = {count}  max_restarts = 1000  backoff = "10ms"  backoff_max = "20ms" }}\n')
@@ -43,7 +47,7 @@ SEEDS = {"messages": [1], "claims": [1], "slow": [1], "seats": [3], "head": [3],
 def wrecked(make, mode, seed, **settings):
     """A pipeline with a wreck in it that has done its damage, and goes on behind it."""
     kind = KINDS[mode]
-    extra = WORKER.format(program=os.path.join(BIN, "wreck"), mode=mode, seed=seed, count=kind.count,
+    extra = WORKER.format(program=os.path.join(harness.BIN, "wreck"), mode=mode, seed=seed, count=kind.count,
                           tap=kind.tap)
     p = make(**dict(SETTINGS, **dict(kind.settings, extra=extra, **settings)))
     p.up()
@@ -102,3 +106,30 @@ def play(make, mode, seed, restarts=()):
     finish(p, 0 if kind.goes_on else None)
     complete(p) if kind.whole else none_is_wrong(p)
     return p
+
+
+def many(make, seeds, first, show):
+    """Each kind with so many seeds; returns figures. What is wrong is said with kind and seed, by which it can be
+    played again."""
+    figures = dict(wrecks=0, slots_set_aside=0, heads_mended=0, wrecks_ended=0, frames_written_off=0, frames=0)
+    for mode in KINDS:
+        for seed in range(first, first + seeds):
+            show("%s, seed %d, %d of %d wrecks" % (mode, seed, figures["wrecks"] + 1, seeds * len(KINDS)))
+            try:
+                p = play(make, mode, seed)
+                check(not p.sanitizer_reports(), "a sanitizer reported: " + p.sanitizer_reports())
+            except (Failed, subprocess.TimeoutExpired, OSError, sqlite3.Error, ValueError, KeyError) as fault:
+                raise Failed("wreck %s, seed %d: %s" % (mode, seed, fault if isinstance(fault, Failed) else repr(fault)))
+            note(figures, p)
+            shutil.rmtree(p.folder)
+    return figures
+
+
+def note(figures, p):
+    told = p.journal("set-aside")
+    figures["wrecks"] += 1
+    figures["slots_set_aside"] += len([e for e in told if "slot" in e])
+    figures["heads_mended"] += len([e for e in told if "slot" not in e])
+    figures["wrecks_ended"] += len([e for e in p.journal("exit", "wreck") if e["fault"]])
+    figures["frames_written_off"] += max([e["frames"] for e in p.journal("written-off")], default=0)
+    figures["frames"] += len(p.frames())
