@@ -1,5 +1,6 @@
 """What a careful stranger tries with `troupe reload` and what is told of a pipeline: limits that add up, signals that
 come at the wrong moment, files that are no files."""
+import json
 import os
 
 from harness import await_, check, main
@@ -57,5 +58,21 @@ def row_that_is_to_blame(make):
     check("stream.cam1: pattern_size: from \"160x120\" to \"320x240\"" in said.stderr, said.stderr)
 
 
+def pools_and_what_has_ended(make):
+    """A pool is as good as a worker's name, and one that has ended and left all is found without its own."""
+    p = make(frames=20, fps=100, size="160x120").up()
+    p.wait_end()
+    for command in ("logs", "history"):
+        said = p.troupe(command, "processor").stdout
+        check("processor.1 " in said and "processor.2 " in said and "storer" not in said, "%s: %s" % (command, said))
+    told = json.loads(p.troupe("history", "processor", "--json").stdout)["worker"]
+    check([w["name"] for w in told] == ["processor.1", "processor.2"], "history has %s" % told)
+    events = p.troupe("events", "-l", "2").stdout.splitlines()
+    check(len(events) == 2 and events[1].endswith("has ended with exit code 0"), "events shows %s" % events)
+    os.mkdir(os.path.join(p.folder, "state", "another"))
+    said = p.troupe("events", code=2).stderr
+    check("another" in said and p.name in said and said.count("\n") == 1, said)
+
+
 if __name__ == "__main__":
-    main({t.__name__: t for t in (more_than_there_can_be, what_is_no_file, row_that_is_to_blame)})
+    main({t.__name__: t for t in (more_than_there_can_be, what_is_no_file, row_that_is_to_blame, pools_and_what_has_ended)})

@@ -100,12 +100,35 @@ static void two_must_be_told_apart(void **state)
 	assert_string_equal(pipeline.name, "one");
 }
 
+/* What one that has ended has left can be read without its name, if it is the only one. */
+static void ended_ones_are_found(void **state)
+{
+	const struct place *place = *state;
+	struct call call = {0};
+	char path[128], found[256];
+	setenv("TROUPE_STATE_DIR", place->root, 1);
+	setenv("TROUPE_RUNTIME_DIR", "/nonexistent", 1);
+	assert_int_equal(state_pick(&call, found, sizeof(found)), EXIT_FAILED);
+	snprintf(path, sizeof(path), "%s/one", place->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(state_pick(&call, found, sizeof(found)), EXIT_DONE);
+	assert_string_equal(found, path);
+	snprintf(path, sizeof(path), "%s/two", place->root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(state_pick(&call, found, sizeof(found)), EXIT_USAGE);
+	call.name = "two";
+	assert_int_equal(state_pick(&call, found, sizeof(found)), EXIT_DONE);
+	assert_string_equal(found, path);
+	unsetenv("TROUPE_STATE_DIR");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(none_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reused_pid_is_no_supervisor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_must_be_told_apart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ended_ones_are_found, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,12 @@ static void takes_what_it_says(void **state)
 	assert_string_equal(p.call.arg[0], "processor.1");
 	assert_true(p.call.json);
 	assert_string_equal(p.said, "");
+	parse_line(&p, command_find("logs"), "logs -l 3");
+	assert_string_equal(p.call.lines, "3");
+	assert_null(p.call.limit);
+	parse_line(&p, command_find("events"), "events -l 3");
+	assert_string_equal(p.call.limit, "3");
+	assert_null(p.call.lines);
 }
 
 static void keeps_every_set(void **state)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -197,12 +198,54 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 	return EXIT_USAGE;
 }
 
+/* The names of those that have left a state folder, "a, b", and the last of them. Returns how many.
+ */
+static size_t ended_names(char *names, size_t size, char last[NAME_MAX + 1])
+{
+	char path[256];
+	size_t n = 0, used = 0;
+	DIR *root = folder_state_root(path, sizeof path) < 0 ? NULL : opendir(path);
+	for (struct dirent *entry = root ? readdir(root) : NULL; entry; entry = readdir(root)) {
+		if (folder_state(entry->d_name, path, sizeof path) < 0 ||
+		    access(path, R_OK | X_OK) < 0)
+			continue;
+		if (used < size)
+			used += (size_t)snprintf(names + used, size - used, "%s%s", n ? ", " : "",
+						 entry->d_name);
+		snprintf(last, NAME_MAX + 1, "%s", entry->d_name);
+		n++;
+	}
+	if (root)
+		closedir(root);
+	return n;
+}
+
+/* Where none runs and nobody says which: the only one that has ended. */
+static int pick_ended(char *out, size_t size)
+{
+	char names[512], last[NAME_MAX + 1];
+	size_t n = ended_names(names, sizeof names, last);
+	if (n == 1 && folder_state(last, out, size) == 0)
+		return EXIT_DONE;
+	if (n > 1)
+		out_error("no pipeline runs; of those that have ended, -n NAME says which (valid: "
+			  "%s)",
+			  names);
+	else
+		out_error("no pipeline runs, and none has left anything; `troupe up -c FILE` "
+			  "starts one");
+	return n > 1 ? EXIT_USAGE : EXIT_FAILED;
+}
+
 int state_pick(const struct call *call, char *out, size_t size)
 {
 	const char *name = call->name ? call->name : getenv("TROUPE_NAME");
 	struct pipeline pipeline;
-	if (name && *name && folder_state(name, out, size) == 0 && access(out, R_OK | X_OK) == 0)
+	bool named = name && *name;
+	if (named && folder_state(name, out, size) == 0 && access(out, R_OK | X_OK) == 0)
 		return EXIT_DONE;
+	if (!named && pipelines_find(&pipeline, 1) == 0)
+		return pick_ended(out, size);
 	int rc = pipeline_pick(call, true, &pipeline);
 	if (rc == EXIT_DONE && folder_state(pipeline.name, out, size) < 0)
 		rc = EXIT_FAILED;

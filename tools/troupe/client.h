@@ -34,7 +34,8 @@ int pipeline_pick(const struct call *call, bool killed, struct pipeline *pipelin
 typedef void reply_fn(const Troupe__Reply *reply);
 
 /* The state folder of the pipeline that a call means. It stays when the pipeline has ended, so a
- * name is enough. Returns as pipeline_pick does. */
+ * name is enough, and where none runs and one only has left its folder, it is that one's. Returns
+ * as pipeline_pick does. */
 int state_pick(const struct call *call, char *out, size_t size);
 
 /* Asks and waits at most `wait` ns (CLOCK_NEVER: as long as the supervisor lives). 0 and the last

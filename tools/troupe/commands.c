@@ -146,8 +146,9 @@ const struct command commands[] = {
 	{.name = "logs",
 	 .args = "[WORKER]",
 	 .help = "show what the workers said",
-	 .more = "Without WORKER: all of them and the supervisor, in the order of time. With "
-		 "--json each line is an object of its own. Lines that are not troupe's own (of a "
+	 .more = "Without WORKER: all of them and the supervisor, in the order of time; WORKER may "
+		 "be a pool. With --json each line is an object of its own. Lines that are not "
+		 "troupe's own (of a "
 		 "library, say) count as warnings. Earlier files of a log (WORKER.log.1, ...) are "
 		 "read, too, and -f goes on when one is rotated. " WHEN_FORMS,
 	 .options = "flve",
@@ -159,7 +160,7 @@ const struct command commands[] = {
 	 .more = "From the journal in the state folder, so it works for a pipeline that has ended, "
 		 "too; -f shows more as it happens. With --json each line is an object as it "
 		 "stands in the journal. " WHEN_FORMS,
-	 .options = "feOJrI",
+	 .options = "feOJri",
 	 .run = events_run},
 	{.name = "history",
 	 .args = "[WORKER]",
@@ -167,7 +168,7 @@ const struct command commands[] = {
 	 .more = "Of the last run, unless --run says another one or all. A repair lasts from a "
 		 "death until somebody is ready again. WORKER: each of its lives, and what it "
 		 "ended "
-		 "of. Works for a pipeline that has ended, too.",
+		 "of. WORKER may be a pool. Works for a pipeline that has ended, too.",
 	 .options = "R",
 	 .max_args = 1,
 	 .run = history_run},

@@ -13,7 +13,7 @@
 /* One call. */
 struct telling_past {
 	const struct call *call;
-	const char *worker; /* NULL: all */
+	const char *worker; /* or a pool; NULL: all */
 	struct journal_reader reader;
 	struct history history;
 	struct lives *lives; /* NULL without a worker */
@@ -112,6 +112,12 @@ static void print_head(const struct telling_past *past)
 		printf("%" PRIu64 " lines of the journal could not be written\n", history->lost);
 }
 
+/* All are, or those of a pool. */
+static bool is_meant(const struct telling_past *past, const struct worker_history *w)
+{
+	return !past->worker || worker_matches(past->worker, w->name);
+}
+
 static int print_workers(const struct telling_past *past)
 {
 	static const char *const headings[] = {"WORKER",     ">LIVES", ">RESTARTS", ">FAULTS",
@@ -121,6 +127,8 @@ static int print_workers(const struct telling_past *past)
 	struct table *table = table_create(headings, sizeof headings / sizeof headings[0]);
 	bool failed = false;
 	for (size_t i = 0; table && i < history->n_workers; i++) {
+		if (!is_meant(past, history->workers[i]))
+			continue;
 		worker_row(past, table, history->workers[i]);
 		failed |= worker_tally(history->workers[i]).swaps_failed > 0;
 	}
@@ -151,6 +159,14 @@ static int print_worker(const struct telling_past *past, const struct worker_his
 	return lives_print(past->lives, sum.lives) < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
+static bool any_is_meant(const struct telling_past *past)
+{
+	for (size_t i = 0; i < past->history.n_workers; i++)
+		if (is_meant(past, past->history.workers[i]))
+			return true;
+	return false;
+}
+
 static int no_worker(const struct telling_past *past)
 {
 	const struct history *history = &past->history;
@@ -177,17 +193,17 @@ static json_t *worker_json(const struct telling_past *past, const struct worker_
 	json_object_set_new(out, "availability", part < 0 ? json_null() : json_real(part));
 	if (w->last_played.pid)
 		json_object_set_new(out, "last_exit", exit_json(&w->last_played));
-	if (past->lives)
+	if (past->lives && strcmp(past->worker, w->name) == 0)
 		json_object_set_new(out, "life", lives_json(past->lives));
 	return out;
 }
 
-static int print_json(const struct telling_past *past, const struct worker_history *only)
+static int print_json(const struct telling_past *past)
 {
 	const struct history *history = &past->history;
 	json_t *workers = json_array();
 	for (size_t i = 0; i < history->n_workers; i++)
-		if (!only || only == history->workers[i])
+		if (is_meant(past, history->workers[i]))
 			json_array_append_new(workers, worker_json(past, history->workers[i]));
 	uint64_t damaged = past->reader.damaged + past->half;
 	json_t *out = json_pack("{s:I, s:I, s:b, s:b, s:i, s:I, s:I, s:o}", "run",
@@ -210,10 +226,12 @@ static int tell(const struct telling_past *past)
 		out_error("history: the journal in %s has no such run", past->folder);
 		return EXIT_USAGE;
 	}
-	if (past->worker && !(only = history_worker(&past->history, past->worker)))
+	if (past->worker)
+		only = history_worker(&past->history, past->worker);
+	if (past->worker && !only && !any_is_meant(past))
 		return no_worker(past);
 	if (past->call->json)
-		return print_json(past, only);
+		return print_json(past);
 	print_head(past);
 	return only ? print_worker(past, only) : print_workers(past);
 }

@@ -3,6 +3,7 @@
 #include "ipc/base/clock.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/command.h"
+#include "tools/troupe/journal_show.h"
 #include "tools/troupe/log_reader.h"
 #include "tools/troupe/output.h"
 #include "tools/troupe/when.h"
@@ -16,7 +17,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define LOGS_MAX      128
+#define LOGS_MAX      512 /* those of workers that are gone as well */
 #define LOOK_EVERY_MS 1000
 
 struct logs {
@@ -67,7 +68,7 @@ static bool has_log(const struct logs *logs, const char *worker)
 	return false;
 }
 
-/* Adds the logs in the folder that are not known yet, of one worker or (NULL) of all. */
+/* Adds the logs in the folder that are not known yet, of one worker, of a pool or (NULL) of all. */
 static void find_logs(struct logs *logs, const char *only)
 {
 	DIR *folder = opendir(logs->folder);
@@ -79,7 +80,7 @@ static void find_logs(struct logs *logs, const char *only)
 		    strcmp(entry->d_name + length - 4, ".log") != 0)
 			continue;
 		snprintf(worker, sizeof worker, "%.*s", (int)length - 4, entry->d_name);
-		if ((!only || strcmp(worker, only) == 0) && !has_log(logs, worker))
+		if ((!only || worker_matches(only, worker)) && !has_log(logs, worker))
 			add_log(logs, worker);
 	}
 	if (folder)
@@ -280,13 +281,13 @@ int logs_run(const struct call *call)
 	char folder[256];
 	if (!logs)
 		return EXIT_FAILED;
-	logs->only_one = only != NULL;
 	logs->json = call->json;
 	logs->folder = folder;
 	bool valid = read_lines(call, logs) && read_level(call, logs) && read_since(call, logs);
 	int rc = valid ? state_pick(call, folder, sizeof folder) : EXIT_USAGE;
 	if (rc == EXIT_DONE) {
 		find_logs(logs, only);
+		logs->only_one = only && has_log(logs, only);
 		rc = logs->n ? EXIT_DONE : no_log(logs, only);
 	}
 	if (rc == EXIT_DONE)

@@ -119,6 +119,7 @@ static const struct option_row rows[] = {
 	{'O', KEY_WORKER, "worker", "W", "of this worker only, or of all of a pool", AT(worker)},
 	{'R', KEY_RUN, "run", "RUN", "of that run, or all (the last one)", AT(run)},
 	{'I', KEY_LIMIT, "limit", "N", "only the last N", AT(limit)},
+	{'i', 'l', "limit", "N", "only the last N", AT(limit)},
 	{'E', KEY_EXPLAIN, "explain", NULL,
 	 "show what the catalogue is asked, and how long it takes", AT(explain)},
 	{'T', KEY_ADOPT, "adopt", NULL,
@@ -192,10 +193,11 @@ static void say_valid(const struct command *command, char *out, size_t size)
 	}
 }
 
-static const struct option_row *row_of(int key)
+/* Commands may mean different things by one key. */
+static const struct option_row *row_of(const struct command *command, int key)
 {
 	for (size_t i = 0; i < N_ROWS; i++) {
-		if (rows[i].key == key)
+		if (rows[i].key == key && takes(command, rows[i].letter))
 			return &rows[i];
 	}
 	return NULL;
@@ -235,7 +237,7 @@ static error_t take_argument(struct call *call, char *text)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct call *call = state->input;
-	const struct option_row *row = row_of(key);
+	const struct option_row *row = row_of(call->command, key);
 	if (key == ARGP_KEY_ARG)
 		return take_argument(call, text);
 	if (key == ARGP_KEY_ERROR)
