@@ -90,13 +90,19 @@ static int read_config(struct worker *w, char *why, size_t why_size)
 
 /* ---- without a pipeline ---- */
 
+/* Our own programs are called after what they play. */
+static const char *prefix(const struct worker_table *table)
+{
+	return table->takes == WORKER_TAKES_AS_TOLD ? "" : "troupe-";
+}
+
 static void print_help(const struct worker_table *table)
 {
-	printf("troupe-%s: %s\n\n"
+	printf("%s%s: %s\n\n"
 	       "A worker of a troupe pipeline: `troupe up` starts it. By hand it answers\n"
 	       "  --rows     its config rows, separated by tabs\n"
 	       "  --version  its name and version\n%s%s\nConfig rows:\n",
-	       table->name, table->summary,
+	       prefix(table), table->name, table->summary,
 	       table->probe
 		       ? "  --probe    what its source delivers; \"row=value\" lines on standard "
 			 "input\n"
@@ -131,7 +137,7 @@ static bool answer_by_hand(int argc, char **argv, const struct worker_table *tab
 		rows_print(&table->rows, stdout);
 		needs_print(table->needs, table->n_needs, stdout);
 	} else if (strcmp(asked, CONTRACT_ARG_VERSION) == 0)
-		printf("troupe-%s %s\n", table->name, table->version);
+		printf("%s%s %s\n", prefix(table), table->name, table->version);
 	else if (strcmp(asked, CONTRACT_ARG_PROBE) == 0 && table->probe)
 		*code = probe(table);
 	else if (strcmp(asked, CONTRACT_ARG_DEVICES) == 0 && table->devices)
@@ -139,12 +145,12 @@ static bool answer_by_hand(int argc, char **argv, const struct worker_table *tab
 	else if (strcmp(asked, "--help") == 0)
 		print_help(table);
 	else if (argc > 1) {
-		fprintf(stderr, "troupe-%s: unknown argument \"%s\", see --help\n", table->name,
-			asked);
+		fprintf(stderr, "%s%s: unknown argument \"%s\", see --help\n", prefix(table),
+			table->name, asked);
 		*code = CONTRACT_EXIT_CONFIG;
 	} else if (!getenv(CONTRACT_ENV_SEAT)) {
-		fprintf(stderr, "troupe-%s is started by `troupe up`; --help tells more\n",
-			table->name);
+		fprintf(stderr, "%s%s is started by `troupe up`; --help tells more\n",
+			prefix(table), table->name);
 		*code = CONTRACT_EXIT_CONFIG;
 	} else
 		return false;
