@@ -78,7 +78,7 @@ def live_rows(make):
                    storer="limit_files = 300", stream="quality = 50")
     answer = reload(p, "--dry-run")
     check(changed(answer) == {
-        ("", "hang_after"): ("live", "3s", "9s"), ("processor", "nice"): ("live", "0", "5"),
+        ("", "hang_after"): ("live", p.settings["hang_after"], "9s"), ("processor", "nice"): ("live", "0", "5"),
         ("processor", "cpus"): ("live", "", "0"), ("processor", "max_restarts"): ("live", "10", "3"),
         ("processor", "count"): ("live", "2", "1"), ("storer", "limit_files"): ("live", "0", "300"),
         ("stream.cam1", "quality"): ("live", "85", "50")}, "the difference is %s" % answer)
