@@ -16,9 +16,10 @@ from test_notify import Manager
 
 BUILD = os.path.dirname(BIN)
 
-PROGRAMS = """troupe troupe-archive troupe-capture troupe-capture-media.so troupe-display troupe-display-snapshot
-troupe-display-terminal troupe-h264.so troupe-movie.so troupe-processor troupe-processor-edges troupe-processor-motion
-troupe-sequential troupe-storer troupe-supervisor troupe-trainer troupe-trainer-centroids""".split()
+PROGRAMS = """troupe troupe-archive troupe-bench troupe-capture troupe-capture-media.so troupe-display
+troupe-display-snapshot troupe-display-terminal troupe-first-instruction troupe-h264.so troupe-hop-processor
+troupe-movie.so troupe-processor troupe-processor-edges troupe-processor-motion troupe-sequential troupe-storer
+troupe-supervisor troupe-top troupe-trainer troupe-trainer-centroids""".split()
 
 # Beside programs, pages and headers.
 OTHERS = """etc/troupe/example.conf usr/bin/troupe usr/lib/LIB/libtroupe.a usr/lib/LIB/pkgconfig/troupe.pc
@@ -215,6 +216,7 @@ def service(make):
         program = os.readlink("/proc/%d/exe" % process["pid"])
         check(program.startswith(os.path.realpath(root)), "%s runs %s" % (process["name"], program))
     check("ready" in troupe("events"), "the journal does not know who is ready")
+    check("storer" in troupe("top", "--once"), "top does not show who there is")
     run(*command_line(unit["ExecReload"], root, p.name), env=p.env)
     troupe("swap", "trainer", "--exec", worker, "--probation", "100ms")
     troupe("down")
