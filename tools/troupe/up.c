@@ -1,5 +1,6 @@
 /* `troupe up`: becomes the supervisor, or with -d starts one in the background and waits until it
  * says that all workers are ready. */
+#include "ipc/base/clock.h"
 #include "ipc/base/folders.h"
 #include "tools/troupe/client.h"
 #include "tools/troupe/command.h"
@@ -15,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_FD 3
+#define READY_FD  3
+#define PAGE_WAIT (1 * NS_PER_S)
 /* "troupe: NAME supervisor"; where the name is only in the file, room for it, into which the
  * supervisor writes it. */
 #define TITLE_SIZE 96
@@ -77,21 +79,39 @@ static void show_words(int words)
 		fwrite(piece, 1, (size_t)n, stderr);
 }
 
+/* Where people look at it; "" without a display, or where the supervisor does not answer. */
+static void ask_page(const struct pipeline *pipeline, char *out, size_t size)
+{
+	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
+	Troupe__Request request = TROUPE__REQUEST__INIT;
+	Troupe__Reply *reply = NULL;
+	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
+	request.status = &status;
+	*out = '\0';
+	if (pipeline_ask(pipeline, &request, PAGE_WAIT, &reply) == 0 && reply->pipeline)
+		snprintf(out, size, "%s", reply->pipeline->url);
+	if (reply)
+		troupe__reply__free_unpacked(reply, NULL);
+}
+
 /* The supervisor knows what the config calls the pipeline; the rest is known by its pid. */
 static int say_ready(const struct call *call, pid_t pid)
 {
 	struct pipeline found[PIPELINES_MAX];
+	char page[256];
 	size_t n = pipelines_find(found, PIPELINES_MAX), i = 0;
 	while (i < n && found[i].pid != pid)
 		i++;
 	if (i == n) /* it has ended already: a short source */
 		return EXIT_DONE;
+	ask_page(&found[i], page, sizeof(page));
 	if (!call->json) {
-		printf("%s is up, supervisor %d\n", found[i].name, (int)pid);
+		printf("%s is up, supervisor %d%s%s\n", found[i].name, (int)pid,
+		       *page ? ": look at " : "", page);
 		return EXIT_DONE;
 	}
-	json_t *json =
-		json_pack("{s:i, s:s, s:i}", "code", 0, "name", found[i].name, "pid", (int)pid);
+	json_t *json = json_pack("{s:i, s:s, s:i, s:s}", "code", 0, "name", found[i].name, "pid",
+				 (int)pid, "url", page);
 	int rc = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(json);
