@@ -36,15 +36,17 @@ def check(condition, text):
 
 
 def await_(condition, what, limit=20.0):
-    """Returns the first true value of condition(), or fails naming what did not come."""
+    """Returns the first true value of condition(), or fails naming what did not come. Whoever asks at length, by a
+    command of a sanitized build, rests as long: what is waited for needs the CPU, too."""
     deadline = time.monotonic() + limit * PATIENCE
     while True:
+        begun = time.monotonic()
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise Failed("waited %.0f s in vain for: %s" % (limit * PATIENCE, what))
-        time.sleep(0.005)
+        time.sleep(max(0.005, min(time.monotonic() - begun, 0.2)))
 
 
 def whole_lines(path):
@@ -163,6 +165,7 @@ class Pipeline:
         self.expect_reports = False
         self.prefix, self.options = [], []
         self.for_supervisor = {}  # more environment, for it and its workers alone
+        self.looked = set()
 
     def write_config(self, path="pipeline.conf", **changes):
         text = CONFIG.format(name=self.name, **dict(self.settings, folder=self.recording, **changes))
@@ -171,8 +174,8 @@ class Pipeline:
             file.write(text)
         return path
 
-    def troupe(self, *args, code=0, limit=30, input=None):
-        done = subprocess.run([os.path.join(BIN, "troupe"), *args], env=self.env, text=True,
+    def troupe(self, *args, code=0, limit=30, input=None, env=None):
+        done = subprocess.run([os.path.join(BIN, "troupe"), *args], env=env or self.env, text=True,
                               capture_output=True, timeout=limit * PATIENCE, input=input)
         if code is not None:
             check(done.returncode == code, "troupe %s: exit %d, not %d: %s%s" % (
@@ -256,8 +259,17 @@ class Pipeline:
         lines = [l for l in told.split("\n") if "Sanitizer" in l or "runtime error:" in l]
         return "\n".join(lines)
 
+    def look(self, command):
+        """What a command tells that is asked again and again. To look for leaks takes a sanitizer as long as all the rest
+        of it: at the first time is enough."""
+        env = self.env
+        if command in self.looked:
+            env = dict(env, ASAN_OPTIONS=env.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+        self.looked.add(command)
+        return json.loads(self.troupe(command, "--json", "-n", self.name, env=env).stdout)
+
     def ps(self):
-        return json.loads(self.troupe("ps", "--json", "-n", self.name).stdout)
+        return self.look("ps")
 
     def worker(self, name):
         for worker in self.ps()["worker"]:
@@ -266,7 +278,7 @@ class Pipeline:
         raise Failed("ps does not know %s" % name)
 
     def status(self):
-        return json.loads(self.troupe("status", "--json", "-n", self.name).stdout)
+        return self.look("status")
 
     def names(self):
         return [w["name"] for w in self.ps()["worker"]]
