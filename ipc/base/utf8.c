@@ -6,7 +6,12 @@
 
 static size_t wanted_length(uint8_t first)
 {
-	return first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	return first < 0x80   ? 1
+	       : first < 0xc2 ? 0
+	       : first < 0xe0 ? 2
+	       : first < 0xf0 ? 3
+	       : first < 0xf5 ? 4
+			      : 0;
 }
 
 /* Its number; what is no UTF-8 has none: UINT32_MAX. */

@@ -34,6 +34,7 @@ static const struct {
 	{"\340\200\257", "???"},
 	{"\355\240\200", "???"},
 	{"\364\220\200\200\365", "?????"},
+	{"\371\237\227\241", "????"}, /* as if 0xf9 began four bytes */
 };
 
 static void test_texts(void **state)
