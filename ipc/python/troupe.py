@@ -21,7 +21,7 @@ import signal
 import struct
 import sys
 import time
-from typing import Iterable, Iterator, Optional
+from typing import Dict, Iterable, Iterator, Optional
 
 import zmq
 
@@ -191,8 +191,7 @@ class Worker:
         self.takes = environment.get("TROUPE_TAKES") or self.takes
         self.how = "queue" if self.takes == "queue" else environment.get("TROUPE_HOW") or self.how
         self.frame = self.process if self.how == "queue" else self.look
-        with open(FD_CONFIG) as lines:
-            self.given = dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
+        self.given = self._read_rows()
         self.config = troupe_rows.apply(self.rows, self.given)
         self.ledger = Ledger(FD_LEDGER)
         self.supervision = Supervision(self.ledger, int(environment["TROUPE_SUPERVISOR"]))
@@ -208,6 +207,16 @@ class Worker:
         self.draining = self.stop = self.prepared = self.ready = False
         self.drain_seen: Optional[list] = None
         self.bell = FD_BELLS + self.seat
+
+    @staticmethod
+    def _read_rows() -> Dict[str, str]:
+        """What they came in is closed: it may hold a password."""
+        with open(FD_CONFIG, closefd=False) as lines:
+            given = dict(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(nothing, FD_CONFIG)
+        os.close(nothing)
+        return given
 
     # ---- life ----
 
@@ -272,8 +281,9 @@ class Worker:
     def _dump(self, question: int) -> None:
         rows = [life.Row(name=row.name, value=self.given.get(row.name, row.fallback),
                          is_default=self.given.get(row.name, row.fallback) == row.fallback) for row in self.rows]
-        self.send(life.Dumped(id=question, row=rows, line=[
-            *self.tell(), "takes: %s, %s" % (self.takes, self.how), "missed: %d" % self.missed]))
+        takes = "takes: " + (self.how if self.how == "queue" else "%s, %s" % (self.takes, self.how))
+        missed = ["missed: %d" % self.missed] if self.how == "lossless" else []
+        self.send(life.Dumped(id=question, row=rows, line=[*self.tell(), takes, *missed]))
 
     def _read_mail(self) -> None:
         while self.pipe.getsockopt(zmq.EVENTS) & zmq.POLLIN:

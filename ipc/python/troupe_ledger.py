@@ -19,15 +19,16 @@ NEVER = (1 << 63) - 1
 
 HEADER = dict(magic=(0, "Q"), version=(8, "I"), n_streams=(12, "I"), n_slots=(16, "I"), n_taps=(20, "I"),
               size=(24, "Q"), run=(32, "Q"), streams_at=(40, "Q"), seats_at=(48, "Q"), taps_at=(56, "Q"),
-              words_at=(64, "Q"), records_at=(72, "Q"), areas_at=(88, "Q"), playback_areas_at=(112, "Q"), stations_at=(120, "Q"),
-              supervisor_pid=(4096, "i"), bypass_after=(4112, "q"), labels=(4128, "32s"), n_labels=(5152, "I"),
+              words_at=(64, "Q"), records_at=(72, "Q"), areas_at=(88, "Q"),
+              playback_areas_at=(112, "Q"), stations_at=(120, "Q"), supervisor_pid=(4096, "i"),
+              bypass_after=(4112, "q"), labels=(4128, "1024s"), n_labels=(5152, "I"),
               idle=(5160, "Q"), asked=(5168, "Q"), waiting=(5176, "Q"), bells_all=(5184, "Q"),
               orphan_wait=(5192, "q"))
 STREAM = dict(name=(0, "32s"), first_slot=(32, "I"), n_slots=(36, "I"), width=(40, "I"), height=(44, "I"),
               view_width=(48, "I"), view_height=(52, "I"), fps_num=(56, "I"), fps_den=(60, "I"), quality=(4220, "I"),
               image_size=(72, "I"), view_size=(76, "I"), coded_size=(80, "I"), owner=(4096, "Q"), served=(4200, "q"))
 SEAT = dict(worker=(0, "32s"), state=(32, "I"), incarnation=(36, "I"), pid=(40, "i"), standby=(44, "I"),
-            progress=(160, "Q"), due=(168, "q"), frames=(176, "Q"), turns=(184, "Q"), alive=(192, "64s"),
+            progress=(160, "Q"), due=(168, "q"), frames=(176, "Q"), turns=(184, "Q"), alive=(192, "I"),
             counts=(256, "32s"), counted=(288, "Q"))
 TAP = dict(name=(0, "32s"), owner=(32, "Q"), written_off=(40, "Q"))
 RECORD = dict(seq=(0, "Q"), source_index=(8, "Q"), ordinal=(16, "4Q"), pts=(48, "q"), captured=(56, "q"),

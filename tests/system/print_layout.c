@@ -1,11 +1,16 @@
-/* Prints where the fields of the ledger lie, as the C code has it, and a message as it goes over
- * the wire: what implementations in other languages are compared with. */
+/* Prints the numbers of the contract as the C code has them: where the fields of the ledger lie and
+ * how wide they are, descriptors, exit codes, messages, words. What implementations in other
+ * languages, and docs/writing-a-worker.md, are compared with. */
 #include "ipc/base/crc32c.h"
+#include "ipc/links/message.h"
 #include "ipc/slots/stations.h"
+#include "ipc/worker/contract.h"
 
 #include <stdio.h>
 
-#define SAY(type, field) printf(#type " " #field " %zu\n", offsetof(struct type, field))
+#define SAY(type, field)                                                                           \
+	printf(#type " " #field " %zu\nwidth " #type "." #field " %zu\n",                          \
+	       offsetof(struct type, field), sizeof(((struct type *)0)->field))
 
 static void print_header(void)
 {
@@ -104,8 +109,35 @@ static void print_buckets(void)
 	}
 }
 
+#define SAY_NUMBER(what, prefix, name)	       printf(what " " #name " %d\n", (int)prefix##name)
+#define SAY_MESSAGE(name, number, type, limit) SAY_NUMBER("message", MESSAGE_, name);
+
+static void print_contract(void)
+{
+	SAY_NUMBER("descriptor", CONTRACT_FD_, CONFIG);
+	SAY_NUMBER("descriptor", CONTRACT_FD_, LEDGER);
+	SAY_NUMBER("descriptor", CONTRACT_FD_, LIFE);
+	SAY_NUMBER("descriptor", CONTRACT_FD_, HANDED);
+	SAY_NUMBER("descriptor", CONTRACT_FD_, BELLS);
+	SAY_NUMBER("exit", CONTRACT_EXIT_, ASKED);
+	SAY_NUMBER("exit", CONTRACT_EXIT_, CONFIG);
+	SAY_NUMBER("exit", CONTRACT_EXIT_, BUG);
+	SAY_NUMBER("exit", CONTRACT_EXIT_, ENVIRONMENT);
+	MESSAGE_KINDS(SAY_MESSAGE)
+	SAY_NUMBER("phase", PHASE_, FREE);
+	SAY_NUMBER("phase", PHASE_, FILLING);
+	SAY_NUMBER("phase", PHASE_, QUEUED);
+	SAY_NUMBER("phase", PHASE_, HELD);
+	SAY_NUMBER("phase", PHASE_, DONE);
+	SAY_NUMBER("phase", PHASE_, ASIDE);
+	SAY_NUMBER("mark", MARK_, BYPASSED);
+	SAY_NUMBER("mark", MARK_, QUARANTINED);
+	SAY_NUMBER("mark", MARK_, SPOILED);
+}
+
 int main(void)
 {
+	print_contract();
 	print_buckets();
 	print_header();
 	print_rows();

@@ -9,6 +9,7 @@ import subprocess
 from harness import BIN, await_, check, main
 
 PYTHON = os.path.join(os.path.dirname(BIN), "python")
+GUIDE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "writing-a-worker.md")
 IN_C, IN_PYTHON = os.path.join(BIN, "brightness"), os.path.join(PYTHON, "brightness.py")
 
 # Writes each number that it has for good: what is owed, and how often, is seen in its log.
@@ -60,27 +61,86 @@ def ended_by_us(p):
 
 # As JSON: where the library in Python believes that everything lies.
 SAY_LAYOUT = """
-import json, troupe, troupe_ledger as l
+import json, re, struct, troupe, troupe_ledger as l
+from troupe_messages import KINDS
 tables = dict(ledger_header=l.HEADER, stream_row=l.STREAM, seat_row=l.SEAT, tap_row=l.TAP, slot_record=l.RECORD)
-told = {"%s %s" % (table, field): at for table, fields in tables.items() for field, (at, kind) in fields.items()}
+told = {}
+for table, fields in tables.items():
+    for field, (at, kind) in fields.items():
+        told["%s %s" % (table, field)], told["width %s.%s" % (table, field)] = at, struct.calcsize("<" + kind)
 told.update({"size stream_row": l.STREAM_SIZE, "size seat_row": l.SEAT_SIZE, "size tap_row": l.TAP_SIZE,
              "size slot_record": l.RECORD_SIZE, "size station_row": l.STATIONS_SIZE, "magic ledger": l.MAGIC,
              "version ledger": l.VERSION, "crc32c troupe": troupe.crc32c(b"troupe")})
+told.update(("message %s" % re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).upper(), number)
+            for number, kind in KINDS.items())
+told.update(("phase " + name, getattr(l, name)) for name in ("FREE", "FILLING", "QUEUED", "HELD", "DONE", "ASIDE"))
+told.update(("mark " + name, getattr(l, name)) for name in ("BYPASSED", "QUARANTINED", "SPOILED"))
+told.update({"descriptor CONFIG": troupe.FD_CONFIG, "descriptor LEDGER": troupe.FD_LEDGER,
+             "descriptor BELLS": troupe.FD_BELLS, "exit ASKED": troupe.EXIT_ASKED, "exit CONFIG": troupe.EXIT_CONFIG,
+             "exit BUG": troupe.EXIT_BUG, "exit ENVIRONMENT": troupe.EXIT_ENVIRONMENT})
 begins = [quarter << shift for shift in range(42) for quarter in range(4, 8)]
 told.update(("bucket %d" % took, l.station_bucket(took)) for begin in begins for took in (begin - 1, begin))
 print(json.dumps(told))
 """
 
 
-def layout(make):
-    """The library in Python has the ledger, and messages, as the C code has them."""
+def numbers():
+    """The contract's numbers as the C code has them."""
     told = subprocess.run([os.path.join(BIN, "print-layout")], capture_output=True, text=True, check=True).stdout
-    ours = {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in told.splitlines()}
+    return {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in told.splitlines()}
+
+
+def differences(ours, theirs):
+    return sorted(set(ours.items()) ^ set(theirs.items()))
+
+
+def layout(make):
+    """The library in Python has the ledger, and messages, as the C code has them, where it knows of them at all."""
     done = subprocess.run(["/usr/bin/python3", "-c", SAY_LAYOUT], capture_output=True, text=True,
                           env=dict(os.environ, PYTHONPATH=PYTHON))
     check(done.returncode == 0, done.stderr)
-    theirs = json.loads(done.stdout)
-    check(ours == theirs, "they differ: %s" % sorted(set(ours.items()) ^ set(theirs.items())))
+    theirs, others = json.loads(done.stdout), ("message ", "descriptor ")
+    ours = {key: n for key, n in numbers().items() if key in theirs or not key.startswith(others)}
+    check(ours == theirs, "they differ: %s" % differences(ours, theirs))
+
+
+WIDTHS = {"u8": 1, "u32": 4, "i32": 4, "f32": 4, "u64": 8, "i64": 8, "text32": 32}
+
+
+def width(kind):
+    base, times = re.fullmatch(r"(text32|\w\d+)(?:x(\d+))?", kind).groups()
+    return WIDTHS[base] * int(times or 1)
+
+
+def told_by(page):
+    """Each number in the tables of the contract: those of fields with their widths, others by themselves."""
+    told = {}
+    for table in re.findall(r"(?:^\|.*\|\n)+", page, re.M):
+        head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+        for at in range(0, len(head) - 1, 2):
+            for row in rows:
+                names, places = row[at].split(", "), row[at + 1].split(", ")
+                if head[at + 1] == "at":
+                    kinds = row[2].split(", ")
+                    for i, (name, place) in enumerate(zip(names, places, strict=True)):
+                        told["%s %s" % (head[at], name)] = int(place)
+                        told["width %s.%s" % (head[at], name)] = width(kinds[i if len(kinds) > 1 else 0])
+                elif head[at + 1] == "is" and row[at]:
+                    told["%s %s" % (head[at], row[at])] = int(row[at + 1])
+    for name, size in re.findall(r"^\| (\w+) \| at \| is \| ([\d,]+) bytes each", page, re.M):
+        told["size " + name] = int(size.replace(",", ""))
+    told["size station_row"] = int(re.search(r"`stations_at` ([\d,]+) bytes a stream", page)[1].replace(",", ""))
+    magic, version = re.search(r"\| magic .*(0x\w+)", page)[1], re.search(r"\| version .* (\d+): another", page)[1]
+    return dict(told, **{"magic ledger": int(magic, 16), "version ledger": int(version)})
+
+
+def page(make):
+    """The tables of docs/writing-a-worker.md have the numbers of the C code, and all that the library in Python needs."""
+    with open(GUIDE) as file:
+        theirs = told_by(file.read().split("## The contract")[1])
+    others = ("bucket ", "crc32c ", "message ")  # rules, and what is not for strangers
+    ours = {key: n for key, n in numbers().items() if key in theirs or not key.startswith(others)}
+    check(ours == theirs, "they differ: %s" % differences(ours, theirs))
 
 
 def check_counted(p, names):
@@ -219,5 +279,5 @@ def takes_what_it_should_not(make):
 
 
 if __name__ == "__main__":
-    main({t.__name__: t for t in (layout, every_way_of_looking, in_a_processors_place, only_strangers_in_the_queue,
+    main({t.__name__: t for t in (layout, page, every_way_of_looking, in_a_processors_place, only_strangers_in_the_queue,
                                   owed_every_frame, never_in_the_way, refused, takes_what_it_should_not)})
