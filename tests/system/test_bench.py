@@ -142,12 +142,14 @@ def find(all_figures):
 
 def operate(all_figures):
     alone = ["supervisor's wake-ups, frames flow", "supervisor's wake-ups, idle", "supervisor's RssAnon",
-             "supervisor's RSS"]
+             "supervisor's RSS", "top's CPU"]
     figures = {f["figure"]: f for f in measured(all_figures, "operate", alone)}
-    for name in ["up until all are ready", "ps", "ps --json"] + alone[1:]:
+    for name in ["up until all are ready", "ps", "ps --json"] + alone[1:4]:
         check(figures[name]["target"], "%s has no target" % name)
     for name in set(figures) - set(alone[:2]):
         check(figures[name]["median"] > 0, "nothing was measured: %s" % figures[name])
+    past = ["events, 10,000 lines", "events --limit 20 of 10,000", "history, 10,000 lines"]
+    check(set(past) <= set(figures), "the journal was not read: %s" % list(figures))
     flow, idle = figures[alone[0]], figures[alone[1]]
     check(flow["frames"] > 0 and idle["frames"] == 0, "frames flow when idle, or else not: %s %s" % (flow, idle))
 

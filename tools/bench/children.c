@@ -86,7 +86,7 @@ static void become_program(const char *program, const char *const argv[],
 	} words = {.from = argv};
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	program_path(program, path, sizeof(path));
-	dup2(nothing, STDIN_FILENO);
+	dup2(output >= 0 && isatty(output) ? output : nothing, STDIN_FILENO);
 	dup2(output < 0 ? nothing : output, STDOUT_FILENO);
 	dup2(output < 0 ? nothing : output, STDERR_FILENO);
 	for (; environment && *environment; environment++) {

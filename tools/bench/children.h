@@ -22,8 +22,8 @@ void children_init(void);
 pid_t children_fork(struct children *children);
 
 /* Starts the program of that name in this program's folder ("/…": that file). `environment`:
- * "NAME=VALUE" to add, ends with NULL; may be NULL. Output goes to `output` (-1: nowhere). The pid,
- * or a negative error. */
+ * "NAME=VALUE" to add, ends with NULL; may be NULL. Output goes to `output` (-1: nowhere), and if
+ * that is a terminal, input comes from it. The pid, or a negative error. */
 pid_t children_start(struct children *children, const char *program, const char *const argv[],
 		     const char *const environment[], int output);
 

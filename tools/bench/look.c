@@ -1,11 +1,13 @@
 /* Looking at a process from outside. */
 #include "tools/bench/look.h"
 
+#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* The numbers behind the keys, which stand there in that order. -1: not all are there. */
 static int status_numbers(const char *path, const char *const keys[], size_t n, int64_t *numbers)
@@ -62,4 +64,13 @@ int64_t look_wakes(pid_t pid)
 			wakes += wakes_of_thread(pid, thread->d_name);
 	closedir(threads);
 	return wakes;
+}
+
+int64_t look_cpu(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec used;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+		return -1;
+	return (int64_t)used.tv_sec * NS_PER_S + used.tv_nsec;
 }

@@ -18,4 +18,7 @@ int look_memory(pid_t pid, struct memory *memory);
  * its share with it. */
 int64_t look_wakes(pid_t pid);
 
+/* CPU time that it has used so far, with all its threads, in ns; -1: no such process. */
+int64_t look_cpu(pid_t pid);
+
 #endif

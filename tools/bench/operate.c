@@ -129,6 +129,8 @@ static int measure_running(struct operate *operate)
 {
 	int rc = measure_wakes(operate, "supervisor's wake-ups, frames flow", false);
 	if (rc == 0)
+		rc = operate_top(operate);
+	if (rc == 0)
 		rc = measure_memory(operate);
 	if (rc == 0)
 		rc = make_idle(operate);

@@ -24,6 +24,13 @@ int operate_starts(struct operate *operate, const char *config, int times);
 int operate_asks(struct operate *operate, int (*looked)(struct operate *operate));
 int operate_kills(struct operate *operate, int times, int (*looked)(struct operate *operate));
 
+/* A pipeline of that name has ended and left a journal of 10,000 lines. */
+#define OPERATE_PAST "past"
+int operate_make_past(struct operate *operate);
+
+/* What `troupe top` takes on a terminal. */
+int operate_top(struct operate *operate);
+
 /* So many of them in the time that there is, at least `least`. */
 int operate_times(const struct operate *operate, int times, int least);
 

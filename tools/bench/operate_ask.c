@@ -174,11 +174,15 @@ static const struct question {
 	const char *words[4];
 	int times;
 	double target; /* ms, 0: none */
+	bool of_past;  /* about the journal of OPERATE_PAST */
 } questions[] = {
-	{"ps", {"ps"}, 1000, 20},
-	{"ps --json", {"ps", "--json"}, 100, 20},
-	{"status", {"status"}, 100, 0},
-	{"inspect", {"inspect", "processor.1"}, 100, 0},
+	{"ps", {"ps"}, 1000, 20, false},
+	{"ps --json", {"ps", "--json"}, 100, 20, false},
+	{"status", {"status"}, 100, 0, false},
+	{"inspect", {"inspect", "processor.1"}, 100, 0, false},
+	{"events, 10,000 lines", {"events"}, 20, 0, true},
+	{"events --limit 20 of 10,000", {"events", "--limit", "20"}, 20, 0, true},
+	{"history, 10,000 lines", {"history"}, 20, 0, true},
 };
 
 static int ask_once(struct operate *operate, const struct question *question, struct samples *took,
@@ -191,7 +195,7 @@ static int ask_once(struct operate *operate, const struct question *question, st
 	for (size_t i = 0; i < 4 && question->words[i]; i++)
 		argv[n++] = question->words[i];
 	argv[n++] = "-n";
-	argv[n] = operate->rig.name;
+	argv[n] = question->of_past ? OPERATE_PAST : operate->rig.name;
 	int rc = operate_command(operate->bench, nothing, &ms);
 	if (rc == 0)
 		rc = samples_add(bare, ms);
@@ -224,7 +228,7 @@ static int ask(struct operate *operate, const struct question *question,
 
 int operate_asks(struct operate *operate, int (*looked)(struct operate *operate))
 {
-	int rc = 0;
+	int rc = operate_make_past(operate);
 	for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]) && rc == 0; i++)
 		rc = ask(operate, &questions[i], looked);
 	return rc;
