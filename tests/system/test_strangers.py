@@ -141,6 +141,20 @@ def page(make):
     others = ("bucket ", "crc32c ", "message ")  # rules, and what is not for strangers
     ours = {key: n for key, n in numbers().items() if key in theirs or not key.startswith(others)}
     check(ours == theirs, "they differ: %s" % differences(ours, theirs))
+    page_of_messages()
+
+
+def page_of_messages():
+    """The fields of the messages' bodies are those of the schemas."""
+    schemas = "".join(open(os.path.join(os.path.dirname(GUIDE), "..", "schemas", name + ".proto")).read()
+                      for name in ("life", "report"))
+    with open(GUIDE) as file:
+        rows = re.findall(r"^\| ([A-Z_]+) \| \d+ \| (?:worker|supervisor) \| (.*?) \|", file.read(), re.M)
+    check(len(rows) == 9, "messages on the page: %s" % rows)
+    for name, fields in rows:
+        body = re.search(r"message %s \{(.*?)\}" % name.title().replace("_", ""), schemas, re.S)[1]
+        known = set(re.findall(r"(\w+ = \d+);", body))
+        check(set(fields.split(", ")) <= known, "%s has %s, the page says %s" % (name, sorted(known), fields))
 
 
 def check_counted(p, names):
