@@ -45,6 +45,10 @@ OFFERS = (
     ("troupe restart -n NAME proc", ["processor.1", "processor.2"], []),
     ("troupe -n nobody kill sto", [], []),
     ("troupe label person --stream ca", ["cam1"], []),
+    ("troupe -n NAME logs s", ["storer", "supervisor"], []),
+    ("troupe events --kind rel", ["reload"], []),
+    ("troupe find --kind mo", ["motion"], []),
+    ("troupe bench re", ["restart"], []),
     ("troupe ", None, ["ps", "up", "events"]),
     ("troupe find --", None, ["--from", "--label", "--json"]),
 )

@@ -1,6 +1,8 @@
 /* From the names of values to what they may be. */
 #include "tools/manual/words.h"
 
+#include "ipc/journal/events.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@ struct guess {
 	const char *words;
 };
 
+#define WORD(name, text) " " text
 static const struct guess guesses[] = {
 	{"name", NULL, "pipelines"},
 	{"stream", NULL, "streams"},
@@ -17,12 +20,22 @@ static const struct guess guesses[] = {
 	{"signal", NULL, "words TERM KILL INT HUP QUIT ABRT SEGV STOP CONT USR1 USR2"},
 	{"format", NULL, "words mp4 mjpeg frames csv"},
 	{"level", NULL, "words error warn info debug"},
+	{NULL, "KIND", "words" JOURNAL_EVENTS(WORD)},
 	{NULL, "K", "words recorded motion label prediction lost died"},
 	{NULL, "FILE", "files"},
 	{NULL, "PATH", "programs"},
 	{NULL, "DIR", "folders"},
 	{NULL, "DIR2", "folders"},
 	{NULL, "RECORDING", "folders"},
+};
+#undef WORD
+
+/* What the usage line of a command does not list. */
+static const struct {
+	const char *command, *words;
+} arguments[] = {
+	{"logs", "logs"},
+	{"bench", "words hop store restart pipeline operate find all"},
 };
 
 const char *words_of_option(const struct option_view *option)
@@ -40,6 +53,9 @@ const char *words_of_option(const struct option_view *option)
 
 const char *words_of_argument(const struct command *command, char *out, size_t size)
 {
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
+		if (strcmp(arguments[i].command, command->name) == 0)
+			return arguments[i].words;
 	if (strstr(command->args, "WORKER"))
 		return "workers";
 	if (strstr(command->args, "DIR") || strstr(command->args, "OUT"))

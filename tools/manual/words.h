@@ -4,8 +4,8 @@
 
 #include "tools/troupe/command.h"
 
-/* One of "files", "folders", "programs", "pipelines", "workers", "streams", "words A B C" (one of
- * these), or "" for what nobody can guess. */
+/* One of "files", "folders", "programs", "pipelines", "workers", "logs", "streams", "words A B C"
+ * (one of these), or "" for what nobody can guess. */
 const char *words_of_option(const struct option_view *option);
 
 /* The same for the first argument of a command. `out` takes the words that its usage line lists. */

@@ -49,7 +49,8 @@ static void print_streams(const struct pipeline *pipeline)
 int complete_run(const struct call *call)
 {
 	struct pipeline found[PIPELINES_MAX];
-	bool workers = strcmp(call->arg[0], "workers") == 0;
+	bool logs = strcmp(call->arg[0], "logs") == 0; /* the supervisor has one, too */
+	bool workers = logs || strcmp(call->arg[0], "workers") == 0;
 	if (!workers && strcmp(call->arg[0], "streams") != 0)
 		return print_pipelines();
 	size_t n = pipelines_find(found, PIPELINES_MAX);
@@ -60,6 +61,8 @@ int complete_run(const struct call *call)
 			print_workers(&found[i]);
 		else
 			print_streams(&found[i]);
+		if (logs)
+			puts("supervisor");
 	}
 	return EXIT_DONE;
 }

@@ -113,7 +113,7 @@ static const struct option_row rows[] = {
 	 AT(min_prob)},
 	{'K', KEY_KIND, "kind", "K",
 	 "all of a kind: recorded, motion, label, prediction, lost, died", AT(kind)},
-	{'J', KEY_KIND, "kind", "K", "events of that kind only, or of several: exit,ready",
+	{'J', KEY_KIND, "kind", "KIND", "events of that kind only, or of several: exit,ready",
 	 AT(kind)},
 	{'e', KEY_SINCE, "since", "TIME", "of that time or later", AT(since)},
 	{'O', KEY_WORKER, "worker", "W", "of this worker only, or of all of a pool", AT(worker)},
