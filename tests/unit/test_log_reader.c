@@ -126,6 +126,49 @@ static void rotation_loses_nothing(void **state)
 	expect_none(place);
 }
 
+static void move(const struct place *place, int from, int to)
+{
+	char old[128], new[128];
+	assert_int_equal(rename(path_of(place, from, old, sizeof(old)),
+				path_of(place, to, new, sizeof(new))),
+			 0);
+}
+
+/* In the middle of a rotation one name is nobody's. */
+static void a_rotation_that_is_half_done(void **state)
+{
+	struct place *place = *state;
+	put(place, 2, "one\n");
+	put(place, 1, "two\n");
+	put(place, 0, "three\n");
+	log_reader_begin(&place->reader, 0);
+	expect(place, "one");
+	move(place, 2, 3);
+	move(place, 1, 2); /* here it is interrupted */
+	expect(place, "two");
+	expect_none(place); /* what follows has no name just now that one could know it by */
+	move(place, 0, 1);
+	put(place, 0, "four\n");
+	expect(place, "three");
+	expect(place, "four");
+	expect_none(place);
+}
+
+/* Zeroes hide nothing, and what a terminal would obey is not passed on. */
+static void strangers_lines_are_tame(void **state)
+{
+	static const char wild[] = "zero\0 within\n\033[2J\302\233 \377\n";
+	struct place *place = *state;
+	char path[128];
+	FILE *out = fopen(path_of(place, 0, path, sizeof(path)), "we");
+	assert_non_null(out);
+	assert_int_equal(fwrite(wild, 1, sizeof(wild) - 1, out), sizeof(wild) - 1);
+	fclose(out);
+	expect(place, "zero? within");
+	expect(place, "?[2J? ?");
+	expect_none(place);
+}
+
 static void what_has_gone_meanwhile_is_passed_over(void **state)
 {
 	struct place *place = *state;
@@ -182,6 +225,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(earlier_files_come_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_line_comes_when_it_is_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(rotation_loses_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_rotation_that_is_half_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(strangers_lines_are_tame, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_gone_meanwhile_is_passed_over, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(lines_are_taken_apart, setup, teardown),

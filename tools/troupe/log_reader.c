@@ -53,18 +53,28 @@ static bool look_at(const struct log_reader *reader, unsigned number, struct sta
 	return stat(path, st) == 0;
 }
 
-static bool open_file(struct log_reader *reader, unsigned number)
+static FILE *open_number(const struct log_reader *reader, unsigned number)
 {
 	char path[sizeof(reader->path) + 16];
-	struct stat st;
 	snprintf(path, sizeof(path), number ? "%s.%u" : "%s", reader->path, number);
-	FILE *file = fopen(path, "re");
+	return fopen(path, "re");
+}
+
+/* Goes on with that file; false: there is none (NULL). */
+static bool take_file(struct log_reader *reader, FILE *file)
+{
+	struct stat st;
 	if (!file)
 		return false;
 	close_file(reader);
 	reader->file = file;
 	reader->inode = fstat(fileno(file), &st) == 0 ? st.st_ino : 0;
 	return true;
+}
+
+static bool open_file(struct log_reader *reader, unsigned number)
+{
+	return take_file(reader, open_number(reader, number));
 }
 
 static unsigned oldest(const struct log_reader *reader, int64_t since)
@@ -77,16 +87,45 @@ static unsigned oldest(const struct log_reader *reader, int64_t since)
 	return n;
 }
 
-/* Opens the file that follows the one that is read, if that has been rotated away. */
-static bool open_next(struct log_reader *reader)
+static bool is_number(const struct log_reader *reader, unsigned number)
 {
 	struct stat st;
-	for (unsigned n = 0; n < FILES_MAX && look_at(reader, n, &st); n++)
-		if (st.st_ino == reader->inode)
-			return n > 0 && open_file(reader, n - 1);
-	/* Either it is gone already, with files after it that nobody has read, or just now between
-	 * two of its names. */
-	return look_at(reader, 0, &st) && open_file(reader, oldest(reader, 0));
+	return look_at(reader, number, &st) && st.st_ino == reader->inode;
+}
+
+/* Which one is read, FILES_MAX: none of those that are there. While they get their new names, one
+ * name is nobody's, and each file only moves to where we look next. */
+static unsigned number_of(const struct log_reader *reader)
+{
+	unsigned missing = 0;
+	for (unsigned n = 0; n < FILES_MAX && missing < 2; n++) {
+		struct stat st;
+		bool there = look_at(reader, n, &st);
+		if (there && st.st_ino == reader->inode)
+			return n;
+		missing = there ? 0 : missing + 1;
+	}
+	return FILES_MAX;
+}
+
+/* Opens the file that follows the one that is read, if that has been rotated away. Older files get
+ * their new names first: as long as ours has the same one after the next was opened, that is the
+ * next. */
+static bool open_next(struct log_reader *reader)
+{
+	for (;;) {
+		struct stat st;
+		unsigned n = number_of(reader);
+		if (n == 0)
+			return false;
+		/* It is gone already, with files after it that nobody has read. */
+		if (n == FILES_MAX)
+			return look_at(reader, 0, &st) && open_file(reader, oldest(reader, 0));
+		FILE *next = open_number(reader, n - 1);
+		if (!next || is_number(reader, n))
+			return take_file(reader, next);
+		fclose(next);
+	}
 }
 
 void log_reader_begin(struct log_reader *reader, int64_t since)
@@ -173,12 +212,6 @@ static bool read_line(struct log_reader *reader, bool is_last)
 	return true;
 }
 
-static bool is_written(const struct log_reader *reader)
-{
-	struct stat st;
-	return look_at(reader, 0, &st) && st.st_ino == reader->inode;
-}
-
 bool log_reader_next(struct log_reader *reader)
 {
 	reader->has = false;
@@ -187,7 +220,7 @@ bool log_reader_next(struct log_reader *reader)
 	while (reader->file) {
 		if (read_line(reader, false))
 			return true;
-		if (is_written(reader))
+		if (is_number(reader, 0))
 			return false;
 		/* Rotated; but before that something may have been written to it. */
 		if (read_line(reader, true))
