@@ -227,13 +227,14 @@ static int pick_ended(char *out, size_t size)
 	size_t n = ended_names(names, sizeof names, last);
 	if (n == 1 && folder_state(last, out, size) == 0)
 		return EXIT_DONE;
-	if (n > 1)
+	if (n > 1) {
 		out_error("no pipeline runs; of those that have ended, -n NAME says which (valid: "
 			  "%s)",
 			  names);
-	else
+	} else {
 		out_error("no pipeline runs, and none has left anything; `troupe up -c FILE` "
 			  "starts one");
+	}
 	return n > 1 ? EXIT_USAGE : EXIT_FAILED;
 }
 
