@@ -87,11 +87,12 @@ static char *write_frames(const struct worker_row *row, char *out)
 
 static char *write_count(const struct worker_row *row, char *out)
 {
-	if (*row->worker->counts)
+	if (*row->worker->counts) {
 		snprintf(out, CELL_SIZE, "%" PRIu64 " %s", row->worker->counted,
 			 row->worker->counts);
-	else
+	} else {
 		snprintf(out, CELL_SIZE, "-");
+	}
 	return out;
 }
 

@@ -115,11 +115,12 @@ static void pid_cell(struct table *table, int32_t pid)
 /* What it counts of its own; the column is there where anybody counts. */
 static void count_cell(struct table *table, const Troupe__Worker *worker)
 {
-	if (*worker->counts)
+	if (*worker->counts) {
 		table_cell(table, PAINT_NONE, "%llu %s", (unsigned long long)worker->counted,
 			   worker->counts);
-	else
+	} else {
 		table_cell(table, PAINT_DIM, "-");
+	}
 }
 
 static void narrow_row(struct table *table, const Troupe__Worker *worker, int64_t now, bool counts)
