@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUSYBOX = "/bin/busybox"
 # What they depend on comes by itself.
-MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "vivid", "v4l2loopback"]
+MODULES = ["virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "ext4", "crc32c_generic", "overlay", "vivid", "v4l2loopback"]
 
 
 def prepare():
@@ -177,7 +177,8 @@ def make_initramfs(folder):
     with open(folder + "/modules/version") as file:
         modules = "lib/modules/" + file.read()
     folders = ["bin", "dev", "proc", "sys", "host", "layer", "root", "talk", "lib", "lib/modules", modules]
-    files = [("bin/busybox", BUSYBOX), ("init", HERE + "/init"), ("links", HERE + "/links")]
+    files = [("bin/busybox", BUSYBOX), ("init", HERE + "/init"), ("links", HERE + "/links"),
+             ("services", HERE + "/services")]
     files += [("%s/%s" % (modules, os.path.basename(path)), path) for path in sorted(glob.glob(folder + "/modules/*"))]
     made = [cpio_entry(name, 0o40755) for name in folders]
     for name, path in files:

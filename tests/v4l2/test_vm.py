@@ -68,6 +68,7 @@ def wrong_words(vm):
     check("there is no COMMAND" in vm.run(vm.build, code=2)[1], "no word about the command")
     check("there is no folder" in vm.run(vm.build + "/x", "true", code=2)[1], "no word about the folder")
     check("cannot be written" in vm.run("--console", "/", vm.build, "true", code=2)[1], "no word about the console")
+    check("there is no image" in vm.run("--disk", vm.build + "/x", vm.build, "true", code=2)[1], "no word about the disk")
     check("--limit SECONDS" in vm.run("--help", code=0)[0], "no help")
 
 
