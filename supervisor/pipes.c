@@ -2,6 +2,7 @@
  */
 #include "supervisor/pipes.h"
 
+#include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
 #include "ipc/links/json.h"
@@ -15,8 +16,13 @@
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+
+/* All workers together; what is longer is cut. */
+#define REPORTS_A_SECOND 100
+#define REPORT_SIZE	 1024
 
 /* One that was taken over: who told it to, or why, is not known any more. */
 static void drains_by_itself(struct part *part)
@@ -111,6 +117,52 @@ void pipes_on_message(void *arg, struct link *link)
 	}
 }
 
+/* ---- reports ---- */
+
+static void write_report(struct supervisor *s, const char *worker, int seat, int64_t at,
+			 const char *text)
+{
+	char part[REPORT_SIZE];
+	snprintf(part, sizeof(part), "%s", text);
+	progress_say(s, "%s%s%s", worker ? worker : "", worker ? ": " : "", part);
+	journal_write(&s->journal, JOURNAL_REPORT, worker,
+		      json_pack("{s:i, s:I, s:o}", "seat", seat, "at", (json_int_t)at, "text",
+				json_text(part)));
+}
+
+/* A stranger that reports without end would push all else out of the journal. */
+static bool may_report(struct supervisor *s)
+{
+	struct report_share *share = &s->report_share;
+	int64_t now = clock_now();
+	char text[96];
+	if (now - share->since >= NS_PER_S) {
+		uint64_t n = share->passed_over;
+		*share = (struct report_share){.since = now};
+		snprintf(text, sizeof(text),
+			 "%" PRIu64 " report%s passed over: more than %d a second", n,
+			 n == 1 ? " was" : "s were", REPORTS_A_SECOND);
+		if (n)
+			write_report(s, NULL, 0, now, text);
+	}
+	if (share->taken++ < REPORTS_A_SECOND)
+		return true;
+	share->passed_over++;
+	return false;
+}
+
+/* Only the pipeline's own workers have something to report. */
+static void on_told(struct supervisor *s, const Troupe__Report *report)
+{
+	struct member *m = member_find(s, report->worker);
+	if (!m)
+		return;
+	snprintf(m->said, sizeof(m->said), "%s", report->text);
+	m->said_at = report->time;
+	if (may_report(s))
+		write_report(s, m->name, (int)report->seat, report->time, report->text);
+}
+
 void pipes_on_report(void *arg, struct link *link)
 {
 	struct supervisor *s = arg;
@@ -123,20 +175,8 @@ void pipes_on_report(void *arg, struct link *link)
 			return;
 		if (rc < 0)
 			continue;
-		if (kind == MESSAGE_REPORT) {
-			const Troupe__Report *report =
-				(const Troupe__Report *)(const void *)message;
-			struct member *m = member_find(s, report->worker);
-			if (m) {
-				snprintf(m->said, sizeof(m->said), "%s", report->text);
-				m->said_at = report->time;
-			}
-			progress_say(s, "%s: %s", report->worker, report->text);
-			journal_write(&s->journal, JOURNAL_REPORT, report->worker,
-				      json_pack("{s:i, s:I, s:o}", "seat", (int)report->seat, "at",
-						(json_int_t)report->time, "text",
-						json_text(report->text)));
-		}
+		if (kind == MESSAGE_REPORT)
+			on_told(s, (const Troupe__Report *)(const void *)message);
 		message_free(message);
 	}
 }

@@ -44,6 +44,13 @@ struct log_share {
 	bool waits;    /* it has had its share: nobody reads until the span is over */
 };
 
+/* How many reports were taken since when, and how many were not. */
+struct report_share {
+	int64_t since;
+	uint32_t taken;
+	uint64_t passed_over;
+};
+
 /* An eu-stack that looks at a process which hangs; see stack.h. */
 struct stack_taking {
 	pid_t pid; /* 0: none */
@@ -198,6 +205,7 @@ struct supervisor {
 	uint64_t expected[STREAMS_MAX];		    /* frames a source has in all */
 	char device[STREAMS_MAX][DEVICE_PATH_SIZE]; /* what a source reads from, "" none */
 	struct device_watch devices;
+	struct report_share report_share;
 	struct happenings happenings;
 	struct drops drops;
 	struct limits limits;

@@ -3,7 +3,7 @@ come at the wrong moment, files that are no files."""
 import json
 import os
 
-from harness import await_, check, main
+from harness import BIN, await_, check, main
 
 SMALL = dict(frames=0, fps=50, size="160x120")
 
@@ -74,5 +74,44 @@ def pools_and_what_has_ended(make):
     check("another" in said and p.name in said and said.count("\n") == 1, said)
 
 
+# Says of each frame more than anybody reads.
+CHATTY = """#!/usr/bin/python3
+import sys
+sys.path.insert(0, {0!r})
+import troupe
+
+
+class Chatty(troupe.Worker):
+    needs = [("read-path", {0!r})]
+
+    def look(self, frame):
+        for number in range(300):
+            self.report("frame %d, %d" % (frame.seq, number))
+
+
+Chatty.main()
+"""
+
+
+def reports_without_end(make):
+    """They would push all else out of the journal; they are counted."""
+    p = make(frames=0, fps=10, size="160x120")
+    program = os.path.join(p.folder, "chatty")
+    with open(program, "w") as file:
+        file.write(CHATTY.format(os.path.join(os.path.dirname(BIN), "python")))
+    os.chmod(program, 0o755)
+    p.settings["extra"] = 'worker "chatty" { exec = "./chatty"  takes = "view"  tap = "each" }\n'
+    p.up()
+
+    def counted():
+        return [e for e in p.journal("report") if "passed over" in e["text"]]
+    await_(lambda: len(counted()) > 1, "reports to be counted")
+    first, second = counted()[:2]
+    between = [e for e in p.journal("report", "chatty") if first["t"] <= e["t"] < second["t"]]
+    check(0 < len(between) <= 100, "%d reports in a second" % len(between))
+    said = p.troupe("events", "--kind", "report", "-l", "1", "-n", p.name).stdout
+    check("frame " in said or "passed over" in said, said)
+
+
 if __name__ == "__main__":
-    main({t.__name__: t for t in (more_than_there_can_be, what_is_no_file, row_that_is_to_blame, pools_and_what_has_ended)})
+    main({t.__name__: t for t in (more_than_there_can_be, what_is_no_file, row_that_is_to_blame, pools_and_what_has_ended, reports_without_end)})
