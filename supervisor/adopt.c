@@ -23,6 +23,8 @@
  * - A device or a listening socket lives in the worker that uses it. If that is gone too, it is
  *   opened anew, the socket at the same address; if somebody holds that still, as one who is about
  *   to find out that he came too late, at each start of the worker until it is free.
+ * - What hears of a worker's forbidden system calls (strict) is open in the worker itself; a call
+ *   that it has made since stands still until we have heard of it.
  *
  * Each of these steps can be done again by the next adopter, if we are killed as well. */
 #include "supervisor/adopt.h"

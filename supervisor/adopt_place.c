@@ -6,6 +6,7 @@
 #include "ipc/base/clock.h"
 #include "ipc/base/log.h"
 #include "ipc/worker/contract.h"
+#include "supervisor/contain.h"
 #include "supervisor/member.h"
 
 #include <poll.h>
@@ -49,6 +50,7 @@ static void take_process(struct part *part, struct orphan *o)
 	p->log_fd = orphan_descriptor(&same, STDOUT_FILENO, ADOPT_LEAST_FD);
 	if (p->log_fd < 0)
 		p->log_fd = -1;
+	p->guard_fd = guard_take(&same, ADOPT_LEAST_FD);
 	struct member *m = part->member;
 	if (m->handed_fd == HANDED_LOST) {
 		int fd = orphan_descriptor(&same, CONTRACT_FD_HANDED, ADOPT_LEAST_FD);

@@ -3,8 +3,11 @@
 
 #include "ipc/base/errors.h"
 #include "ipc/base/log.h"
+#include "ipc/worker/contract.h"
 #include "supervisor/contain_ask.h"
+#include "supervisor/ended.h"
 #include "supervisor/filter.h"
+#include "supervisor/orphans.h"
 #include "supervisor/rules.h"
 #include "supervisor/ruleset.h"
 #include "supervisor/swap.h"
@@ -207,13 +210,17 @@ static int filter_for(struct supervisor *s, const struct rules *rules, struct so
 }
 
 /* The filter's listener is made in the child, which has other descriptors than we do. */
-static int make_ears(struct sandbox *out)
+static int make_ears(const struct supervisor *s, struct sandbox *out)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return error_from_errno(errno);
 	out->hear = ends[0];
 	out->tell = ends[1];
+	/* So that who takes the process over hears of it, too, and of a call that was made before:
+	 * the call waits for as long as the listener is open anywhere. */
+	if (settings_orphan_wait(&s->config.top) > 0)
+		out->keep = CONTRACT_FD_EARS;
 	return 0;
 }
 
@@ -221,7 +228,7 @@ int contain(struct part *part, struct sandbox *out, bool *has, char *why, size_t
 {
 	struct supervisor *s = part->member->supervisor;
 	struct rules rules;
-	*out = (struct sandbox){.ruleset = -1, .tell = -1, .hear = -1};
+	*out = (struct sandbox){.ruleset = -1, .tell = -1, .hear = -1, .keep = -1};
 	*has = !is_mode(s, "off");
 	if (!*has)
 		return 0;
@@ -231,7 +238,7 @@ int contain(struct part *part, struct sandbox *out, bool *has, char *why, size_t
 	if (rc >= 0)
 		rc = filter_for(s, &rules, &out->filter);
 	if (rc >= 0 && out->filter.len && s->containment->asks && is_mode(s, "strict"))
-		rc = make_ears(out);
+		rc = make_ears(s, out);
 	rules_finish(&rules);
 	if (rc < 0)
 		snprintf(why, why_size, "its sandbox: %s", error_text(rc));
@@ -266,13 +273,17 @@ static void on_forbidden(void *arg, int fd, short revents)
 		loop_watch_fd(part->member->supervisor->loop, fd, 0, NULL, NULL);
 		return;
 	}
-	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &notice) < 0)
+	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &notice) < 0) {
+		if (errno != EINTR &&
+		    errno != ENOENT) /* it is none, or broken: who polls it turns */
+			loop_watch_fd(part->member->supervisor->loop, fd, 0, NULL, NULL);
 		return;
+	}
 	snprintf(guard->forbidden, sizeof(guard->forbidden), "forbidden system call: %s",
 		 filter_call_name(notice.head.data.nr, name, sizeof(name)));
 	log_error("%s: %s", part->member->name, guard->forbidden);
 	part->process.killed_for = guard->forbidden;
-	kill(-part->process.pid, SIGKILL);
+	ended_signal_group(part->process.pidfd, part->process.pid, SIGKILL);
 }
 
 /* The listener that came over the socket, -1: none did. */
@@ -293,6 +304,22 @@ static int receive_listener(int from)
 	    message.msg_controllen >= CMSG_LEN(sizeof(listener)))
 		memcpy(&listener, CMSG_DATA(&control.header), sizeof(listener));
 	return listener;
+}
+
+/* A worker may have closed it, and have put something else there: that would be no more than what
+ * it may do anyway, but poll() must not turn on it. */
+int guard_take(const struct orphan *orphan, int least)
+{
+	char link[64], what[64] = "";
+	int fd = orphan_descriptor(orphan, CONTRACT_FD_EARS, least);
+	if (fd < 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, what, sizeof(what) - 1);
+	if (n > 0 && strncmp(what, "anon_inode:seccomp", 18) == 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 void guard_again(struct part *part)
@@ -377,8 +404,8 @@ size_t contain_list(const struct part *part, struct arena *arena, char ***lines)
 			arena, "reads libraries and its program's folder, makes sockets in %s",
 			s->runtime.folder);
 		if (is_mode(s, "strict"))
-			(*lines)[n++] =
-				arena_text(arena, "a forbidden system call kills it (strict)");
+			(*lines)[n++] = arena_text(arena, "a forbidden system call %s (strict)",
+						   part->process.guard ? "kills it" : "is refused");
 	}
 	rules_finish(&rules);
 	return n;

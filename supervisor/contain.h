@@ -32,6 +32,11 @@ void guard_destroy(struct guard *guard);
 /* The part's process has ended: removes what was made for it alone. */
 void contain_ended(const struct part *part);
 
+/* The listener that an orphan has kept for who takes it over: the descriptor, not below `least`, or
+ * 0: there is none, and what is forbidden is refused (ENOSYS). */
+struct orphan;
+int guard_take(const struct orphan *orphan, int least);
+
 /* Goes on listening by process.guard_fd, in another program than it came to. */
 void guard_again(struct part *part);
 

@@ -134,6 +134,32 @@ static int allow_ioctl(scmp_filter_ctx filter)
 	return rc;
 }
 
+/* So, too, but none of a filter's listener either: who has its own open must not answer for itself.
+ * The type (bits 8 to 15) differs from both, or it is a terminal's and the rest differs. */
+static int allow_ioctl_unheard(scmp_filter_ctx filter)
+{
+	const uint64_t words = TIOCSTI, ears = SECCOMP_IOCTL_NOTIF_SEND, type = 0xff00;
+	int rc = 0;
+	for (unsigned a = 8; a < 16; a++) {
+		for (unsigned b = 8; b < 16 && rc == 0; b++) {
+			uint64_t one = 1ULL << a, two = 1ULL << b;
+			if (a == b && ((words ^ ears) & one))
+				continue;
+			rc = allow_if(filter, "ioctl",
+				      SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, one | two,
+						 (~ears & one) | (~words & two)));
+		}
+	}
+	for (unsigned bit = 0; bit < 32 && rc == 0; bit++) {
+		uint64_t one = 1ULL << bit;
+		if (!(one & type))
+			rc = allow_if(filter, "ioctl",
+				      SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, type | one,
+						 (words & type) | (~words & one)));
+	}
+	return rc;
+}
+
 static int fill(scmp_filter_ctx filter, unsigned parts)
 {
 	static const struct {
@@ -154,7 +180,9 @@ static int fill(scmp_filter_ctx filter, unsigned parts)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)answered[i].why),
 				      number_of(answered[i].name, strlen(answered[i].name)), 0);
 	}
-	return rc < 0 ? rc : allow_ioctl(filter);
+	if (rc == 0)
+		rc = parts & FILTER_ASKS ? allow_ioctl_unheard(filter) : allow_ioctl(filter);
+	return rc;
 }
 
 /* libseccomp writes it only into a file. */

@@ -102,8 +102,10 @@ static struct ending ending_unseen(void)
 struct ending ending_of(const siginfo_t *info, const char *killed_for, bool asked,
 			bool out_of_memory)
 {
+	static const siginfo_t by_us = {.si_code = CLD_KILLED, .si_status = SIGKILL};
 	if (info->si_code == 0)
-		return ending_unseen();
+		return killed_for ? ending_of_signal(&by_us, killed_for, asked, false)
+				  : ending_unseen();
 	if (info->si_code != CLD_EXITED)
 		return ending_of_signal(info, killed_for, asked, out_of_memory);
 	struct ending end = {.clean = info->si_status == CONTRACT_EXIT_ASKED};

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The parent keeps the listener; ours closes with the exec. */
+/* The parent has the listener then; ours closes with the exec, unless it is kept. */
 static int send_listener(int over, int listener)
 {
 	char nothing = 0;
@@ -32,7 +32,9 @@ static int filter(const struct sandbox *sandbox)
 {
 	unsigned flags = sandbox->tell >= 0 ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
 	long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &sandbox->filter);
-	return rc < 0 || !flags ? (int)rc : send_listener(sandbox->tell, (int)rc);
+	if (rc < 0 || !flags || send_listener(sandbox->tell, (int)rc) < 0)
+		return rc < 0 || !flags ? (int)rc : -1;
+	return sandbox->keep < 0 ? 0 : (int)syscall(SYS_dup3, (int)rc, sandbox->keep, 0);
 }
 
 int sandbox_apply(const struct sandbox *sandbox)

@@ -10,6 +10,7 @@ struct sandbox {
 	struct sock_fprog filter; /* len 0: none */
 	int tell,
 		hear; /* a socket to send the filter's listener over, and its other end; -1: none */
+	int keep;     /* the number by which the process itself keeps the listener open, -1: not */
 };
 
 /* Nothing new may be gained by exec, then the ruleset and the filter are in force for good. Raw

@@ -12,7 +12,10 @@ enum contract_fd {
 	CONTRACT_FD_LIFE = 4,	/* the pipeline's lock: held by keeping it open, never used */
 	CONTRACT_FD_HANDED = 5, /* what the supervisor opened for this worker (listening socket,
 				   device), or closed */
-	CONTRACT_FD_BELLS = 8,	/* bell of seat s is 8 + s */
+	/* What hears of this worker's forbidden system calls, kept open for who takes it over and
+	   never used: the filter lets nobody. Open under sandbox = "strict" where orphans wait. */
+	CONTRACT_FD_EARS = 6,
+	CONTRACT_FD_BELLS = 8, /* bell of seat s is 8 + s */
 };
 
 /* Environment. All are set for every worker. */

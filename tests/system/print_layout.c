@@ -118,6 +118,7 @@ static void print_contract(void)
 	SAY_NUMBER("descriptor", CONTRACT_FD_, LEDGER);
 	SAY_NUMBER("descriptor", CONTRACT_FD_, LIFE);
 	SAY_NUMBER("descriptor", CONTRACT_FD_, HANDED);
+	SAY_NUMBER("descriptor", CONTRACT_FD_, EARS);
 	SAY_NUMBER("descriptor", CONTRACT_FD_, BELLS);
 	SAY_NUMBER("exit", CONTRACT_EXIT_, ASKED);
 	SAY_NUMBER("exit", CONTRACT_EXIT_, CONFIG);

@@ -1,19 +1,23 @@
 /* Workers that try what they may not: the stock ones, which when they come to be in charge try each
  * row of a table and say in their log what came of it, "tried NAME: ERRNO" (0: it was done). Each
- * is harmless where it succeeds. PRYING_TRY names the only one that is to be tried. The build
- * says which worker it is otherwise. */
+ * is harmless where it succeeds. PRYING_TRY names the only one that is to be tried, PRYING_LATER
+ * one that is tried at an orderly end, and none before. The build says which worker it is
+ * otherwise. */
 #include TRIES_HEADER
 
 #include "ipc/base/log.h"
+#include "ipc/worker/contract.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -257,6 +261,18 @@ static long make_ring(void)
 	return rc < 0 && (errno == EFAULT || errno == EINVAL) ? 0 : rc;
 }
 
+/* ---- its own filter, and a terminal's input ---- */
+
+static long answer_for_itself(void)
+{
+	return ioctl(CONTRACT_FD_EARS, SECCOMP_IOCTL_NOTIF_SEND, NULL);
+}
+
+static long type_for_others(void)
+{
+	return ioctl(STDIN_FILENO, TIOCSTI, "x");
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -294,18 +310,34 @@ static const struct {
 	{"count_events", count_events},
 	{"reboot_machine", reboot_machine},
 	{"make_ring", make_ring},
+	{"answer_for_itself", answer_for_itself},
+	{"type_for_others", type_for_others},
 };
 
-static int prying_ready(struct worker *w, void *self)
+/* NULL: all. */
+static void try_them(const char *only)
 {
-	const char *only = getenv("PRYING_TRY");
-	int rc = TRIES_TABLE.ready ? TRIES_TABLE.ready(w, self) : 0;
-	for (size_t i = 0; rc == 0 && i < sizeof(tries) / sizeof(tries[0]); i++) {
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		if (only && strcmp(only, tries[i].name) != 0)
 			continue;
 		long done = tries[i].attempt();
 		log_info("tried %s: %d", tries[i].name, done < 0 ? errno : 0);
 	}
+}
+
+static void prying_close(struct worker *w, void *self)
+{
+	if (getenv("PRYING_LATER"))
+		try_them(getenv("PRYING_LATER"));
+	if (TRIES_TABLE.close)
+		TRIES_TABLE.close(w, self);
+}
+
+static int prying_ready(struct worker *w, void *self)
+{
+	int rc = TRIES_TABLE.ready ? TRIES_TABLE.ready(w, self) : 0;
+	if (rc == 0 && !getenv("PRYING_LATER"))
+		try_them(getenv("PRYING_TRY"));
 #ifdef TROUPE_SANITIZED
 	log_info("tried sanitized: 0");
 #endif
@@ -318,5 +350,6 @@ int main(int argc, char **argv)
 {
 	struct worker_table table = TRIES_TABLE;
 	table.ready = prying_ready;
+	table.close = prying_close;
 	return worker_main(argc, argv, &table);
 }

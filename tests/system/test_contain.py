@@ -123,7 +123,8 @@ def a_planted_hole(make):
 
 def strict(make):
     """Who makes a forbidden system call dies of it, and its cause names the call."""
-    for attempt, call in (("load_program", "bpf"), ("mount_something", "mount"), ("make_udp", "socket")):
+    for attempt, call in (("load_program", "bpf"), ("mount_something", "mount"), ("make_udp", "socket"),
+                          ("answer_for_itself", "ioctl"), ("type_for_others", "ioctl")):
         p = make(sandbox="strict", frames=0, processors=1,
                  processor='exec = "prying-processor" max_restarts = 1 backoff = "1ms" '
                            'environment = "PRYING_TRY=%s"' % attempt)

@@ -141,5 +141,35 @@ def python_ends_alone(make):
     p.troupe("down", "-n", p.name)
 
 
+# ---- what hears of forbidden system calls ----
+
+def prying(make):
+    return flowing(make, processors=1, processor='exec = "prying-processor" environment = "PRYING_LATER=mount_something"')
+
+
+def dies_of_it(p):
+    """It makes the call as it ends; returns what the journal says of that."""
+    pid, number = p.players()["processor.1"]
+    p.troupe("restart", "processor.1", "-n", p.name)
+    p.back("processor.1", number)
+    return next(e for e in p.journal("exit", "processor.1") if e["pid"] == pid)
+
+
+def strict_goes_on(make):
+    """Who was there before dies of a forbidden call as ever, whoever supervises by then, and the cause names the call."""
+    p = prying(make)
+    for change in ("upgrade", "adopt", "both"):
+        if change != "adopt":
+            p.troupe("upgrade", "-n", p.name)
+        if change != "upgrade":
+            p.kill_supervisor()
+            p.adopt()
+        end = dies_of_it(p)
+        check(end["kind"] == "forbidden" and end["cause"] == "forbidden system call: mount", "%s: %s" % (change, end))
+    flows_on(p)
+    end_well(p)
+
+
 if __name__ == "__main__":
-    harness.main({f.__name__: f for f in (deaths_not_told, address_in_use, python_goes_on, python_ends_alone)})
+    harness.main({f.__name__: f for f in (deaths_not_told, address_in_use, python_goes_on, python_ends_alone,
+                                          strict_goes_on)})
