@@ -112,6 +112,7 @@ def flood_is_rotated_and_followed(make):
     p.settings["processor"] = shaky(p, "-floods")
     p.up()
     log = os.path.join(p.folder, "state", p.name, "processor.1.log")
+    await_(lambda: "of many" in p.log("processor.1"), "the flood to begin")  # there is no log before
     follow = subprocess.Popen([os.path.join(BIN, "troupe"), "logs", "processor.1", "-f", "-n", p.name], env=p.env,
                               stdout=subprocess.PIPE, text=True)
     try:
