@@ -93,8 +93,8 @@ def address_in_use(make):
 
 def strange(make, wait):
     """Nobody of ours processes: a stranger in Python does."""
-    p = make(extra='on_orphan = "wait %s"\n' % wait + worker("py", IN_PYTHON, "queue"), frames=0, fps=30, size="640x480",
-             processors=0)
+    p = make(extra='on_orphan = "wait %s"\n' % wait + worker("py", IN_PYTHON, "queue"), frames=0, fps=30, size="160x120",
+             processors=0, bypass_after="60s", hang_after="30s")
     p.__class__ = Adopted
     p.up()
     await_(lambda: p.ledger.last() > 10, "frames to flow")
