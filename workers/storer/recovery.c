@@ -79,7 +79,8 @@ static int make_durable(struct treatment *t, uint64_t from)
 
 	if (fd < 0)
 		return error_from_errno(errno);
-	t->rescue->touched = true;
+	/* Who made it known had synced its name before (segment_writer.c, and at the end here). */
+	t->rescue->touched |= !patient->known;
 	if (t->fresh) {
 		/* The header too when nothing in the segment was vouched for. */
 		rc = rewrite_bytes(fd, from > SEGMENT_HEADER ? from : 0, t->end);
