@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -42,7 +43,7 @@ static void test_texts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[64];
-		strcpy(text, cases[i].text);
+		snprintf(text, sizeof(text), "%s", cases[i].text);
 		assert_string_equal(utf8_tame(text), cases[i].tamed);
 		assert_string_equal(utf8_tame(text), cases[i].tamed);
 	}

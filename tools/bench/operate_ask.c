@@ -172,17 +172,17 @@ int operate_starts(struct operate *operate, const char *config, int times)
 static const struct question {
 	const char *name;
 	const char *words[4];
-	int times;
 	double target; /* ms, 0: none */
-	bool of_past;  /* about the journal of OPERATE_PAST */
+	int times;
+	bool of_past; /* about the journal of OPERATE_PAST */
 } questions[] = {
-	{"ps", {"ps"}, 1000, 20, false},
-	{"ps --json", {"ps", "--json"}, 100, 20, false},
-	{"status", {"status"}, 100, 0, false},
-	{"inspect", {"inspect", "processor.1"}, 100, 0, false},
-	{"events, 10,000 lines", {"events"}, 20, 0, true},
-	{"events --limit 20 of 10,000", {"events", "--limit", "20"}, 20, 0, true},
-	{"history, 10,000 lines", {"history"}, 20, 0, true},
+	{"ps", {"ps"}, 20, 1000, false},
+	{"ps --json", {"ps", "--json"}, 20, 100, false},
+	{"status", {"status"}, 0, 100, false},
+	{"inspect", {"inspect", "processor.1"}, 0, 100, false},
+	{"events, 10,000 lines", {"events"}, 0, 20, true},
+	{"events --limit 20 of 10,000", {"events", "--limit", "20"}, 0, 20, true},
+	{"history, 10,000 lines", {"history"}, 0, 20, true},
 };
 
 static int ask_once(struct operate *operate, const struct question *question, struct samples *took,

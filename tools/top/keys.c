@@ -114,10 +114,10 @@ static void restart(struct view *view, struct watched *w)
 static void stop_or_start(struct view *view, struct watched *w)
 {
 	const Troupe__Worker *worker = whom(view);
-	if (worker)
-		order_worker(view, w,
-			     worker->pid ? TROUPE__REQUEST__WHAT_STOP
-					 : TROUPE__REQUEST__WHAT_START);
+	if (!worker)
+		return;
+	bool runs = worker->pid != 0;
+	order_worker(view, w, runs ? TROUPE__REQUEST__WHAT_STOP : TROUPE__REQUEST__WHAT_START);
 }
 
 static void more(struct view *view, struct watched *w)

@@ -193,7 +193,7 @@ static json_t *worker_json(const struct telling_past *past, const struct worker_
 	json_object_set_new(out, "availability", part < 0 ? json_null() : json_real(part));
 	if (w->last_played.pid)
 		json_object_set_new(out, "last_exit", exit_json(&w->last_played));
-	if (past->lives && strcmp(past->worker, w->name) == 0)
+	if (past->lives && past->worker && strcmp(past->worker, w->name) == 0)
 		json_object_set_new(out, "life", lives_json(past->lives));
 	return out;
 }
