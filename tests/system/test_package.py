@@ -86,6 +86,7 @@ service() {
   setpriv --reuid troupe --regid troupe --init-groups --inh-caps=-all --no-new-privs env -i PATH=/usr/bin HOME=/ "$@"
 }
 service troupe up -d -n example -c /etc/troupe/example.conf --set display.listen=127.0.0.1:0
+troupe ps 2>&1 | grep -q 'sudo -u troupe troupe'
 service troupe ps -n example
 service troupe ps -n example | grep -q '^storer  *ready'
 service troupe down -n example

@@ -63,7 +63,8 @@ int list_run(const struct call *call)
 	if (call->json)
 		return list_json(found, n);
 	if (n == 0) {
-		puts("no pipeline runs");
+		char hint[HINT_SIZE];
+		printf("no pipeline runs%s\n", service_hint(hint, sizeof hint));
 		return EXIT_DONE;
 	}
 	struct table *table = table_create(headings, 6);
