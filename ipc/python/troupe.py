@@ -168,11 +168,11 @@ class Worker:
 
     def look(self, frame: Frame) -> None:
         """One frame. What it is owed it has for good when this returns."""
-        raise Refused("it processes frames, and cannot look at them")
+        raise NotImplementedError
 
     def process(self, frame: Frame) -> None:
         """One frame of the queue: the view is to be made, and where there is none the JPEG."""
-        raise Refused("it looks at frames, and cannot process them")
+        raise NotImplementedError
 
     def tell(self) -> Iterable[str]:
         """Lines about itself, "key: value", for `troupe inspect`."""
@@ -190,7 +190,10 @@ class Worker:
         self.state_folder, self.seat = environment["TROUPE_STATE"], int(environment["TROUPE_SEAT"])
         self.takes = environment.get("TROUPE_TAKES") or self.takes
         self.how = "queue" if self.takes == "queue" else environment.get("TROUPE_HOW") or self.how
-        self.frame = self.process if self.how == "queue" else self.look
+        part = "process" if self.how == "queue" else "look"
+        if getattr(type(self), part) is getattr(Worker, part):
+            raise Refused("its section, or the place it was put in, says that it has to %s frames, and it cannot" % part)
+        self.frame = getattr(self, part)
         self.given = self._read_rows()
         self.config = troupe_rows.apply(self.rows, self.given)
         self.ledger = Ledger(FD_LEDGER)

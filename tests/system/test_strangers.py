@@ -284,7 +284,11 @@ def refused(make):
 
 
 def takes_what_it_should_not(make):
-    """A program that takes something else than its section says is ended, with a reason."""
+    """A program that takes something else than its section says is ended, with a reason; so is one that cannot."""
+    p = make(fps=50, frames=100000)
+    p.settings["extra"] = worker("taker", script(p, "taker", TAKER.format(PYTHON)), "queue", more="max_restarts = 0")
+    told = p.start()
+    check("has to process frames, and it cannot" in told, "up: %s" % told)
     text = TAKER.format(PYTHON).replace("import sys", "import os, sys; os.environ['TROUPE_TAKES'] = 'view'")
     p = make(fps=50, frames=100000)
     p.settings["extra"] = worker("taker", script(p, "taker", text), "queue", more="max_restarts = 0")
