@@ -2,6 +2,7 @@
 #include "supervisor/scrutiny.h"
 
 #include "ipc/base/clock.h"
+#include "ipc/base/fail_points.h"
 #include "ipc/base/log.h"
 #include "ipc/slots/bells.h"
 #include "ipc/slots/playback.h"
@@ -69,11 +70,11 @@ static const char *fault_of(const struct supervisor *s, const struct seating *se
 }
 
 static void say_aside(struct supervisor *s, uint32_t slot, uint32_t stream, const char *fault,
-		      uint64_t word)
+		      const char *word)
 {
-	char text[320], was[128];
-	snprintf(text, sizeof(text), "slot %u of %s is set aside: %s: %s", slot,
-		 s->ledger.streams[stream].name, fault, word_format(word, was, sizeof(was)));
+	char text[320];
+	snprintf(text, sizeof(text), "slot %u of %s is set aside: %s%s%s", slot,
+		 s->ledger.streams[stream].name, fault, *word ? ": " : "", word);
 	log_error("%s", text);
 	progress_say(s, "%s", text);
 	journal_write(&s->journal, JOURNAL_SET_ASIDE, NULL,
@@ -88,6 +89,7 @@ static bool set_aside(struct supervisor *s, uint32_t slot, uint32_t stream, uint
 	uint32_t where;
 	uint64_t *ours = &s->scrutiny.holding[slot].aside;
 	struct word_args args = {.seq = ledger_newest(&s->ledger, stream, &where)};
+	FAIL_POINT(SETS_ASIDE);
 	if (ledger_step(&s->ledger, slot, word, CAUSE_SET_ASIDE, &args, ours) == 0)
 		return true;
 	if (word_unpack(word).phase != PHASE_ASIDE)
@@ -107,6 +109,12 @@ static bool is_aside(struct supervisor *s, uint32_t slot, uint64_t word)
 	return ours != 0;
 }
 
+/* The journal has it already: by a supervisor before, and somebody wrote there since. */
+static bool is_told(const struct supervisor *s, uint32_t slot)
+{
+	return s->scrutiny.told[slot / 64] >> slot % 64 & 1;
+}
+
 /* A fault counts if the word still is what it was found in: whoever takes a step in between has
  * changed it, and what it says then is another matter. */
 static bool look_at_word(struct supervisor *s, const struct seating *seating, uint32_t slot)
@@ -119,8 +127,10 @@ static bool look_at_word(struct supervisor *s, const struct seating *seating, ui
 	if (!fault || ledger_word(&s->ledger, slot) != word ||
 	    !fault_of(s, seating, slot, stream, word) || !set_aside(s, slot, stream, word))
 		return false;
+	char was[128];
 	s->scrutiny.aside++;
-	say_aside(s, slot, stream, fault, word);
+	if (!is_told(s, slot))
+		say_aside(s, slot, stream, fault, word_format(word, was, sizeof(was)));
 	return true;
 }
 
@@ -290,7 +300,29 @@ static void look_at_owners(struct supervisor *s, const struct seating *seating)
 	}
 }
 
-/* Slots that another supervisor has set aside, before this one came, stay so. */
+void scrutiny_hear(void *arg, const json_t *line)
+{
+	struct supervisor *s = arg;
+	const char *event = json_string_value(json_object_get(line, "event"));
+	const json_t *number = json_object_get(line, "slot");
+	if (!event || !number || journal_event_find(event) != JOURNAL_SET_ASIDE)
+		return;
+	uint64_t slot = (uint64_t)json_integer_value(number);
+	if (slot < STREAMS_MAX * STREAM_SLOTS_MAX)
+		s->scrutiny.told[slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
+/* Slots that another supervisor has set aside, before this one came, stay so; it may have died
+ * before it said so. */
+static void take_over(struct supervisor *s, uint32_t slot, uint64_t word)
+{
+	s->scrutiny.holding[slot].aside = word;
+	s->scrutiny.aside++;
+	if (!is_told(s, slot))
+		say_aside(s, slot, ledger_stream_of(&s->ledger, slot),
+			  "its word could not be right", "");
+}
+
 static bool begin(struct supervisor *s)
 {
 	uint32_t n = s->ledger.header->n_slots;
@@ -298,10 +330,8 @@ static bool begin(struct supervisor *s)
 	s->scrutiny.holding = calloc(n, sizeof(*s->scrutiny.holding));
 	for (uint32_t slot = 0; slot < n && s->scrutiny.holding; slot++) {
 		uint64_t word = ledger_word(&s->ledger, slot);
-		if (word_unpack(word).phase != PHASE_ASIDE || !word_legal(word))
-			continue;
-		s->scrutiny.holding[slot].aside = word;
-		s->scrutiny.aside++;
+		if (word_unpack(word).phase == PHASE_ASIDE && word_legal(word))
+			take_over(s, slot, word);
 	}
 	return s->scrutiny.holding != NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "ipc/slots/layout.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 struct supervisor;
@@ -26,6 +27,8 @@ struct scrutiny {
 	struct holding *holding; /* a slot each; NULL: it has not looked yet */
 	uint32_t n_labels;	 /* the ledger's, as we wrote them; 0: not yet */
 	char labels[LABELS_MAX][NAME_SIZE];
+	uint64_t told[STREAMS_MAX * STREAM_SLOTS_MAX / 64]; /* a bit for each slot of which the
+							       journal says that it is set aside */
 };
 
 /* Looks, if it has not looked for a moment. Costs no wake-up of its own: called after whatever
@@ -37,6 +40,9 @@ void scrutiny_mend(struct supervisor *s);
 
 /* A label was added to the ledger's. */
 void scrutiny_new_label(struct supervisor *s, const char *label);
+
+/* Hears a line of this run's journal; `arg` is the supervisor. */
+void scrutiny_hear(void *arg, const json_t *line);
 
 void scrutiny_finish(struct supervisor *s);
 

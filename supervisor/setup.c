@@ -20,6 +20,7 @@
 #include "supervisor/resume.h"
 #include "supervisor/share.h"
 #include "supervisor/spawn.h"
+#include "supervisor/strangers.h"
 #include "supervisor/streams.h"
 #include "supervisor/succession.h"
 
@@ -305,6 +306,14 @@ static void retitle(char *title, const char *name)
 	memcpy(title, wanted, (size_t)length);
 }
 
+/* Of a line of this run's journal, whoever wrote it. */
+static void hear(void *arg, const json_t *line)
+{
+	happenings_hear(arg, line);
+	scrutiny_hear(arg, line);
+	strangers_hear(arg, line);
+}
+
 int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 {
 	if (again) {
@@ -315,7 +324,7 @@ int setup_rest(struct supervisor *s, bool again, char *why, size_t why_size)
 	if (rc == 0 && (rc = journal_open(&s->journal, s->runtime.state, s->ledger.header->run,
 					  s->config.top.journal_size)) < 0)
 		snprintf(why, why_size, "%s/journal.jsonl: %s", s->runtime.state, error_text(rc));
-	s->journal.hear = happenings_hear;
+	s->journal.hear = hear;
 	s->journal.hearer = s;
 	if (rc == 0 && again && journal_resume(&s->journal) < 0)
 		log_warn("%s/journal.jsonl: cannot be read again", s->runtime.state);

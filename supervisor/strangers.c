@@ -85,6 +85,15 @@ uint64_t stranger_missed(const struct member *m)
 	return has_tap(m) ? atomic_load(&m->supervisor->ledger.taps[m->role->tap].written_off) : 0;
 }
 
+void strangers_hear(void *arg, const json_t *line)
+{
+	const char *event = json_string_value(json_object_get(line, "event"));
+	const char *worker = json_string_value(json_object_get(line, "worker"));
+	struct member *m = worker ? member_find(arg, worker) : NULL;
+	if (m && event && journal_event_find(event) == JOURNAL_WRITTEN_OFF)
+		m->missed.count = (uint64_t)json_integer_value(json_object_get(line, "frames"));
+}
+
 static void say_missed(struct member *m, uint64_t missed, int64_t now)
 {
 	struct supervisor *s = m->supervisor;

@@ -317,6 +317,7 @@ static int write_off_of(struct ledger *ledger, uint32_t stream, uint8_t tap)
 	int n = 0;
 	while ((slot = oldest_owed(ledger, stream, tap, &word, &done)) != SLOT_NONE &&
 	       (done > share || share == 0)) {
+		FAIL_POINT(WRITES_OFF);
 		int rc = ledger_step(ledger, slot, word, CAUSE_WRITE_OFF,
 				     &(struct word_args){.tap = tap}, NULL);
 		if (rc < 0 && rc != TROUPE_E_LOST)

@@ -67,7 +67,7 @@ class Word:
         self.attempts = raw >> 16 & 0xF
         self.seat = raw >> 8 & 0xFF
         self.marks = raw >> 4 & 0xF
-        self.phase = PHASES[raw & 0xF]
+        self.phase = PHASES[raw & 0xF] if raw & 0xF < len(PHASES) else "none"  # somebody has written over it
 
     def __repr__(self):
         return "%d %s seat %d owed %x marks %x attempts %d" % (
@@ -546,7 +546,7 @@ def main(tests):
                 state = os.path.join(p.folder, "state", p.name)
                 for log in sorted(os.listdir(state)) if os.path.isdir(state) else []:
                     if log.endswith(".log"):
-                        print("--- %s:\n%s" % (log, open(os.path.join(state, log)).read()[-1500:]))
+                        print("--- %s:\n%s" % (log, open(os.path.join(state, log), errors="replace").read()[-1500:]))
         finally:
             for p in pipelines:
                 p.end()

@@ -25,7 +25,8 @@ static const struct row rows[] = {
 	 .type = ROW_CHOICE,
 	 ROW_AT(struct config, mode),
 	 .fallback = "words",
-	 .choices = "messages|claims|slow|words|records|seats|head|rows|board|playback|areas",
+	 .choices =
+		 "messages|claims|slow|words|illegal|records|seats|head|rows|board|playback|areas",
 	 .help = "What it breaks."},
 	{.name = "seed",
 	 .type = ROW_INT,
@@ -103,6 +104,12 @@ static void break_words(struct wreck *r, const struct ledger *l)
 	atomic_store(&l->words[roll(r) % h->n_slots], word);
 }
 
+/* Beyond doubt: of no phase that there is. */
+static void break_surely(struct wreck *r, const struct ledger *l)
+{
+	atomic_store(&l->words[roll(r) % l->header->n_slots], roll(r) | 15);
+}
+
 static void break_head(struct wreck *r, const struct ledger *l)
 {
 	flood(r, 0, LEDGER_PAGE);
@@ -149,9 +156,9 @@ static void break_memory(struct wreck *r, const struct ledger *l)
 		const char *mode;
 		void (*damage)(struct wreck *r, const struct ledger *l);
 	} ways[] = {
-		{"words", break_words},	      {"records", break_record}, {"seats", break_seats},
-		{"head", break_head},	      {"rows", break_rows},	 {"board", break_board},
-		{"playback", break_playback}, {"areas", break_areas},
+		{"words", break_words}, {"illegal", break_surely},    {"records", break_record},
+		{"seats", break_seats}, {"head", break_head},	      {"rows", break_rows},
+		{"board", break_board}, {"playback", break_playback}, {"areas", break_areas},
 	};
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (strcmp(r->config->mode, ways[i].mode) == 0)
@@ -236,7 +243,8 @@ static int open_wreck(struct worker *w, void **self)
 	if (!r)
 		return -1;
 	r->config = worker_config(w);
-	r->random = (uint64_t)r->config->seed * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t life = worker_ledger(w)->seats[worker_seat(w)].incarnation; /* each its own */
+	r->random = ((uint64_t)r->config->seed + ((life - 1) << 32)) * UINT64_C(0x9e3779b97f4a7c15);
 	r->size = (size_t)st.st_size;
 	r->memory = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD_LEDGER, 0);
 	if (r->memory == MAP_FAILED) {
