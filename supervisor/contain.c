@@ -274,8 +274,8 @@ static void on_forbidden(void *arg, int fd, short revents)
 		return;
 	}
 	if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &notice) < 0) {
-		if (errno != EINTR &&
-		    errno != ENOENT) /* it is none, or broken: who polls it turns */
+		/* ENOENT: the caller is gone. Else it is no listener, and poll() would turn. */
+		if (errno != EINTR && errno != ENOENT)
 			loop_watch_fd(part->member->supervisor->loop, fd, 0, NULL, NULL);
 		return;
 	}

@@ -152,10 +152,11 @@ static int allow_ioctl_unheard(scmp_filter_ctx filter)
 	}
 	for (unsigned bit = 0; bit < 32 && rc == 0; bit++) {
 		uint64_t one = 1ULL << bit;
-		if (!(one & type))
-			rc = allow_if(filter, "ioctl",
-				      SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, type | one,
-						 (words & type) | (~words & one)));
+		if (one & type)
+			continue;
+		rc = allow_if(filter, "ioctl",
+			      SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, type | one,
+					 (words & type) | (~words & one)));
 	}
 	return rc;
 }
