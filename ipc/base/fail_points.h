@@ -79,6 +79,9 @@
 	X(UPGRADE_EXEC, "supervisor", "an upgrade: all is put aside, just before the exec")        \
 	X(EXIT_SEEN, "supervisor", "between a worker's end and its reclaim")                       \
 	X(EXIT_NOTED, "supervisor", "a worker's end is in the journal, and nobody was told")       \
+	X(WRITES_OFF, "capture,storer,supervisor",                                                 \
+	  "before what a stranger is owed is written off")                                         \
+	X(SETS_ASIDE, "supervisor", "a word that cannot be right, before its slot is set aside")   \
 	X(RECLAIM_HALF, "supervisor", "between the slots of a reclaim")                            \
 	X(RECLAIMED, "supervisor", "after a reclaim, before the seat is empty")                    \
 	X(HEIR_STARTED, "supervisor", "a successor was started beside one that dies")              \

@@ -39,7 +39,7 @@ EXACT = dict(hang_after="5s", bypass_after="%ds" % (4 * harness.PATIENCE), size=
 ROUGH = dict(EXACT, bypass_after="300ms", fps=100, pace="real", slots=16, stream=RESTARTS + " live = yes")
 # Steps that only a stranger's worker provokes, by being behind or by scribbling: no run here has one, for of what was
 # written over nothing is promised. tests/system/test_strangers.py and test_wreck.py have them, without deaths there.
-STRANGERS_ONLY = ("STEP_WRITE_OFF", "STEP_SET_ASIDE")
+STRANGERS_ONLY = ("WRITES_OFF", "STEP_WRITE_OFF", "SETS_ASIDE", "STEP_SET_ASIDE")
 # Points that only the rough runs pass.
 ROUGH_ONLY = ("STEP_BYPASS", "STEP_LET_GO", "STEP_HAND_BACK", "STEP_BLAME")
 END_ONLY = ("STEP_ABANDON",)

@@ -244,7 +244,8 @@ static int open_wreck(struct worker *w, void **self)
 		return -1;
 	r->config = worker_config(w);
 	uint64_t life = worker_ledger(w)->seats[worker_seat(w)].incarnation; /* each its own */
-	r->random = ((uint64_t)r->config->seed + ((life - 1) << 32)) * UINT64_C(0x9e3779b97f4a7c15);
+	r->random =
+		((uint64_t)r->config->seed + (life - 1) * 1000003) * UINT64_C(0x9e3779b97f4a7c15);
 	r->size = (size_t)st.st_size;
 	r->memory = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED, CONTRACT_FD_LEDGER, 0);
 	if (r->memory == MAP_FAILED) {
