@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import harness
 import runs
+import strangers
 import successors
 from harness import Failed, check
 
@@ -37,9 +38,6 @@ EXACT = dict(hang_after="5s", bypass_after="%ds" % (4 * harness.PATIENCE), size=
              trainer=RESTARTS + ' publish_every = "50ms" checkpoint_every = "100ms"', display=RESTARTS)
 # A source that cannot wait and few slots: what a processor does not take in time goes on without it.
 ROUGH = dict(EXACT, bypass_after="300ms", fps=100, pace="real", slots=16, stream=RESTARTS + " live = yes")
-# Steps that only a stranger's worker provokes, by being behind or by scribbling: no run here has one, for of what was
-# written over nothing is promised. tests/system/test_strangers.py and test_wreck.py have them, without deaths there.
-STRANGERS_ONLY = ("WRITES_OFF", "STEP_WRITE_OFF", "SETS_ASIDE", "STEP_SET_ASIDE")
 # Points that only the rough runs pass.
 ROUGH_ONLY = ("STEP_BYPASS", "STEP_LET_GO", "STEP_HAND_BACK", "STEP_BLAME")
 END_ONLY = ("STEP_ABANDON",)
@@ -74,8 +72,6 @@ def all_points(only):
     points = []
     for line in done.stdout.splitlines():
         name, roles = line.split()
-        if name in STRANGERS_ONLY:
-            continue
         points += [(name, role) for role in roles.split(",")]
     return [p for p in points if not only[0] or p == only or only[1] is None and p[0] == only[0]]
 
@@ -83,7 +79,7 @@ def all_points(only):
 def most_passings(name, role):
     if name in END_ONLY or name in PROVOKES:
         return 0  # there may be no second one
-    if name in ROUGH_ONLY:
+    if name in ROUGH_ONLY + strangers.POINTS:
         return 1
     if role == "supervisor" and not name.startswith(("SWAP_", "SPARE_", "HEIR_", "STEP_")) and not name.endswith(("_PIPE", "_ANSWER")):
         return 12
@@ -252,7 +248,8 @@ class Matrix:
         p = self.pipeline("exact", EXACT)
         played = []
         try:
-            mine = lambda q: q[0] not in ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY + KEEP_ONLY + SUCCESSOR_ONLY
+            mine = lambda q: q[0] not in (ROUGH_ONLY + END_ONLY + ARCHIVE_ONLY + KEEP_ONLY + SUCCESSOR_ONLY +
+                                          strangers.POINTS)
             by_worker = lambda q: mine(q) and q[1] != "supervisor"
             for point in sorted(self.open(lambda q: mine(q) and q[1] == "supervisor"), key=lambda q: self.random.random()):
                 for _ in range(TRIES):
@@ -329,7 +326,8 @@ class Matrix:
 
     def succession(self):
         """Every point of the supervisor once more, in one run: another one takes over each time."""
-        points = [q for q in self.wanted if q[1] == "supervisor" and not q[0].startswith("STEP_")]
+        points = [q for q in self.wanted if q[1] == "supervisor" and not q[0].startswith("STEP_") and
+                  q[0] not in strangers.POINTS]
         if not points:
             return
         p = self.pipeline("successors", SUCCESSION)
@@ -355,6 +353,39 @@ class Matrix:
             self.frames = getattr(self, "frames", 0) + len(successors.verify(run, self.say))
         finally:
             p.end()
+
+    def strangers_runs(self):
+        """The first supervisor dies at each point that only strangers provoke; a successor, and workers, at all."""
+        points = [q for q in self.wanted if q[0] in strangers.POINTS]
+        ours, workers = [q for q in points if q[1] == "supervisor"], [q for q in points if q[1] != "supervisor"]
+        for number, first in enumerate(ours or points[:1]):
+            settings = dict(EXACT, fps=100, pace="real", slots=64, extra=strangers.extra(self.random.randint(1, 1000000)))
+            p = self.pipeline("stranger%d" % number, settings)
+            early, late = (workers + [first], points) if number == 0 else ([first], [])
+            begins, goes_on = self.arm(early), self.arm(late)
+            run = strangers.Strangers(p, self.random, self.say, begins, goes_on)
+
+            def fired():
+                died, later = set(self.look(begins, early)), set(self.look(goes_on, late))
+                return first in died and {q for q in late if q in ours} <= later and set(late) <= died | later
+            def damage():
+                """As long as whoever supervises has a slot to set aside at which it dies."""
+                first_one = run.counts["supervisor_kills"] == 0
+                armed = [q for q in ([first] if first_one else late) if q[0].endswith("ASIDE")]
+                return len(self.look(begins if first_one else goes_on, armed)) < len(armed)
+
+            def pids():
+                return {pid for folder in (begins, goes_on) for pid, _ in self.look(folder, points).values()}
+            try:
+                run.run_points(fired, pids, damage, SUCCESSION_LIMIT * harness.PATIENCE)
+                check(self.plant or fired(), "never fired with strangers: begun with %s, then %s" % (
+                    sorted(self.look(begins, early)), sorted(self.look(goes_on, late))))
+                run.end()
+                self.deaths += run.counts["supervisor_kills"]
+                self.frames = getattr(self, "frames", 0) + strangers.verify(run)
+            finally:
+                run.stop()
+                p.end()
 
     def compare(self, p, played, dropping=False, coded=True):
         """All runs against one reference, as long as the longest."""
@@ -510,6 +541,7 @@ def main():
         matrix.archived_runs()
         matrix.bounded_runs()
         matrix.succession()
+        matrix.strangers_runs()
         never = matrix.open(lambda q: True)
         check(not never, "never fired: %s" % ", ".join("%s in %s" % q for q in never))
         print("%d points fired, %d deaths in %d runs, %d frames equal to the reference, %.0f s" % (
