@@ -308,7 +308,7 @@ void scrutiny_hear(void *arg, const json_t *line)
 	if (!event || !number || journal_event_find(event) != JOURNAL_SET_ASIDE)
 		return;
 	uint64_t slot = (uint64_t)json_integer_value(number);
-	if (slot < STREAMS_MAX * STREAM_SLOTS_MAX)
+	if (slot < s->ledger.header->n_slots)
 		s->scrutiny.told[slot / 64] |= UINT64_C(1) << slot % 64;
 }
 
