@@ -263,7 +263,7 @@ static void do_upgrade(struct call *call)
 {
 	char why[WHY_SIZE];
 	int rc = upgrade_begin(call->s, call->request->upgrade->exec, why, sizeof(why));
-	say(call, rc, "%s", rc < 0 ? why : "another program goes on from here");
+	say(call, rc, "%s", rc < 0 ? why : "another program is asked whether it can go on");
 }
 
 static void do_reload(struct call *call)

@@ -19,6 +19,7 @@
 #include "supervisor/strategy.h"
 #include "supervisor/succession.h"
 #include "supervisor/swap.h"
+#include "supervisor/upgrade.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -420,6 +421,8 @@ void reap_all(struct supervisor *s)
 		FAIL_POINT(EXIT_SEEN);
 		if (part)
 			part_ended(part, &info);
+		else
+			upgrade_hear_end(s, &info);
 	}
 }
 

@@ -23,6 +23,7 @@
 #include "supervisor/strangers.h"
 #include "supervisor/streams.h"
 #include "supervisor/succession.h"
+#include "supervisor/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -433,6 +434,7 @@ int setup(struct supervisor *s, const struct supervisor_options *options, char *
 void setup_finish(struct supervisor *s)
 {
 	reload_drop(s);
+	upgrade_finish(s);
 	members_destroy(s);
 	succession_finish(s);
 	devices_finish(s);
@@ -456,5 +458,4 @@ void setup_finish(struct supervisor *s)
 	config_finish(&s->config);
 	image_origin_finish(&s->origin);
 	free(s->image);
-	free(s->upgrade);
 }

@@ -109,7 +109,7 @@ static void run_loop(struct supervisor *s, struct progress *progress)
 		earlier(&due, notify_advance(s, s->notify, now));
 		earlier(&due, resume_advance(s, now));
 		resume_keep(s);
-		upgrade_advance(s);
+		earlier(&due, upgrade_advance(s, now));
 		if (s->stage != STAGE_ENDED)
 			loop_wait(s->loop, due);
 	}

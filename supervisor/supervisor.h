@@ -225,7 +225,7 @@ struct supervisor {
 	int64_t resuming_until;	       /* workers are asked what they have said; 0: all have */
 	bool adopted;		       /* in this very process: somebody may still be found */
 	uint64_t stuck_seats;	       /* of processes that cannot be ended, a bit each */
-	struct upgrade *upgrade;       /* that is about to be; NULL: none */
+	struct upgrade *upgrade;       /* that is asked or about to be; NULL: none */
 	char upgrade_failed[WHY_SIZE]; /* why the last one did not come to be; "" */
 	char *image;		       /* as it stands in RUNTIME/image; NULL: it does not */
 	int64_t log_begun;	       /* the supervisor's own log, monotonic; 0: not in a file */

@@ -16,17 +16,21 @@
 #include "supervisor/devices.h"
 #include "supervisor/dying.h"
 #include "supervisor/image.h"
+#include "supervisor/launch.h"
 #include "supervisor/member.h"
 #include "supervisor/pipes.h"
 #include "supervisor/progress.h"
-#include "supervisor/query.h"
+#include "supervisor/reap.h"
 #include "supervisor/resume.h"
 #include "supervisor/setup.h"
 #include "supervisor/succession.h"
+#include "supervisor/words.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,8 +40,15 @@
 /* What was answered a moment ago still gets out. */
 #define LINGER_MS 200
 
+/* What the program that is asked says, of which the end is kept. A pipe holds it until it has
+ * ended. */
+#define TOLD_SIZE 4096
+
 struct upgrade {
 	char program[PROGRAM_SIZE];
+	pid_t pid; /* while it is asked; 0: it has agreed */
+	int pidfd, words_fd;
+	int64_t deadline;
 };
 
 /* ---- asking ---- */
@@ -69,35 +80,119 @@ static int check_calm(const struct supervisor *s, char *why, size_t why_size)
 	return 0;
 }
 
-static int ask_program(const struct supervisor *s, const char *program, char *why, size_t why_size)
+static void refused(struct supervisor *s, const char *program, const char *what)
 {
-	char *image = image_write(s), *answer = NULL, words[WHY_SIZE / 2];
-	int rc = image ? query(program, "--can-resume", image, ASK_TIMEOUT, &answer, words,
-			       sizeof(words))
-		       : TROUPE_E_MEMORY;
-	free(image);
-	free(answer);
-	if (rc == 0)
-		return 0;
-	snprintf(why, why_size, "%.200s cannot go on with this pipeline: %s", program,
-		 rc < 0	  ? error_text(rc)
-		 : *words ? words
-			  : "it does not know how");
-	return TROUPE_E_UNSUPPORTED;
+	snprintf(s->upgrade_failed, sizeof(s->upgrade_failed),
+		 "%.200s cannot go on with this pipeline: %s", program,
+		 *what ? what : "it does not know how");
+	log_warn("upgrade: %s", s->upgrade_failed);
+}
+
+/* It reads the config and asks all programs for their rows, which takes as long as it takes: the
+ * loop goes on meanwhile. */
+static int ask_program(struct supervisor *s, struct upgrade *upgrade, const char *image, char *why,
+		       size_t why_size)
+{
+	struct launched made = {0};
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		snprintf(why, why_size, "a pipe: %s", strerror(errno));
+		return error_from_errno(errno);
+	}
+	int rc = launch(&(struct launch){.program = upgrade->program,
+					 .title = upgrade->program,
+					 .argument = "--can-resume",
+					 .input = image,
+					 .out = fds[1],
+					 .err = fds[1],
+					 .close_from = 3},
+			&made);
+	close(fds[1]);
+	if (rc < 0) {
+		close(fds[0]);
+		snprintf(why, why_size, "%.200s cannot go on with this pipeline: %s",
+			 upgrade->program, made.why);
+		return rc;
+	}
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	upgrade->pid = made.pid;
+	upgrade->pidfd = made.pidfd;
+	upgrade->words_fd = fds[0];
+	upgrade->deadline = clock_now() + ASK_TIMEOUT;
+	if (made.pidfd >= 0)
+		loop_watch_fd(s->loop, made.pidfd, POLLIN, reap_on_pidfd, s);
+	return 0;
+}
+
+/* The child is reaped already, or is nobody's business any more. */
+static void forget_asked(struct supervisor *s, struct upgrade *upgrade)
+{
+	if (!upgrade->pid)
+		return;
+	upgrade->pid = 0;
+	if (upgrade->pidfd >= 0) {
+		loop_watch_fd(s->loop, upgrade->pidfd, 0, NULL, NULL);
+		close(upgrade->pidfd);
+	}
+	close(upgrade->words_fd);
+}
+
+static void last_words(int fd, char *out, size_t size)
+{
+	struct words words = {0};
+	char bytes[TOLD_SIZE];
+	ssize_t n;
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		words_add(&words, bytes, (size_t)n);
+	words_last(&words, out, size);
+	words_finish(&words);
+}
+
+void upgrade_finish(struct supervisor *s)
+{
+	struct upgrade *upgrade = s->upgrade;
+	s->upgrade = NULL;
+	if (upgrade && upgrade->pid)
+		kill(-upgrade->pid, SIGKILL); /* its number is its own until it is reaped */
+	if (upgrade)
+		forget_asked(s, upgrade);
+	free(upgrade);
+}
+
+bool upgrade_hear_end(struct supervisor *s, const siginfo_t *end)
+{
+	struct upgrade *upgrade = s->upgrade;
+	char words[WHY_SIZE / 2];
+	if (!upgrade || !upgrade->pid || upgrade->pid != end->si_pid)
+		return false;
+	last_words(upgrade->words_fd, words, sizeof(words));
+	forget_asked(s, upgrade);
+	if (end->si_code == CLD_EXITED && end->si_status == 0)
+		return true;
+	refused(s, upgrade->program, words);
+	upgrade_finish(s);
+	return true;
 }
 
 int upgrade_begin(struct supervisor *s, const char *exec, char *why, size_t why_size)
 {
+	int rc = check_calm(s, why, why_size);
+	if (rc < 0)
+		return rc;
 	struct upgrade *upgrade = calloc(1, sizeof(*upgrade));
-	int rc = upgrade ? check_calm(s, why, why_size) : TROUPE_E_MEMORY;
-	if (rc == 0) {
-		if (*exec)
-			snprintf(upgrade->program, sizeof(upgrade->program), "%s", exec);
-		else
-			snprintf(upgrade->program, sizeof(upgrade->program),
-				 "%.1000s/troupe-supervisor", s->config.programs);
-		rc = ask_program(s, upgrade->program, why, why_size);
+	char *image = upgrade ? image_write(s) : NULL;
+	if (!image) {
+		free(upgrade);
+		snprintf(why, why_size, "%s", error_text(TROUPE_E_MEMORY));
+		return TROUPE_E_MEMORY;
 	}
+	if (*exec)
+		snprintf(upgrade->program, sizeof(upgrade->program), "%s", exec);
+	else
+		snprintf(upgrade->program, sizeof(upgrade->program), "%.1000s/troupe-supervisor",
+			 s->config.programs);
+	rc = ask_program(s, upgrade, image, why, why_size);
+	free(image);
 	if (rc < 0) {
 		free(upgrade);
 		return rc;
@@ -249,24 +344,32 @@ static int become(struct supervisor *s, char *program)
 	return error;
 }
 
-void upgrade_advance(struct supervisor *s)
+static void go_on_as(struct supervisor *s, char *program)
+{
+	log_info("%s goes on from here", program);
+	journal_write(
+		&s->journal, JOURNAL_UPGRADE, NULL,
+		json_pack("{s:o, s:s}", "program", json_text(program), "from", TROUPE_VERSION));
+	step_aside(s);
+	step_back(s, program, become(s, program));
+}
+
+int64_t upgrade_advance(struct supervisor *s, int64_t now)
 {
 	struct upgrade *upgrade = s->upgrade;
-	char why[WHY_SIZE];
 	if (!upgrade)
-		return;
-	s->upgrade = NULL;
-	/* A swap may have been asked for in the same breath. */
-	if (check_calm(s, why, sizeof(why)) < 0) {
-		snprintf(s->upgrade_failed, sizeof(s->upgrade_failed), "%s", why);
-		free(upgrade);
-		return;
+		return CLOCK_NEVER;
+	if (upgrade->pid && now < upgrade->deadline)
+		return upgrade->deadline;
+	if (upgrade->pid) {
+		refused(s, upgrade->program, "it does not say whether it can");
+		upgrade_finish(s);
+		return CLOCK_NEVER;
 	}
-	log_info("%s goes on from here", upgrade->program);
-	journal_write(&s->journal, JOURNAL_UPGRADE, NULL,
-		      json_pack("{s:o, s:s}", "program", json_text(upgrade->program), "from",
-				TROUPE_VERSION));
-	step_aside(s);
-	step_back(s, upgrade->program, become(s, upgrade->program));
+	s->upgrade = NULL;
+	/* Something else may have begun since it was asked. */
+	if (check_calm(s, s->upgrade_failed, sizeof(s->upgrade_failed)) == 0)
+		go_on_as(s, upgrade->program);
 	free(upgrade);
+	return now;
 }

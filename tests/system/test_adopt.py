@@ -267,6 +267,30 @@ def upgrade_refused(make):
     end_well(p)
 
 
+def upgrade_takes_its_time(make):
+    """While the program is asked, which may take as long as it likes, the supervisor does what it always does."""
+    p = flowing(make)
+    slow, asked = os.path.join(p.folder, "slow"), os.path.join(p.folder, "asked")
+    with open(slow, "w") as file:
+        file.write('#!/bin/sh\necho $$ >%s.new\nmv %s.new %s\nexec sleep 1000\n' % (asked, asked, asked))
+    os.chmod(slow, 0o700)
+    upgrade = subprocess.Popen([os.path.join(harness.BIN, "troupe"), "upgrade", "--exec", slow, "-n", p.name], env=p.env,
+                               stderr=subprocess.PIPE, text=True)
+    await_(lambda: os.path.exists(asked), "it to be asked")
+    pid, incarnation = p.players()["processor.1"]
+    os.kill(pid, signal.SIGKILL)
+    p.back("processor.1", incarnation)
+    check("under way" in p.troupe("upgrade", "-n", p.name, code=1).stderr, "two at once")
+    check(upgrade.poll() is None, "it has not been asked for long: %s" % upgrade.stderr)
+    with open(asked) as file:
+        os.kill(int(file.read()), signal.SIGKILL)
+    told = upgrade.communicate(timeout=30 * harness.PATIENCE)[1]
+    check(upgrade.returncode == 1 and "all goes on as it was" in told, "told: %s" % told)
+    p.troupe("upgrade", "-n", p.name)
+    flows_on(p)
+    end_well(p)
+
+
 def reloaded(make):
     """Who goes on, goes on with the config that runs, wherever its file has gone."""
     p = flowing(make)
@@ -307,4 +331,5 @@ def late_worker(make):
 if __name__ == "__main__":
     harness.main({f.__name__: f for f in (
         adopted, upgraded, deaths_alone, status_of_strangers, again_and_again, spare_taken_over, up_is_refused,
-        nobody_to_adopt, drained_instead, waited_in_vain, upgrade_refused, reloaded, late_worker)})
+        nobody_to_adopt, drained_instead, waited_in_vain, upgrade_refused, upgrade_takes_its_time,
+        reloaded, late_worker)})
