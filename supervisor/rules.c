@@ -87,11 +87,10 @@ static void add(struct making *m, const char *path, unsigned kinds, bool own)
 	char absolute[PATH_MAX];
 	if (m->rc < 0 || !*path)
 		return;
-	if (*path == '/')
-		snprintf(absolute, sizeof(absolute), "%s", path);
-	else
-		snprintf(absolute, sizeof(absolute), "%s/%s", m->of->folder, path);
-	if (access(absolute, F_OK) < 0)
+	int length = *path == '/'
+			     ? snprintf(absolute, sizeof(absolute), "%s", path)
+			     : snprintf(absolute, sizeof(absolute), "%s/%s", m->of->folder, path);
+	if (length >= (int)sizeof(absolute) || access(absolute, F_OK) < 0)
 		return;
 	const char *kept = arena_text(&rules->arena, "%s", absolute);
 	if (rules->count == RULES_MAX || !*kept) {

@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 		rows_print(&table, stdout);
 		return 0;
 	}
-	fread(lines, 1, sizeof(lines) - 1, stdin);
+	lines[fread(lines, 1, sizeof(lines) - 1, stdin)] = '\0';
 	if (rows_apply(&table, &f.settings, lines, why, sizeof(why)) < 0) {
 		log_error("%s", why);
 		return CONTRACT_EXIT_CONFIG;
