@@ -345,6 +345,22 @@ int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, i
 	return rc;
 }
 
+int pipeline_status(const struct pipeline *pipeline, int64_t wait, Troupe__Reply **reply)
+{
+	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
+	Troupe__Request request = TROUPE__REQUEST__INIT;
+	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
+	request.status = &status;
+	int rc = pipeline_ask(pipeline, &request, wait, reply);
+	if (rc == 0 && !(*reply)->pipeline)
+		rc = TROUPE_E_MALFORMED;
+	if (rc < 0 && *reply) {
+		troupe__reply__free_unpacked(*reply, NULL);
+		*reply = NULL;
+	}
+	return rc;
+}
+
 char *request_text(const char *text)
 {
 	union {

@@ -46,6 +46,9 @@ int pipeline_ask_on(const struct pipeline *pipeline, Troupe__Request *request, i
 int pipeline_ask(const struct pipeline *pipeline, Troupe__Request *request, int64_t wait,
 		 Troupe__Reply **reply);
 
+/* Asks how the pipeline does; 0 and a reply that has `pipeline`, or an error and *reply NULL. */
+int pipeline_status(const struct pipeline *pipeline, int64_t wait, Troupe__Reply **reply);
+
 /* A string for a field of a request, "" for NULL. protobuf-c's strings are not const, though
  * packing only reads them. */
 char *request_text(const char *text);

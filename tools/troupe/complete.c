@@ -34,12 +34,8 @@ static void print_workers(const struct pipeline *pipeline)
 
 static void print_streams(const struct pipeline *pipeline)
 {
-	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
-	Troupe__Request request = TROUPE__REQUEST__INIT;
 	Troupe__Reply *reply = NULL;
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
-	if (pipeline_ask(pipeline, &request, ANSWER_WAIT, &reply) == 0 && reply->pipeline)
+	if (pipeline_status(pipeline, ANSWER_WAIT, &reply) == 0)
 		for (size_t i = 0; i < reply->pipeline->n_stream; i++)
 			puts(reply->pipeline->stream[i]->name);
 	if (reply)

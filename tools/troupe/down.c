@@ -29,15 +29,11 @@ static int clear_up(const struct call *call, const struct pipeline *pipeline)
 /* One line that is written over: what the pipeline still has to do. */
 static void show_progress(const struct pipeline *pipeline)
 {
-	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
-	Troupe__Request request = TROUPE__REQUEST__INIT;
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
 	Troupe__Reply *reply = NULL;
-	if (pipeline_ask(pipeline, &request, NS_PER_S / 2, &reply) < 0)
+	if (pipeline_status(pipeline, NS_PER_S / 2, &reply) < 0)
 		return;
 	unsigned long long owed = 0;
-	for (size_t i = 0; reply->pipeline && i < reply->pipeline->n_stream; i++)
+	for (size_t i = 0; i < reply->pipeline->n_stream; i++)
 		owed += reply->pipeline->stream[i]->owed;
 	fprintf(stderr, "\r%s: draining, %llu frame%s to store \033[K", pipeline->name, owed,
 		owed == 1 ? "" : "s");

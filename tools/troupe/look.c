@@ -23,12 +23,10 @@ static Troupe__Request status_request(Troupe__StatusRequest *status)
  * "killed", or "orphaned" while its workers go on and can be taken over. */
 static void list_row(struct table *table, const struct pipeline *pipeline)
 {
-	Troupe__StatusRequest status;
-	Troupe__Request request = status_request(&status);
 	Troupe__Reply *reply = NULL;
 	const char *state = pipeline->orphans ? "orphaned" : "killed";
 	if (pipeline->pid)
-		state = pipeline_ask(pipeline, &request, LIST_WAIT, &reply) == 0 ? "" : "silent";
+		state = pipeline_status(pipeline, LIST_WAIT, &reply) == 0 ? "" : "silent";
 	const Troupe__Pipeline *about = reply ? reply->pipeline : NULL;
 	if (about)
 		state = about->state;

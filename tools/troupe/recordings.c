@@ -13,15 +13,9 @@
 /* Asks the supervisor where it records. */
 static int ask_where(const struct pipeline *pipeline, char *out, size_t size)
 {
-	Troupe__StatusRequest status;
-	Troupe__Request request;
-	troupe__status_request__init(&status);
-	troupe__request__init(&request);
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
 	Troupe__Reply *reply = NULL;
-	int rc = pipeline_ask(pipeline, &request, ANSWER_WAIT, &reply);
-	if (rc == 0 && (!reply->pipeline || !*reply->pipeline->recording))
+	int rc = pipeline_status(pipeline, ANSWER_WAIT, &reply);
+	if (rc == 0 && !*reply->pipeline->recording)
 		rc = TROUPE_E_NOT_FOUND;
 	if (rc == 0 && snprintf(out, size, "%s", reply->pipeline->recording) >= (int)size)
 		rc = TROUPE_E_OVERSIZED;

@@ -158,15 +158,6 @@ static int probation_of(const struct call *call, int64_t *probation)
 	return EXIT_DONE;
 }
 
-static int ask_status(const struct pipeline *pipeline, Troupe__Reply **reply)
-{
-	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
-	Troupe__Request request = TROUPE__REQUEST__INIT;
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
-	return pipeline_ask(pipeline, &request, STATUS_WAIT, reply);
-}
-
 /* The supervisor ends every stage of a swap by itself, so it is waited for as long as it lives. */
 static int ask_swap(const struct pipeline *pipeline, Troupe__SwapRequest *swap,
 		    Troupe__Reply **reply)
@@ -201,7 +192,7 @@ static int swap_with(const struct call *call, Troupe__SwapRequest *swap)
 	int rc = pipeline_pick(call, false, &pipeline);
 	if (rc != EXIT_DONE)
 		return rc;
-	int error = ask_status(&pipeline, &status);
+	int error = pipeline_status(&pipeline, STATUS_WAIT, &status);
 	if (error == 0)
 		error = ask_swap(&pipeline, swap, &reply);
 	if (error == 0) {

@@ -82,13 +82,9 @@ static void show_words(int words)
 /* Where people look at it; "" without a display, or where the supervisor does not answer. */
 static void ask_page(const struct pipeline *pipeline, char *out, size_t size)
 {
-	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
-	Troupe__Request request = TROUPE__REQUEST__INIT;
 	Troupe__Reply *reply = NULL;
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
 	*out = '\0';
-	if (pipeline_ask(pipeline, &request, PAGE_WAIT, &reply) == 0 && reply->pipeline)
+	if (pipeline_status(pipeline, PAGE_WAIT, &reply) == 0)
 		snprintf(out, size, "%s", reply->pipeline->url);
 	if (reply)
 		troupe__reply__free_unpacked(reply, NULL);

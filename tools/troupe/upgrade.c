@@ -12,24 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_WAIT   (15 * NS_PER_S) /* it asks the new program meanwhile */
+#define ANSWER_WAIT   (15 * NS_PER_S)
 #define LOOK_WAIT     (NS_PER_S)
 #define LOOK_EVERY_MS 20
 /* More than a new program takes to begin, on the slowest of machines. */
 #define GIVE_UP (30 * NS_PER_S)
-
-static int look(const struct pipeline *pipeline, Troupe__Reply **reply)
-{
-	Troupe__StatusRequest status = TROUPE__STATUS_REQUEST__INIT;
-	Troupe__Request request = TROUPE__REQUEST__INIT;
-	request.what_case = TROUPE__REQUEST__WHAT_STATUS;
-	request.status = &status;
-	int rc = pipeline_ask(pipeline, &request, LOOK_WAIT, reply);
-	if (rc < 0 || (*reply)->pipeline)
-		return rc;
-	troupe__reply__free_unpacked(*reply, NULL);
-	return TROUPE_E_MALFORMED;
-}
 
 /* The supervisor's folder is not ours. */
 static bool find_program(const struct call *call, char *path, size_t size)
@@ -72,7 +59,7 @@ static Troupe__Reply *wait_for_next(const struct pipeline *pipeline, uint32_t be
 	int64_t deadline = clock_now() + GIVE_UP;
 	while (clock_now() < deadline) {
 		Troupe__Reply *reply = NULL;
-		int rc = look(pipeline, &reply);
+		int rc = pipeline_status(pipeline, LOOK_WAIT, &reply);
 		if (rc == TROUPE_E_CLOSED)
 			return NULL; /* its end */
 		if (rc == 0 &&
@@ -117,7 +104,7 @@ int upgrade_run(const struct call *call)
 		return rc;
 	if (!find_program(call, path, sizeof path))
 		return EXIT_USAGE;
-	int error = look(&pipeline, &reply);
+	int error = pipeline_status(&pipeline, LOOK_WAIT, &reply);
 	if (error < 0) {
 		out_error("upgrade: the supervisor of '%s' does not answer: %s", pipeline.name,
 			  error_text(error));
