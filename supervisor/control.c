@@ -258,7 +258,7 @@ static void do_record(struct call *call)
 		say(call, 0, "recording: %s", request->on ? "on" : "off");
 }
 
-/* "It is about to": that it has, its generation in `status` says. */
+/* "It is asked": what came of that, generation and upgrade_failed in `status` say. */
 static void do_upgrade(struct call *call)
 {
 	char why[WHY_SIZE];

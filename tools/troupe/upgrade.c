@@ -1,6 +1,6 @@
-/* `troupe upgrade`: another program goes on as the supervisor. The one that is asked says whether
- * it will; that it has, its successor's `generation` says, for no answer can cross from one to the
- * other. */
+/* `troupe upgrade`: another program goes on as the supervisor, once it has said that it can. What
+ * came of that its successor's `generation` says, or `upgrade_failed`: no answer can cross from one
+ * to the other. */
 #include "ipc/base/clock.h"
 #include "ipc/base/errors.h"
 #include "tools/troupe/client.h"
